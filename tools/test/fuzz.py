@@ -1,0 +1,58 @@
+"""./dev fuzz [SECONDS [TARGET...]]: runs each fuzz target of build/fuzz/fuzz for SECONDS (60).
+
+Seeds are fuzz/corpus/TARGET; what the run finds worth keeping goes to .cache/fuzz/TARGET/corpus, and
+an input that crashes to .cache/fuzz/TARGET/crash-*. Memory and time of each input are bounded, so a
+decoder that trusts a length fails here. TRV_FUZZ_SEED makes a run repeatable.
+"""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+MEMORY_MB_MAX = 1024
+ALLOCATION_MB_MAX = 64
+INPUT_SECONDS_MAX = 5
+INPUT_SIZE_MAX = 65536
+
+
+def run_target(program, seconds):
+    work = ROOT / ".cache" / "fuzz" / program.name
+    (work / "corpus").mkdir(parents=True, exist_ok=True)
+    seeds = ROOT / "fuzz" / "corpus" / program.name
+    if not any(seeds.glob("*")):
+        print(f"{program.name}: no seeds in fuzz/corpus/{program.name}")
+        return False
+    command = [program, work / "corpus", seeds, f"-max_total_time={seconds}", f"-rss_limit_mb={MEMORY_MB_MAX}",
+               f"-malloc_limit_mb={ALLOCATION_MB_MAX}", f"-timeout={INPUT_SECONDS_MAX}", f"-max_len={INPUT_SIZE_MAX}",
+               f"-artifact_prefix={work}/", "-print_final_stats=1", "-verbosity=0"]
+    if os.environ.get("TRV_FUZZ_SEED"):
+        command.append("-seed=" + os.environ["TRV_FUZZ_SEED"])
+    print(f"fuzz {program.name}: {seconds} s", flush=True)
+    try:
+        code = subprocess.run(command, cwd=ROOT, timeout=seconds + 120, check=False).returncode
+    except subprocess.TimeoutExpired:
+        code = "hung"
+    if code != 0:
+        print(f"{program.name}: FAILED ({code}); see .cache/fuzz/{program.name}")
+    return code == 0
+
+
+def main(arguments):
+    seconds = int(arguments[0]) if arguments else 60
+    programs = sorted(p for p in (ROOT / "build/fuzz/fuzz").glob("*_fuzz") if os.access(p, os.X_OK))
+    missing = set(arguments[1:]) - {p.name for p in programs}
+    if missing:
+        print(f"no such target: {' '.join(sorted(missing))}; there are {' '.join(p.name for p in programs)}")
+        return 2
+    programs = [p for p in programs if not arguments[1:] or p.name in arguments[1:]]
+    if not programs:
+        print("nothing to fuzz: fuzz/ has no *_fuzz.cc")
+        return 1
+    results = [run_target(p, seconds) for p in programs]
+    print(f"{sum(results)} fuzz targets passed, {len(results) - sum(results)} failed")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
