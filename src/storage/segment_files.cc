@@ -1,0 +1,117 @@
+#include "storage/segment_files.h"
+
+#include <algorithm>
+
+namespace trv::storage {
+namespace {
+
+constexpr std::size_t opened_max = 64;
+constexpr std::uint64_t warm_step = 4u << 20;
+constexpr std::uint64_t zero_block_size = 256u << 10;
+
+std::string spare_name(SegmentId id) { return numbered_name(spare_prefix, id.blob(), 16); }
+
+}  // namespace
+
+std::string free_name(std::uint32_t slot) { return numbered_name(free_prefix, slot, 2); }
+
+void SpareJob::run() {
+  if (!claim.try_take()) return;
+  if (!header.empty()) {
+    std::string_view part = header;
+    result = file->write_at(0, std::span(&part, 1));
+  } else {
+    const std::string zeroes(static_cast<std::size_t>(std::min(zero_block_size, zero_size)), '\0');
+    std::vector<std::string_view> parts;
+    for (std::uint64_t done = 0; done < zero_size; done += zeroes.size()) {
+      std::uint64_t n = std::min<std::uint64_t>(zeroes.size(), zero_size - done);
+      parts.emplace_back(zeroes.data(), static_cast<std::size_t>(n));
+    }
+    result = file->write_at(zero_from, parts);
+  }
+  if (result.ok()) result = file->sync();
+  claim.finish();
+}
+
+SegmentFiles::SegmentFiles(io::Directory& directory) : directory_(directory) {}
+
+Result<SegmentFiles::Spare> SegmentFiles::reserve(SegmentId id, std::uint32_t size) {
+  const std::string name = spare_name(id);
+  Result<Spare> spare = reserve_file(id, size, name);
+  // A file that is short of space must not keep what space it has.
+  if (!spare.ok()) (void)directory_.remove(name);
+  return spare;
+}
+
+Result<SegmentFiles::Spare> SegmentFiles::reserve_file(SegmentId id, std::uint32_t size,
+                                                       const std::string& name) {
+  Spare spare;
+  std::unique_ptr<io::File> file;
+  for (std::uint32_t slot = 0; slot < free_files_max && !file; ++slot) {
+    if (!directory_.rename(free_name(slot), name).ok()) continue;
+    Result<std::unique_ptr<io::File>> reused = directory_.open(name, io::OpenMode::read_write);
+    if (!reused.ok()) return reused.error();
+    file = std::move(*reused);
+  }
+  if (!file) {
+    Result<std::unique_ptr<io::File>> made = directory_.open(name, io::OpenMode::create);
+    if (!made.ok()) return made.error();
+    file = std::move(*made);
+    spare.fresh = true;
+    spare.warm_until = segment_header_size;
+  }
+  Result<std::uint64_t> size_now = file->size();
+  if (!size_now.ok()) return size_now.error();
+  if (*size_now > size) {
+    if (Status s = file->truncate(size); !s.ok()) return s.error();
+  }
+  if (Status s = file->allocate(size); !s.ok()) return s.error();
+  spare.segment.header = {make_uuid(), id, size};
+  spare.segment.file = std::move(file);
+  return spare;
+}
+
+std::shared_ptr<SpareJob> SegmentFiles::header_job(const Spare& spare) const {
+  auto job = std::make_shared<SpareJob>();
+  job->file = spare.segment.file;
+  job->header = encode_segment_header(spare.segment.header);
+  return job;
+}
+
+std::shared_ptr<SpareJob> SegmentFiles::warm_job(Spare& spare) const {
+  const std::uint32_t size = spare.segment.header.size;
+  if (!spare.fresh || spare.warm_until >= size) return nullptr;
+  auto job = std::make_shared<SpareJob>();
+  job->file = spare.segment.file;
+  job->zero_from = spare.warm_until;
+  job->zero_size = std::min<std::uint64_t>(warm_step, size - spare.warm_until);
+  spare.warm_until += job->zero_size;
+  return job;
+}
+
+Status SegmentFiles::adopt(const Spare& spare) {
+  SegmentId id = spare.segment.header.id;
+  return directory_.rename(spare_name(id), segment_name(id));
+}
+
+void SegmentFiles::discard(const Spare& spare) {
+  // Should it stay, the next start clears it away.
+  (void)directory_.remove(spare_name(spare.segment.header.id));
+}
+
+Result<std::shared_ptr<io::File>> SegmentFiles::open_for_read(std::uint64_t blob) {
+  auto it = std::find_if(opened_.begin(), opened_.end(),
+                         [&](const Opened& opened) { return opened.blob == blob; });
+  if (it != opened_.end()) {
+    std::rotate(it, it + 1, opened_.end());
+    return opened_.back().file;
+  }
+  Result<std::unique_ptr<io::File>> file =
+      directory_.open(segment_name(SegmentId::of(blob)), io::OpenMode::read);
+  if (!file.ok()) return file.error();
+  if (opened_.size() == opened_max) opened_.erase(opened_.begin());
+  opened_.push_back({blob, std::move(*file)});
+  return opened_.back().file;
+}
+
+}  // namespace trv::storage

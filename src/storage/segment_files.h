@@ -1,0 +1,81 @@
+// SegmentFiles: makes, recycles and opens one lane's segment files.
+//
+// A segment file gets its identity before its name: under a spare name its space is reserved, its
+// header written and synced; the rename to the segment's own name is what puts it into the lane. So
+// a segment file with an unreadable header is damage, never an interrupted creation.
+//
+// Owner: a Journal; its thread only, except SpareJob::run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "io/claim.h"
+#include "io/file.h"
+#include "storage/format.h"
+
+namespace trv::storage {
+
+// Free files have fixed names, so that taking one needs no listing.
+inline constexpr std::uint32_t free_files_max = 4;
+std::string free_name(std::uint32_t slot);
+
+struct SegmentFile {
+  SegmentHeader header;
+  std::shared_ptr<io::File> file;  // shared with jobs on the offload pool
+};
+
+// Blocking work on a spare file: its header, or a stretch of zeroes; then a sync.
+struct SpareJob {
+  io::Claim claim;
+  std::shared_ptr<io::File> file;
+  std::string header;  // empty: zeroes
+  std::uint64_t zero_from = 0;
+  std::uint64_t zero_size = 0;
+  Status result;  // once the claim is finished
+
+  // From any thread; does nothing when another one has it.
+  void run();
+};
+
+class SegmentFiles {
+ public:
+  explicit SegmentFiles(io::Directory& directory);
+
+  struct Spare {
+    SegmentFile segment;
+    // Made anew: never written blocks cost each sync more, so zeroes are written ahead.
+    bool fresh = false;
+    std::uint64_t warm_until = 0;
+  };
+  // Reserves `size` bytes for segment `id`: a free file, or a new one. Short of blocking for a
+  // sync. Errors: no_space, io_error.
+  Result<Spare> reserve(SegmentId id, std::uint32_t size);
+  // The job that writes the spare's header.
+  std::shared_ptr<SpareJob> header_job(const Spare& spare) const;
+  // The next stretch of zeroes, or null when all is warm.
+  std::shared_ptr<SpareJob> warm_job(Spare& spare) const;
+  // Gives it its name. Requires: its header is synced. The directory is not synced.
+  Status adopt(const Spare& spare);
+  // Gives up a spare whose file failed.
+  void discard(const Spare& spare);
+
+  // For reading; keeps the most recently used ones open.
+  Result<std::shared_ptr<io::File>> open_for_read(std::uint64_t blob);
+
+ private:
+  Result<Spare> reserve_file(SegmentId id, std::uint32_t size, const std::string& name);
+
+  io::Directory& directory_;
+  struct Opened {
+    std::uint64_t blob;
+    std::shared_ptr<io::File> file;
+  };
+  std::vector<Opened> opened_;  // most recently used last
+};
+
+}  // namespace trv::storage

@@ -1,0 +1,460 @@
+#include "storage/store.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "storage/checkpoint_file.h"
+#include "storage/durable_file.h"
+#include "storage/lane_replay.h"
+#include "storage/segment_files.h"
+#include "storage/session_file.h"
+
+namespace trv::storage {
+namespace {
+
+const char lock_name[] = "LOCK";
+const char marker_name[] = "FORMAT";
+const char reserve_name[] = "RESERVE";
+constexpr ByteView marker_text = "trivium data directory, format 1\n";
+constexpr std::uint64_t marker_size_max = 4096;
+constexpr std::uint64_t session_size_max = 64u << 20;
+constexpr std::size_t checkpoints_kept = 2;
+constexpr EntryKind storage_kind_first = 0xf0;
+
+using LaneKey = std::pair<std::uint32_t, std::uint8_t>;  // session, lane
+
+// The files of the data directory, by what their names say.
+struct Listing {
+  std::map<LaneKey, std::vector<std::uint32_t>> lanes;  // segment numbers, ascending
+  std::set<std::uint32_t> sessions;
+  std::set<std::uint64_t> checkpoints;
+  std::set<std::uint32_t> free_slots;
+  std::vector<std::string> leftovers;  // of interrupted work
+  std::vector<std::string> counted;    // segments and checkpoints
+
+  void add(const std::string& name) {
+    if (std::optional<SegmentId> id = parse_segment_name(name)) {
+      lanes[{id->session, id->lane}].push_back(id->number);
+      counted.push_back(name);
+    } else if (auto session = parse_numbered_name(session_prefix, name, 8)) {
+      sessions.insert(static_cast<std::uint32_t>(*session));
+    } else if (auto checkpoint = parse_numbered_name(checkpoint_prefix, name, 16)) {
+      checkpoints.insert(*checkpoint);
+      counted.push_back(name);
+    } else if (auto slot = parse_numbered_name(free_prefix, name, 2)) {
+      free_slots.insert(static_cast<std::uint32_t>(*slot));
+      counted.push_back(name);
+    } else if (parse_numbered_name(spare_prefix, name, 16)) {
+      leftovers.push_back(name);
+      counted.push_back(name);
+    } else if (name.ends_with(unfinished_suffix)) {
+      leftovers.push_back(name);
+    }
+  }
+};
+
+Result<Listing> list(io::Directory& directory) {
+  Result<std::vector<std::string>> names = directory.list();
+  if (!names.ok()) return names.error();
+  Listing listing;
+  for (const std::string& name : *names) listing.add(name);
+  for (auto& [key, numbers] : listing.lanes) std::sort(numbers.begin(), numbers.end());
+  return listing;
+}
+
+// Where each shard's state was taken; nothing: replay it from its first entry.
+struct Marks {
+  std::array<std::optional<BlobRange>, shard_count> of_shard;
+
+  // The first segment of the lane that replay needs, if it needs any.
+  std::optional<std::uint32_t> first_needed(LaneKey lane) const {
+    std::optional<std::uint32_t> first;
+    for (const std::optional<BlobRange>& mark : of_shard) {
+      SegmentId at = mark ? SegmentId::of(mark->blob) : SegmentId{};
+      if (!mark || at.session < lane.first) return 0;
+      if (at.session != lane.first || at.lane != lane.second) continue;
+      first = std::min(first.value_or(at.number), at.number);
+    }
+    return first;
+  }
+  bool before(ShardId shard, const BlobRange& where) const {
+    const std::optional<BlobRange>& mark = of_shard[shard.value];
+    return mark && std::pair(where.blob, where.position) <= std::pair(mark->blob, mark->position);
+  }
+};
+
+struct Checkpoint {
+  std::uint64_t id = 0;
+  Marks marks;
+};
+
+Status ensure_marker(io::Directory& directory) {
+  Result<std::string> text = read_whole(directory, marker_name, marker_size_max);
+  if (text.ok()) {
+    if (*text == marker_text) return {};
+    return Error{Errc::corrupt, "the data directory has a format that this version does not know"};
+  }
+  if (text.error().code == Errc::too_large) {
+    return Error{Errc::corrupt, "the data directory's FORMAT file is not ours"};
+  }
+  if (text.error().code != Errc::not_found) return text.error();
+  return write_durably(directory, marker_name, std::span(&marker_text, 1));
+}
+
+}  // namespace
+
+struct Store::State {
+  State(io::Directory& d, JournalOptions o, std::unique_ptr<io::Lock> l)
+      : directory(d), options(o), lock(std::move(l)) {}
+
+  void read_session_record(RecoveryReport& report);
+  Status load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& report);
+  Status load_sections(const CheckpointFile& file, Marks& marks, RecoveryVisitor& visitor,
+                       RecoveryReport& report);
+  Status replay_lane(LaneKey key, const std::vector<std::uint32_t>& numbers,
+                     LaneReplay::Scratch& scratch, RecoveryVisitor& visitor,
+                     RecoveryReport& report);
+  Status sync_accepted(LaneKey key, const std::vector<std::uint32_t>& numbers,
+                       std::uint32_t from_number);
+  Status start_session();
+  Status clear_leftovers();
+  Status trim_clean_ends();
+  bool reclaimable(LaneKey key, std::uint32_t number) const;
+  Status recycle(const std::vector<std::string>& names);
+
+  io::Directory& directory;
+  JournalOptions options;
+  std::unique_ptr<io::Lock> lock;
+
+  bool recovered = false;
+  std::uint32_t session = 0;  // of this process life; 0 before the first lane is opened
+  std::uint32_t session_last = 0;
+  Listing found;                        // at recovery
+  std::map<LaneKey, LaneSeal> seals;    // of lanes of ended sessions
+  std::set<LaneKey> empty_lanes;        // of ended sessions, without a single entry
+  std::set<LaneKey> clean_ends;         // of lanes of the last session: nothing torn or damaged
+  std::vector<Checkpoint> checkpoints;  // newest first
+  Marks recovery_marks;
+  std::uint64_t checkpoint_last = 0;
+};
+
+// --- opening
+// --------------------------------------------------------------------------------------
+
+Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Store::~Store() = default;
+
+Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, JournalOptions options) {
+  Result<std::unique_ptr<io::Lock>> lock = directory.lock(lock_name);
+  if (!lock.ok()) return lock.error();
+  if (Status s = ensure_marker(directory); !s.ok()) return s.error();
+  return std::unique_ptr<Store>(
+      new Store(std::make_unique<State>(directory, options, std::move(*lock))));
+}
+
+// --- recovery
+// -------------------------------------------------------------------------------------
+
+Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
+  State& s = *state_;
+  TRV_ASSERT(!s.recovered);
+  RecoveryReport report;
+  Result<Listing> listing = list(s.directory);
+  if (!listing.ok()) return listing.error();
+  s.found = std::move(*listing);
+  s.read_session_record(report);
+  if (Status status = s.load_checkpoints(visitor, report); !status.ok()) return status.error();
+  LaneReplay::Scratch scratch;
+  for (const auto& [key, numbers] : s.found.lanes) {
+    if (Status status = s.replay_lane(key, numbers, scratch, visitor, report); !status.ok()) {
+      return status.error();
+    }
+  }
+  s.recovered = true;
+  return report;
+}
+
+void Store::State::read_session_record(RecoveryReport& report) {
+  for (const auto& [key, numbers] : found.lanes) session_last = std::max(session_last, key.first);
+  if (!found.sessions.empty()) session_last = std::max(session_last, *found.sessions.rbegin());
+  for (auto it = found.sessions.rbegin(); it != found.sessions.rend(); ++it) {
+    Result<std::string> bytes = read_whole(directory, session_name(*it), session_size_max);
+    std::optional<SessionRecord> record;
+    if (bytes.ok()) record = parse_session(*bytes);
+    if (!record) {
+      report.damaged.push_back({0, 0,
+                                session_name(*it) + " is unreadable: where earlier sessions "
+                                                    "end is judged from their frames alone"});
+      continue;
+    }
+    for (const LaneSeal& seal : record->seals) seals[{seal.session, seal.lane}] = seal;
+    return;
+  }
+}
+
+Status Store::State::load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& report) {
+  for (auto it = found.checkpoints.rbegin(); it != found.checkpoints.rend(); ++it) {
+    checkpoint_last = std::max(checkpoint_last, *it);
+    Result<CheckpointFile> file = CheckpointFile::open(directory, *it);
+    if (!file.ok()) {
+      if (file.error().code != Errc::corrupt) return file.error();
+      report.damaged.push_back({0, 0, file.error().message});
+      continue;
+    }
+    Checkpoint checkpoint{*it, {}};
+    for (const CheckpointFile::Section& section : file->sections()) {
+      checkpoint.marks.of_shard[section.shard.value] = section.mark;
+    }
+    checkpoints.push_back(std::move(checkpoint));
+    if (Status s = load_sections(*file, recovery_marks, visitor, report); !s.ok()) return s;
+  }
+  return {};
+}
+
+// Only of the shards that no newer checkpoint had whole.
+Status Store::State::load_sections(const CheckpointFile& file, Marks& marks,
+                                   RecoveryVisitor& visitor, RecoveryReport& report) {
+  for (const CheckpointFile::Section& section : file.sections()) {
+    std::optional<BlobRange>& mark = marks.of_shard[section.shard.value];
+    if (mark) continue;
+    Result<std::string> state = file.read(section);
+    if (!state.ok()) {
+      if (state.error().code != Errc::corrupt) return state.error();
+      report.damaged.push_back({0, 0,
+                                state.error().message + " (shard " +
+                                    std::to_string(section.shard.value) + "); taken from before"});
+      continue;
+    }
+    if (Status s = visitor.on_checkpoint(section.shard, *state); !s.ok()) return s;
+    mark = section.mark;
+  }
+  return {};
+}
+
+Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& numbers,
+                                 LaneReplay::Scratch& scratch, RecoveryVisitor& visitor,
+                                 RecoveryReport& report) {
+  std::optional<std::uint32_t> first = recovery_marks.first_needed(key);
+  if (!first) return {};
+  LaneReplay::Input input{key.first, key.second, *first, {}, {}};
+  std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(input.numbers),
+               [&](std::uint32_t number) { return number >= *first; });
+  auto seal = seals.find(key);
+  if (seal != seals.end()) input.seal = seal->second;
+  auto on_entry = [&](const EntryHeader& entry, ByteView payload, BlobRange where) -> Status {
+    if (entry.kind >= storage_kind_first || recovery_marks.before(entry.shard, where)) return {};
+    ++report.entries;
+    return visitor.on_entry(entry.kind, entry.shard, payload, where);
+  };
+  std::size_t bad_before = report.damaged.size() + report.torn_tails.size();
+  LaneReplay replay(directory, std::move(input), scratch, on_entry, report);
+  if (Status s = replay.run(); !s.ok()) return s;
+  LaneSeal end = replay.end();
+  bool clean = report.damaged.size() + report.torn_tails.size() == bad_before;
+  bool was_sealed = seal != seals.end();
+  if (clean && *first == 0 && end.entries == 0) empty_lanes.insert(key);
+  if (clean && !was_sealed && replay.reached_last()) clean_ends.insert(key);
+  seals[key] = end;
+  // What is served must not vanish at the next power loss, though it was never acknowledged.
+  // Sessions before the last were synced when the one after them began.
+  if (was_sealed) return {};
+  return sync_accepted(key, numbers, replay.synced_number());
+}
+
+Status Store::State::sync_accepted(LaneKey key, const std::vector<std::uint32_t>& numbers,
+                                   std::uint32_t from_number) {
+  for (std::uint32_t number : numbers) {
+    if (number < from_number) continue;
+    Result<std::unique_ptr<io::File>> file =
+        directory.open(segment_name({key.first, key.second, number}), io::OpenMode::read_write);
+    if (!file.ok()) return file.error();
+    if (Status s = (*file)->sync(); !s.ok()) return s;
+  }
+  return directory.sync();
+}
+
+// --- a process life
+// -------------------------------------------------------------------------------
+
+// The order matters on a full disk: what was left over makes room first, the reserve takes the
+// session's record, and only then are segments touched whose seals the record holds.
+Status Store::State::start_session() {
+  if (Status s = clear_leftovers(); !s.ok()) return s;
+  SessionRecord record{session_last + 1, {}};
+  for (const auto& [key, seal] : seals) {
+    if (found.lanes.contains(key) && !empty_lanes.contains(key)) record.seals.push_back(seal);
+  }
+  std::string bytes = encode_session(record);
+  std::string_view part = bytes;
+  std::string name = session_name(record.session);
+  if (Status s = write_durably(directory, name, std::span(&part, 1), reserve_name); !s.ok()) {
+    return s;
+  }
+  session = record.session;
+  for (std::uint32_t old : found.sessions) {
+    if (Status s = directory.remove(session_name(old)); !s.ok()) return s;
+  }
+  std::vector<std::string> dead;
+  for (const LaneKey& key : empty_lanes) {
+    for (std::uint32_t number : found.lanes[key]) {
+      dead.push_back(segment_name({key.first, key.second, number}));
+    }
+  }
+  if (Status s = recycle(dead); !s.ok()) return s;
+  if (Status s = trim_clean_ends(); !s.ok()) return s;
+  return make_reserve(directory, reserve_name);
+}
+
+// The reserved space behind the last frame of a lane that ended well is given back.
+Status Store::State::trim_clean_ends() {
+  for (const LaneKey& key : clean_ends) {
+    if (empty_lanes.contains(key)) continue;
+    LanePlace end = seals[key].end;
+    std::string name = segment_name({key.first, key.second, end.number});
+    Result<std::unique_ptr<io::File>> file = directory.open(name, io::OpenMode::read_write);
+    if (!file.ok()) return file.error();
+    if (Status s = (*file)->truncate(end.position); !s.ok()) return s;
+    if (Status s = (*file)->sync(); !s.ok()) return s;
+  }
+  return {};
+}
+
+Status Store::State::clear_leftovers() {
+  std::vector<std::string> spares;
+  for (const std::string& name : found.leftovers) {
+    if (!name.ends_with(unfinished_suffix)) {
+      spares.push_back(name);
+    } else if (Status s = directory.remove(name); !s.ok() && s.error().code != Errc::not_found) {
+      return s;
+    }
+  }
+  return recycle(spares);
+}
+
+Result<std::unique_ptr<Journal>> Store::open_lane(CoreIndex lane, Offload offload) {
+  State& s = *state_;
+  TRV_ASSERT(s.recovered);
+  if (s.session == 0) {
+    if (Status status = s.start_session(); !status.ok()) return status.error();
+  }
+  return Journal::open(s.directory, s.session, lane, s.options, std::move(offload));
+}
+
+// --- checkpoints and reclaiming
+// -------------------------------------------------------------------
+
+std::uint64_t Store::begin_checkpoint() { return ++state_->checkpoint_last; }
+
+std::string Store::mark_payload(std::uint64_t checkpoint_id) {
+  std::string payload;
+  ByteWriter(payload).u64_le(checkpoint_id);
+  return payload;
+}
+
+Status Store::write_checkpoint(std::uint64_t checkpoint_id,
+                               std::vector<CheckpointSection> sections) {
+  State& s = *state_;
+  Checkpoint checkpoint{checkpoint_id, {}};
+  for (const CheckpointSection& section : sections) {
+    std::optional<BlobRange>& mark = checkpoint.marks.of_shard[section.shard.value];
+    if (section.mark.blob == 0) {
+      return Error{Errc::invalid_argument, "a checkpoint section needs the place of its mark"};
+    }
+    if (mark) return Error{Errc::invalid_argument, "a checkpoint has two sections of one shard"};
+    mark = section.mark;
+  }
+  if (Status status = write_checkpoint_file(s.directory, checkpoint_id, sections); !status.ok()) {
+    return status;
+  }
+  s.checkpoints.insert(s.checkpoints.begin(), std::move(checkpoint));
+  if (s.checkpoints.size() > checkpoints_kept) s.checkpoints.resize(checkpoints_kept);
+  Result<Listing> listing = list(s.directory);
+  if (!listing.ok()) return listing.error();
+  for (std::uint64_t id : listing->checkpoints) {
+    bool kept = std::any_of(s.checkpoints.begin(), s.checkpoints.end(),
+                            [&](const Checkpoint& c) { return c.id == id; });
+    if (kept) continue;
+    if (Status status = s.directory.remove(checkpoint_name(id)); !status.ok()) return status;
+  }
+  return {};
+}
+
+bool Store::State::reclaimable(LaneKey key, std::uint32_t number) const {
+  if (key.first != session) {
+    auto seal = seals.find(key);
+    // Behind what recovery accepted: never part of the log.
+    if (seal != seals.end() && number > seal->second.end.number) return true;
+  }
+  if (checkpoints.size() < checkpoints_kept) return false;
+  for (const Checkpoint& checkpoint : checkpoints) {
+    std::optional<std::uint32_t> first = checkpoint.marks.first_needed(key);
+    if (first && number >= *first) return false;
+    // A lane of this session without a mark may be the home of no shard, but it is open.
+    if (!first && key.first == session) return false;
+  }
+  return true;
+}
+
+Status Store::reclaim(const std::vector<std::uint64_t>& live) {
+  State& s = *state_;
+  const std::set<std::uint64_t> kept(live.begin(), live.end());
+  Result<Listing> listing = list(s.directory);
+  if (!listing.ok()) return listing.error();
+  std::vector<std::string> dead;
+  for (const auto& [key, numbers] : listing->lanes) {
+    for (std::uint32_t number : numbers) {
+      SegmentId id{key.first, key.second, number};
+      if (!kept.contains(id.blob()) && s.reclaimable(key, number)) dead.push_back(segment_name(id));
+    }
+  }
+  return s.recycle(dead);
+}
+
+// Their names are gone durably before the files are used again: no name ever shows bytes of another
+// segment. Spare files beyond a few are removed.
+Status Store::State::recycle(const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  Result<Listing> listing = list(directory);
+  if (!listing.ok()) return listing.error();
+  std::vector<std::pair<std::string, std::string>> moves;  // unfinished name, free name
+  std::uint32_t slot = 0;
+  for (const std::string& name : names) {
+    while (slot < free_files_max && listing->free_slots.contains(slot)) ++slot;
+    if (slot == free_files_max) {
+      if (Status s = directory.remove(name); !s.ok()) return s;
+      continue;
+    }
+    std::string free = free_name(slot++);
+    std::string unfinished = free + std::string(unfinished_suffix);
+    if (Status s = directory.rename(name, unfinished); !s.ok()) return s;
+    moves.emplace_back(std::move(unfinished), std::move(free));
+  }
+  if (Status s = directory.sync(); !s.ok()) return s;
+  for (const auto& [unfinished, free] : moves) {
+    if (Status s = directory.rename(unfinished, free); !s.ok()) return s;
+  }
+  return {};
+}
+
+Result<std::uint64_t> Store::size_on_disk() const {
+  Result<Listing> listing = list(state_->directory);
+  if (!listing.ok()) return listing.error();
+  std::uint64_t total = 0;
+  for (const std::string& name : listing->counted) {
+    Result<std::unique_ptr<io::File>> file = state_->directory.open(name, io::OpenMode::read);
+    if (!file.ok()) {
+      if (file.error().code == Errc::not_found) continue;  // taken for re-use meanwhile
+      return file.error();
+    }
+    Result<std::uint64_t> size = (*file)->size();
+    if (!size.ok()) return size.error();
+    total += *size;
+  }
+  return total;
+}
+
+}  // namespace trv::storage

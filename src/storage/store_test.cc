@@ -1,0 +1,563 @@
+// Proves what the store promises across process lives: replay, checkpoints and their fallback,
+// reclaiming, damage that is reported and isolated, a full disk, and the failure of each operation.
+#include "storage/store.h"
+
+#include <gtest/gtest.h>
+
+#include "io/faulty.h"
+#include "storage/segment_files.h"
+#include "storage/session_file.h"
+#include "storage/storage_test_support.h"
+
+namespace trv::storage {
+namespace {
+
+// Appends and syncs, one frame each.
+std::vector<SeenEntry> write_entries(Life& life, const std::vector<std::string>& payloads) {
+  std::vector<SeenEntry> written;
+  for (const std::string& payload : payloads) {
+    auto shard = static_cast<std::uint8_t>(payload.size());
+    BlobRange where = life.journal->append(9, ShardId(shard), payload);
+    written.push_back({9, shard, payload, where});
+    int ok = 0;
+    life.journal->when(life.journal->tail(), Durability::fsync,
+                       [&](Result<Durable> r) { ok += r.ok(); });
+    life.journal->flush();
+    life.pool.run_all();
+    EXPECT_EQ(ok, 1);
+  }
+  return written;
+}
+
+std::vector<std::string> numbered(int count, std::size_t size) {
+  std::vector<std::string> payloads;
+  for (int i = 0; i < count; ++i) {
+    payloads.push_back("payload " + std::to_string(i) + std::string(size, '.'));
+  }
+  return payloads;
+}
+
+struct Recovered {
+  RememberingVisitor visitor;
+  RecoveryReport report;
+};
+Recovered recover_only(io::Directory& disk) {
+  Recovered recovered;
+  auto store = Store::open(disk, small_options());
+  TRV_ASSERT(store.ok());
+  auto report = (*store)->recover(recovered.visitor);
+  EXPECT_TRUE(report.ok());
+  if (report.ok()) recovered.report = std::move(*report);
+  return recovered;
+}
+
+std::vector<std::string> names_with(io::Directory& disk, std::string_view prefix) {
+  std::vector<std::string> names = disk.list().value();
+  std::erase_if(names, [&](const std::string& name) { return !name.starts_with(prefix); });
+  return names;
+}
+
+// All 256 marks and sections, durable.
+Status take_checkpoint(Life& life, const std::string& state) {
+  std::uint64_t id = life.store->begin_checkpoint();
+  std::vector<CheckpointSection> sections;
+  for (int i = 0; i < shard_count; ++i) {
+    ShardId shard(static_cast<std::uint8_t>(i));
+    BlobRange mark = life.journal->append(Store::mark_kind, shard, Store::mark_payload(id));
+    sections.push_back({shard, state + std::to_string(i), mark});
+  }
+  life.journal->when(life.journal->tail(), Durability::fsync, [](Result<Durable>) {});
+  life.journal->flush();
+  life.pool.run_all();
+  return life.store->write_checkpoint(id, std::move(sections));
+}
+
+TEST(Store, OneProcessAtATime) {
+  io::MemoryDirectory disk;
+  auto first = Store::open(disk, small_options());
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(Store::open(disk, small_options()).error().code, Errc::in_use);
+  first->reset();
+  EXPECT_TRUE(Store::open(disk, small_options()).ok());
+}
+
+TEST(Store, RefusesAnUnknownFormat) {
+  io::MemoryDirectory disk;
+  Store::open(disk, small_options()).value();
+  disk.set_contents("FORMAT", "trivium data directory, format 2\n");
+  EXPECT_EQ(Store::open(disk, small_options()).error().code, Errc::corrupt);
+}
+
+TEST(Store, ReplaysInOrderOverManyLivesAndLanes) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  for (int life_number = 0; life_number < 5; ++life_number) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    ASSERT_EQ(life.visitor.entries.size(), written.size());
+    for (std::size_t i = 0; i < written.size(); ++i) {
+      EXPECT_EQ(life.visitor.entries[i].payload, written[i].payload);
+      EXPECT_EQ(life.visitor.entries[i].kind, 9);
+      EXPECT_EQ(life.visitor.entries[i].shard, written[i].shard);
+      EXPECT_EQ(life.visitor.entries[i].where, written[i].where);
+      EXPECT_EQ(life.journal->read(written[i].where).value().view(), written[i].payload);
+    }
+    std::vector<SeenEntry> more = write_entries(life, numbered(40, 700));
+    written.insert(written.end(), more.begin(), more.end());
+    if (life_number % 2 == 0) {
+      EXPECT_TRUE(life.journal->close().ok());
+    }
+    life.journal.reset();
+    if (life_number % 2 == 1) disk.crash({});
+  }
+}
+
+TEST(Store, ManyIdleStartsLeaveNothingBehind) {
+  io::MemoryDirectory disk;
+  std::uint64_t size = 0;
+  for (int i = 0; i < 20; ++i) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    life.pool.run_all();
+    if (i == 5) size = life.store->size_on_disk().value();
+    if (i > 5) {
+      EXPECT_LE(life.store->size_on_disk().value(), size);
+    }
+    EXPECT_TRUE(life.report.damaged.empty());
+  }
+  EXPECT_EQ(names_with(disk, "session-").size(), 1u);
+}
+
+// NB-20: what a crash of a careless file system may leave of a new file is an empty end.
+TEST(Store, BlankAndHalfMadeFilesAreEmptyEnds) {
+  std::string header = encode_segment_header({make_uuid(), {1, 0, 1}, 16384});
+  for (const std::string& content :
+       {std::string(), std::string(16384, '\0'), header.substr(0, 20), header.substr(0, 2000),
+        header.substr(0, 30) + std::string(16384, '\0'), header, std::string(5000, '\0')}) {
+    io::MemoryDirectory disk;
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    std::vector<SeenEntry> written = write_entries(life, numbered(3, 10));
+    life.journal.reset();
+    disk.open(segment_name({1, 0, 1}), io::OpenMode::create).value();
+    disk.set_contents(segment_name({1, 0, 1}), content);
+    life.store.reset();
+    Recovered r = recover_only(disk);
+    EXPECT_EQ(r.visitor.entries.size(), 3u);
+    EXPECT_TRUE(r.report.damaged.empty()) << r.report.damaged[0].what;
+  }
+}
+
+// A lane of three segments; each byte of the first one is changed in turn. Whatever happens is
+// either harmless, or reported and confined to one frame.
+TEST(Store, AnyFlippedByteIsHarmlessOrReportedAndIsolated) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    written = write_entries(life, numbered(40, 1000));
+  }
+  const std::string name = segment_name({1, 0, 0});
+  const std::string good = disk.contents(name);
+  std::size_t harmless = 0;
+  std::size_t reported = 0;
+  for (std::size_t at = 0; at < good.size(); at += at < 64 || at > 4000 ? 3 : 61) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ (1 << (at % 8)));
+    disk.set_contents(name, bad);
+    Recovered r = recover_only(disk);
+    std::vector<std::string> got = r.visitor.payloads();
+    ASSERT_GE(got.size() + 1, written.size()) << "byte " << at;
+    std::size_t next = 0;
+    for (const std::string& payload : got) {
+      while (next < written.size() && written[next].payload != payload) ++next;
+      ASSERT_LT(next, written.size()) << "byte " << at << ": an entry that was never written";
+      ++next;
+    }
+    if (got.size() == written.size()) {
+      ++harmless;
+    } else {
+      ++reported;
+      ASSERT_EQ(r.report.damaged.size(), 1u) << "byte " << at;
+      EXPECT_EQ(r.report.damaged[0].segment, (SegmentId{1, 0, 0}.blob()));
+      EXPECT_LE(r.report.damaged[0].position, at);
+    }
+  }
+  EXPECT_GT(reported, 3000u);
+  EXPECT_GT(harmless, 50u);  // the header's copy and its zeroes
+}
+
+TEST(Store, AnyTruncationIsReported) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    written = write_entries(life, numbered(40, 1000));
+  }
+  const std::string name = segment_name({1, 0, 0});
+  const std::string good = disk.contents(name);
+  const std::size_t end = written[13].where.blob == SegmentId{1, 0, 0}.blob() ? 12000 : 8000;
+  for (std::size_t size = 0; size < end; size += 97) {
+    disk.set_contents(name, good.substr(0, size));
+    Recovered r = recover_only(disk);
+    ASSERT_EQ(r.report.damaged.size(), 1u) << "size " << size;
+    EXPECT_LT(r.visitor.entries.size(), written.size());
+    EXPECT_EQ(r.visitor.entries.back().payload, written.back().payload);
+  }
+}
+
+TEST(Store, AMisdirectedWriteIsReported) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    written = write_entries(life, numbered(40, 1000));
+  }
+  // A frame's bytes over the next one's place, and over the same place in another segment.
+  const std::uint32_t frame = written[2].where.position - frame_header_size - entry_header_size;
+  const std::uint32_t next = written[3].where.position - frame_header_size - entry_header_size;
+  for (std::uint32_t number : {0u, 1u}) {
+    const std::string name = segment_name({1, 0, number});
+    const std::string good = disk.contents(name);
+    std::string bad = good;
+    std::string moved = disk.contents(segment_name({1, 0, 0})).substr(frame, next - frame);
+    bad.replace(number == 0 ? next : frame, moved.size(), moved);
+    disk.set_contents(name, bad);
+    Recovered r = recover_only(disk);
+    EXPECT_EQ(r.report.damaged.size(), 1u);
+    EXPECT_EQ(r.visitor.entries.size(), written.size() - 1);
+    disk.set_contents(name, good);
+  }
+  // A whole segment under another's name.
+  disk.set_contents(segment_name({1, 0, 1}), disk.contents(segment_name({1, 0, 0})));
+  Recovered r = recover_only(disk);
+  EXPECT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_LT(r.visitor.entries.size(), written.size());
+}
+
+TEST(Store, AMissingSegmentIsReported) {
+  for (std::uint32_t number : {0u, 1u}) {
+    io::MemoryDirectory disk;
+    {
+      Life life;
+      ASSERT_TRUE(life.start(disk).ok());
+      write_entries(life, numbered(40, 1000));
+    }
+    ASSERT_TRUE(disk.remove(segment_name({1, 0, number})).ok());
+    Recovered r = recover_only(disk);
+    EXPECT_EQ(r.report.damaged.size(), 1u);
+    EXPECT_LT(r.visitor.entries.size(), 40u);
+    EXPECT_GT(r.visitor.entries.size(), 10u);
+  }
+}
+
+TEST(Store, ATornTailIsTheEndAndStaysIt) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    written = write_entries(life, numbered(5, 100));
+    // Two frames that are never synced; the first will have a hole.
+    BlobRange torn = life.journal->append(9, ShardId(0), "torn");
+    life.journal->flush();
+    life.journal->append(9, ShardId(0), "behind the hole");
+    life.journal->flush();
+    life.journal.reset();
+    disk.crash({io::CrashOptions::Unsynced::kept, 0});
+    std::string bytes = disk.contents(segment_name({1, 0, 0}));
+    bytes[torn.position] ^= 1;
+    disk.set_contents(segment_name({1, 0, 0}), bytes);
+  }
+  for (int i = 0; i < 3; ++i) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    EXPECT_EQ(life.report.torn_tails.size(), i == 0 ? 1u : 0u);
+    EXPECT_TRUE(life.report.damaged.empty());
+    EXPECT_EQ(life.visitor.entries.size(), 5u + static_cast<std::size_t>(i));
+    write_entries(life, {"life " + std::to_string(i)});
+  }
+}
+
+// The last frame of a session was synced, but nothing in its lane says so any more.
+TEST(Store, TheSealOfASessionProtectsItsLastFrame) {
+  io::MemoryDirectory disk;
+  SeenEntry last;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    last = write_entries(life, numbered(5, 100)).back();
+  }
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+  }
+  std::string bytes = disk.contents(segment_name({1, 0, 0}));
+  bytes[last.where.position] ^= 1;
+  disk.set_contents(segment_name({1, 0, 0}), bytes);
+  Recovered r = recover_only(disk);
+  EXPECT_EQ(r.visitor.entries.size(), 4u);
+  ASSERT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_EQ(r.report.damaged[0].position,
+            last.where.position - frame_header_size - entry_header_size);
+}
+
+TEST(Store, ANoteProtectsTheLastFrameOfAnIdleJournal) {
+  for (bool close : {false, true}) {
+    io::MemoryDirectory disk;
+    SeenEntry last;
+    {
+      Life life;
+      ASSERT_TRUE(life.start(disk).ok());
+      last = write_entries(life, numbered(5, 100)).back();
+      if (close) {
+        EXPECT_TRUE(life.journal->close().ok());
+      } else {
+        for (int i = 0; i < 3; ++i) life.journal->tick();
+      }
+    }
+    std::string bytes = disk.contents(segment_name({1, 0, 0}));
+    bytes[last.where.position] ^= 1;
+    disk.set_contents(segment_name({1, 0, 0}), bytes);
+    EXPECT_EQ(recover_only(disk).report.damaged.size(), 1u);
+  }
+}
+
+TEST(Store, AnUnreadableSessionFileIsReportedAndNotFatal) {
+  io::MemoryDirectory disk;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    write_entries(life, numbered(5, 100));
+  }
+  std::string name = names_with(disk, "session-").at(0);
+  for (const std::string& content : {std::string(), std::string(50, '\0'), std::string(9, 'x')}) {
+    disk.set_contents(name, content);
+    Recovered r = recover_only(disk);
+    EXPECT_EQ(r.visitor.entries.size(), 5u);
+    EXPECT_EQ(r.report.damaged.size(), 1u);
+  }
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  EXPECT_EQ(SegmentId::of(life.journal->active_segment()).session, 2u);
+}
+
+TEST(Store, ACheckpointSparesReplayAndReading) {
+  io::MemoryDirectory disk;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    write_entries(life, numbered(60, 1000));
+    ASSERT_TRUE(take_checkpoint(life, "state ").ok());
+    write_entries(life, {"after"});
+  }
+  Recovered r = recover_only(disk);
+  EXPECT_EQ(r.visitor.checkpoints.size(), 256u);
+  EXPECT_EQ(r.visitor.checkpoints[3].second, "state 3");
+  EXPECT_EQ(r.visitor.payloads(), std::vector<std::string>{"after"});
+  EXPECT_LE(r.report.segments, 3u);
+  EXPECT_TRUE(r.report.damaged.empty());
+}
+
+TEST(Store, ACheckpointNeedsItsMarks) {
+  io::MemoryDirectory disk;
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  std::uint64_t id = life.store->begin_checkpoint();
+  EXPECT_EQ(life.store->write_checkpoint(id, {{ShardId(0), "x"}}).error().code,
+            Errc::invalid_argument);
+  BlobRange mark = life.journal->append(Store::mark_kind, ShardId(0), Store::mark_payload(id));
+  EXPECT_EQ(life.store->write_checkpoint(id, {{ShardId(0), "x", mark}, {ShardId(0), "y", mark}})
+                .error()
+                .code,
+            Errc::invalid_argument);
+  EXPECT_TRUE(names_with(disk, "checkpoint-").empty());
+}
+
+TEST(Store, ADamagedCheckpointFallsBackPerShardAndReports) {
+  io::MemoryDirectory disk;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    write_entries(life, numbered(20, 500));
+    ASSERT_TRUE(take_checkpoint(life, "old ").ok());
+    // Both on shard 5.
+    write_entries(life, {"12345", "54321"});
+    ASSERT_TRUE(take_checkpoint(life, "new ").ok());
+    write_entries(life, {"abcde"});
+    ASSERT_TRUE(life.store->reclaim({}).ok());
+  }
+  std::vector<std::string> names = names_with(disk, "checkpoint-");
+  ASSERT_EQ(names.size(), 2u);
+  const std::string good = disk.contents(names[1]);
+
+  // One section: that shard comes from the older checkpoint and a longer replay.
+  std::string bad = good;
+  bad[good.find("new 5")] ^= 1;
+  disk.set_contents(names[1], bad);
+  Recovered r = recover_only(disk);
+  EXPECT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_EQ(r.visitor.checkpoints.size(), 256u);
+  EXPECT_EQ(r.visitor.payloads(), (std::vector<std::string>{"12345", "54321", "abcde"}));
+
+  // The table, or the file's end: all from the older one.
+  for (std::string damaged : {std::string(), good.substr(0, 100), "X" + good.substr(1)}) {
+    disk.set_contents(names[1], damaged);
+    r = recover_only(disk);
+    EXPECT_EQ(r.report.damaged.size(), 1u);
+    EXPECT_EQ(r.visitor.checkpoints.size(), 256u);
+    EXPECT_EQ(r.visitor.checkpoints[0].second, "old 0");
+    EXPECT_EQ(r.visitor.payloads(), (std::vector<std::string>{"12345", "54321", "abcde"}));
+  }
+
+  // Both: what the journal still has, and a report that the beginning is gone.
+  disk.set_contents(names[0], "");
+  r = recover_only(disk);
+  EXPECT_GE(r.report.damaged.size(), 2u);
+  EXPECT_TRUE(r.visitor.checkpoints.empty());
+  EXPECT_GE(r.visitor.entries.size(), 3u);
+}
+
+TEST(Store, ReclaimFreesWhatIsDeadAndKeepsWhatLives) {
+  io::MemoryDirectory disk;
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  std::vector<SeenEntry> written = write_entries(life, numbered(100, 1000));
+  std::uint64_t before = life.store->size_on_disk().value();
+  std::uint64_t live = written[20].where.blob;
+  ASSERT_TRUE(life.store->reclaim({live}).ok());
+  EXPECT_EQ(life.store->size_on_disk().value(), before);  // no checkpoint: everything is needed
+  ASSERT_TRUE(take_checkpoint(life, "a").ok());
+  ASSERT_TRUE(life.store->reclaim({live}).ok());
+  EXPECT_EQ(names_with(disk, "segment-").size(), names_with(disk, "segment-").size());
+  ASSERT_TRUE(take_checkpoint(life, "b").ok());
+  ASSERT_TRUE(life.store->reclaim({live}).ok());
+  EXPECT_LT(life.store->size_on_disk().value(), before / 2 + 100'000);
+  EXPECT_EQ(life.journal->read(written[20].where).value().view(), written[20].payload);
+  EXPECT_EQ(names_with(disk, "free-").size(), free_files_max);
+  // Free files are used again, and old frames in them mean nothing.
+  write_entries(life, numbered(60, 1000));
+  EXPECT_LT(names_with(disk, "free-").size(), free_files_max);
+  life.journal.reset();
+  life.store.reset();
+  Recovered r = recover_only(disk);
+  EXPECT_EQ(r.visitor.payloads(), numbered(60, 1000));
+  EXPECT_TRUE(r.report.damaged.empty());
+}
+
+TEST(Store, SpaceStaysBoundedWhenEverythingDies) {
+  io::MemoryDirectory disk;
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  std::uint64_t most = 0;
+  for (int i = 0; i < 30; ++i) {
+    write_entries(life, numbered(30, 1000));
+    ASSERT_TRUE(take_checkpoint(life, "x").ok());
+    ASSERT_TRUE(life.store->reclaim({}).ok());
+    most = std::max(most, life.store->size_on_disk().value());
+  }
+  EXPECT_LT(most, 600'000u);
+  EXPECT_EQ(names_with(disk, "checkpoint-").size(), 2u);
+}
+
+TEST(Store, StartsOnAFullDiskAndStillTakesAcknowledgements) {
+  io::MemoryDirectory disk;
+  JournalOptions options = small_options();
+  options.segment_size = 256 << 10;
+  std::size_t count = 0;
+  {
+    Life life;
+    disk.set_capacity(600 << 10);
+    ASSERT_TRUE(life.start(disk, options).ok());
+    while (life.journal->writable()) {
+      write_entries(life, {std::string(30000, 'x')});
+      ++count;
+    }
+    life.journal.reset();
+    disk.crash({});
+    disk.set_capacity(disk.free_bytes().value() == 0 ? 0 : (600 << 10) - disk.free_bytes().value());
+  }
+  EXPECT_EQ(disk.free_bytes().value(), 0u);
+  Life life;
+  Status started = life.start(disk, options);
+  ASSERT_TRUE(started.ok()) << started.error().message;
+  EXPECT_EQ(life.visitor.entries.size(), count);
+  EXPECT_FALSE(life.journal->writable());
+  EXPECT_EQ(life.journal->failure().code, Errc::no_space);
+  ASSERT_TRUE(life.journal->accepts(100));
+  write_entries(life, {"an acknowledgement"});
+  disk.set_capacity(2 << 20);
+  life.journal->tick();
+  EXPECT_TRUE(life.journal->writable());
+  write_entries(life, {std::string(30000, 'y')});
+  life.journal.reset();
+  life.store.reset();
+  EXPECT_EQ(recover_only(disk).visitor.entries.size(), count + 2);
+}
+
+// Each operation of a start, a checkpoint and a reclaim fails once. Whatever the answer, the next
+// life has everything.
+TEST(Store, SurvivesTheFailureOfEachOperation) {
+  for (Errc code : {Errc::io_error, Errc::no_space}) {
+    for (std::uint64_t nth = 0;; ++nth) {
+      io::MemoryDirectory disk;
+      std::vector<SeenEntry> written;
+      {
+        Life life;
+        ASSERT_TRUE(life.start(disk).ok());
+        written = write_entries(life, numbered(30, 1000));
+        ASSERT_TRUE(take_checkpoint(life, "old ").ok());
+        std::vector<SeenEntry> more = write_entries(life, numbered(5, 1000));
+        ASSERT_TRUE(take_checkpoint(life, "old ").ok());
+      }
+      io::FaultyDirectory faulty(disk);
+      faulty.arm({std::nullopt, nth, code, 30, false});
+      bool appended = false;
+      {
+        Life life;
+        if (life.start(faulty).ok()) {
+          if (life.journal->writable()) {
+            life.journal->append(9, ShardId(1), "new");
+            life.journal->when(life.journal->tail(), Durability::fsync,
+                               [&](Result<Durable> r) { appended = r.ok(); });
+            life.journal->flush();
+            life.pool.run_all();
+          }
+          if (take_checkpoint(life, "new ").ok()) (void)life.store->reclaim({}).ok();
+          (void)life.journal->close().ok();
+        }
+      }
+      bool struck = faulty.struck();
+      disk.crash({});
+      Life life;
+      ASSERT_TRUE(life.start(disk).ok()) << "operation " << nth;
+      EXPECT_EQ(life.visitor.checkpoints.size(), 256u) << "operation " << nth;
+      bool in_state = life.visitor.checkpoints[0].second == "new 0";
+      EXPECT_EQ(life.visitor.entries.size(), appended && !in_state ? 1u : 0u)
+          << "operation " << nth;
+      EXPECT_TRUE(life.report.damaged.empty()) << "operation " << nth;
+      if (!struck) break;
+      ASSERT_LT(nth, 5000u);
+    }
+  }
+}
+
+TEST(SessionFile, RefusesWhatIsNotWhole) {
+  SessionRecord record{7, {{5, 2, {3, 4096}, 10}, {6, 0, {0, 99}, 1}}};
+  std::string bytes = encode_session(record);
+  ASSERT_TRUE(parse_session(bytes));
+  EXPECT_EQ(parse_session(bytes)->session, 7u);
+  EXPECT_EQ(parse_session(bytes)->seals, record.seals);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    EXPECT_FALSE(parse_session(bytes.substr(0, i)));
+    std::string bad = bytes;
+    bad[i] ^= 0x10;
+    EXPECT_FALSE(parse_session(bad));
+  }
+}
+
+}  // namespace
+}  // namespace trv::storage
