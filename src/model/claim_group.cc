@@ -1,0 +1,421 @@
+#include "model/claim_group.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace trv::model {
+
+namespace {
+
+enum Op : std::uint8_t {
+  op_create = 1,
+  op_set_position = 2,
+  op_destroy = 3,
+  op_create_consumer = 4,
+  op_delete_consumer = 5,
+  op_deliver = 6,
+  op_redeliver = 7,
+  op_settle = 8,
+  op_claim = 9,
+  op_restore = 10,
+};
+
+// Pending records in one command of a snapshot.
+constexpr std::size_t restore_pending_max = 4096;
+
+Error corrupt(const char* what) { return {Errc::corrupt, std::string("group command: ") + what}; }
+
+void begin(ByteWriter& writer, Op op, ByteView group) {
+  writer.u8(op);
+  writer.sized(group);
+}
+
+void write_time(ByteWriter& writer, WallTime time) {
+  writer.varint(static_cast<std::uint64_t>(std::max<std::int64_t>(time.ms, 0)));
+}
+WallTime read_time(ByteReader& reader) {
+  constexpr auto ms_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return {static_cast<std::int64_t>(std::min(reader.varint(), ms_max))};
+}
+
+void write_id(ByteWriter& writer, RecordId id) {
+  writer.varint(id.ms);
+  writer.varint(id.seq);
+}
+RecordId read_id(ByteReader& reader) {
+  std::uint64_t ms = reader.varint();
+  return {ms, reader.varint()};
+}
+
+void write_position(ByteWriter& writer, const ClaimGroups::Position& position) {
+  write_id(writer, position.id);
+  writer.varint(position.entries_read ? *position.entries_read + 1 : 0);
+}
+ClaimGroups::Position read_position(ByteReader& reader) {
+  RecordId id = read_id(reader);
+  std::uint64_t read = reader.varint();
+  return {id, read ? std::optional(read - 1) : std::nullopt};
+}
+
+void write_ids(ByteWriter& writer, std::span<const RecordId> ids) {
+  writer.varint(ids.size());
+  std::uint64_t before = 0;
+  for (RecordId id : ids) {
+    writer.varint_signed(static_cast<std::int64_t>(id.ms - before));
+    writer.varint(id.seq);
+    before = id.ms;
+  }
+}
+// Each id takes at least two bytes, so the claimed count is checked before anything is allocated.
+std::vector<RecordId> read_ids(ByteReader& reader) {
+  std::uint64_t count = reader.varint();
+  std::vector<RecordId> ids;
+  if (count > reader.remaining() / 2) {
+    reader.fail();
+    return ids;
+  }
+  ids.reserve(static_cast<std::size_t>(count));
+  std::uint64_t ms = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    ms += static_cast<std::uint64_t>(reader.varint_signed());
+    ids.push_back({ms, reader.varint()});
+  }
+  return ids;
+}
+
+}  // namespace
+
+const ClaimGroup::Consumer* ClaimGroup::find_consumer(ByteView name) const {
+  auto at = consumers_.find(name);
+  return at == consumers_.end() ? nullptr : &at->second;
+}
+
+const ClaimGroup::Pending* ClaimGroup::find_pending(RecordId id) const {
+  auto at = pending_.find(id);
+  return at == pending_.end() ? nullptr : &at->second;
+}
+
+ClaimGroup::Consumers::iterator ClaimGroup::consumer(ByteView name, WallTime now) {
+  auto at = consumers_.find(name);
+  if (at == consumers_.end()) {
+    at = consumers_.emplace(std::string(name), Consumer{now, std::nullopt, {}}).first;
+  }
+  return at;
+}
+
+void ClaimGroup::assign(RecordId id, Consumers::iterator owner, WallTime delivered,
+                        std::uint64_t count) {
+  // New deliveries nearly always come in order: the hint makes them cheap.
+  std::size_t before = pending_.size();
+  auto at = pending_.try_emplace(pending_.end(), id, Pending{owner, delivered, count});
+  if (pending_.size() == before) {
+    if (at->second.owner != owner) {
+      consumers_.find(at->second.owner->first)->second.pending.erase(id);
+    }
+    at->second = Pending{owner, delivered, count};
+  }
+  owner->second.pending.insert(owner->second.pending.end(), id);
+}
+
+void ClaimGroup::settle(RecordId id) {
+  auto at = pending_.find(id);
+  if (at == pending_.end()) return;
+  auto owner = consumers_.find(at->second.owner->first);
+  owner->second.pending.erase(id);
+  pending_.erase(at);
+}
+
+const ClaimGroup* ClaimGroups::find(ByteView group) const {
+  auto at = groups_.find(group);
+  return at == groups_.end() ? nullptr : &at->second;
+}
+
+void ClaimGroups::encode_create(std::string& out, ByteView group, Position position) {
+  ByteWriter writer(out);
+  begin(writer, op_create, group);
+  write_position(writer, position);
+}
+
+void ClaimGroups::encode_set_position(std::string& out, ByteView group, Position position) {
+  ByteWriter writer(out);
+  begin(writer, op_set_position, group);
+  write_position(writer, position);
+}
+
+void ClaimGroups::encode_destroy(std::string& out, ByteView group) {
+  ByteWriter writer(out);
+  begin(writer, op_destroy, group);
+}
+
+void ClaimGroups::encode_create_consumer(std::string& out, ByteView group, ByteView consumer) {
+  ByteWriter writer(out);
+  begin(writer, op_create_consumer, group);
+  writer.sized(consumer);
+}
+
+void ClaimGroups::encode_delete_consumer(std::string& out, ByteView group, ByteView consumer) {
+  ByteWriter writer(out);
+  begin(writer, op_delete_consumer, group);
+  writer.sized(consumer);
+}
+
+void ClaimGroups::encode_deliver(std::string& out, ByteView group, const Delivery& delivery) {
+  ByteWriter writer(out);
+  begin(writer, op_deliver, group);
+  writer.sized(delivery.consumer);
+  write_time(writer, delivery.time);
+  write_position(writer, delivery.position);
+  writer.u8(delivery.keep_pending ? 1 : 0);
+  write_ids(writer, delivery.ids);
+}
+
+void ClaimGroups::encode_redeliver(std::string& out, ByteView group, ByteView consumer,
+                                   WallTime time, std::span<const RecordId> ids) {
+  ByteWriter writer(out);
+  begin(writer, op_redeliver, group);
+  writer.sized(consumer);
+  write_time(writer, time);
+  write_ids(writer, ids);
+}
+
+void ClaimGroups::encode_settle(std::string& out, ByteView group, std::span<const RecordId> ids) {
+  ByteWriter writer(out);
+  begin(writer, op_settle, group);
+  write_ids(writer, ids);
+}
+
+void ClaimGroups::encode_claim(std::string& out, ByteView group, const Claim& claim) {
+  ByteWriter writer(out);
+  begin(writer, op_claim, group);
+  writer.sized(claim.consumer);
+  write_time(writer, claim.delivered);
+  writer.u8(static_cast<std::uint8_t>(claim.mode));
+  writer.varint(claim.count);
+  write_id(writer, claim.position_at_least);
+  write_ids(writer, claim.ids);
+}
+
+Status ClaimGroups::apply(ByteView command, WallTime now) {
+  ByteReader reader(command);
+  std::uint8_t op = reader.u8();
+  ByteView name = reader.sized();
+  if (!reader.ok()) return corrupt("short");
+  if (op == op_create) return apply_create(reader, name);
+  auto at = groups_.find(name);
+  if (at == groups_.end()) return Error{Errc::not_found, "no such group"};
+  if (op == op_destroy) {
+    if (!reader.done()) return corrupt("long destroy");
+    groups_.erase(at);
+    return {};
+  }
+  return apply_to(at->second, op, reader, now);
+}
+
+Status ClaimGroups::apply_create(ByteReader& reader, ByteView group) {
+  Position position = read_position(reader);
+  if (!reader.done()) return corrupt("bad create");
+  if (find(group)) return Error{Errc::already_exists, "the group exists"};
+  ClaimGroup& created = groups_[std::string(group)];
+  created.position_ = position.id;
+  created.entries_read_ = position.entries_read;
+  return {};
+}
+
+Status ClaimGroups::apply_to(ClaimGroup& group, std::uint8_t op, ByteReader& reader, WallTime now) {
+  switch (op) {
+    case op_set_position: {
+      Position position = read_position(reader);
+      if (!reader.done()) return corrupt("bad set_position");
+      group.position_ = position.id;
+      group.entries_read_ = position.entries_read;
+      return {};
+    }
+    case op_settle: {
+      std::vector<RecordId> ids = read_ids(reader);
+      if (!reader.done()) return corrupt("bad settle");
+      for (RecordId id : ids) group.settle(id);
+      return {};
+    }
+    case op_create_consumer:
+    case op_delete_consumer:
+      return apply_consumer(group, op, reader, now);
+    case op_deliver:
+      return apply_deliver(group, reader, now);
+    case op_redeliver:
+      return apply_redeliver(group, reader, now);
+    case op_claim:
+      return apply_claim(group, reader, now);
+    case op_restore:
+      return apply_restore(group, reader);
+    default:
+      return corrupt("unknown operation");
+  }
+}
+
+Status ClaimGroups::apply_consumer(ClaimGroup& group, std::uint8_t op, ByteReader& reader,
+                                   WallTime now) {
+  ByteView name = reader.sized();
+  if (!reader.done()) return corrupt("bad consumer");
+  if (op == op_create_consumer) {
+    group.consumer(name, now);
+    return {};
+  }
+  auto at = group.consumers_.find(name);
+  if (at == group.consumers_.end()) return {};
+  for (RecordId id : at->second.pending) group.pending_.erase(id);
+  group.consumers_.erase(at);
+  return {};
+}
+
+Status ClaimGroups::apply_deliver(ClaimGroup& group, ByteReader& reader, WallTime now) {
+  ByteView name = reader.sized();
+  WallTime time = read_time(reader);
+  Position position = read_position(reader);
+  bool keep_pending = reader.u8() != 0;
+  std::vector<RecordId> ids = read_ids(reader);
+  if (!reader.done()) return corrupt("bad deliver");
+  auto consumer = group.consumer(name, now);
+  consumer->second.seen = now;
+  if (!ids.empty()) consumer->second.active = now;
+  group.position_ = position.id;
+  group.entries_read_ = position.entries_read;
+  if (!keep_pending) return {};
+  for (RecordId id : ids) group.assign(id, consumer, time, 1);
+  return {};
+}
+
+Status ClaimGroups::apply_redeliver(ClaimGroup& group, ByteReader& reader, WallTime now) {
+  ByteView name = reader.sized();
+  WallTime time = read_time(reader);
+  std::vector<RecordId> ids = read_ids(reader);
+  if (!reader.done()) return corrupt("bad redeliver");
+  auto consumer = group.consumer(name, now);
+  consumer->second.seen = now;
+  for (RecordId id : ids) {
+    auto at = group.pending_.find(id);
+    if (at == group.pending_.end() || at->second.owner != consumer) continue;
+    at->second.delivered = time;
+    ++at->second.count;
+  }
+  return {};
+}
+
+Status ClaimGroups::apply_claim(ClaimGroup& group, ByteReader& reader, WallTime now) {
+  ByteView name = reader.sized();
+  WallTime time = read_time(reader);
+  std::uint8_t mode = reader.u8();
+  std::uint64_t count = reader.varint();
+  RecordId at_least = read_id(reader);
+  std::vector<RecordId> ids = read_ids(reader);
+  if (!reader.done() || mode > static_cast<std::uint8_t>(CountMode::set))
+    return corrupt("bad claim");
+  group.position_ = std::max(group.position_, at_least);
+  auto consumer = group.consumer(name, now);
+  consumer->second.seen = now;
+  if (!ids.empty()) consumer->second.active = now;
+  for (RecordId id : ids) {
+    const ClaimGroup::Pending* before = group.find_pending(id);
+    std::uint64_t next = before ? before->count : 1;
+    if (mode == static_cast<std::uint8_t>(CountMode::raise)) ++next;
+    if (mode == static_cast<std::uint8_t>(CountMode::set)) next = count;
+    group.assign(id, consumer, time, next);
+  }
+  return {};
+}
+
+Status ClaimGroups::apply_restore(ClaimGroup& group, ByteReader& reader) {
+  ByteView name = reader.sized();
+  WallTime seen = read_time(reader);
+  std::uint64_t active = reader.varint();
+  std::uint64_t count = reader.varint();
+  struct Restored {
+    RecordId id;
+    WallTime delivered;
+    std::uint64_t count;
+  };
+  std::vector<Restored> pending;
+  // Each takes at least four bytes.
+  if (!reader.ok() || count > reader.remaining() / 4) return corrupt("bad restore");
+  pending.reserve(static_cast<std::size_t>(count));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    RecordId id = read_id(reader);
+    WallTime delivered = read_time(reader);
+    pending.push_back({id, delivered, reader.varint()});
+  }
+  if (!reader.done()) return corrupt("bad restore");
+  auto consumer = group.consumer(name, seen);
+  consumer->second.seen = seen;
+  consumer->second.active.reset();
+  if (active) consumer->second.active = WallTime{static_cast<std::int64_t>(active - 1)};
+  for (const Restored& one : pending) {
+    group.assign(one.id, consumer, one.delivered, one.count);
+  }
+  return {};
+}
+
+namespace {
+
+using PendingMap = std::map<RecordId, ClaimGroup::Pending>;
+
+// One command for up to restore_pending_max ids from `at` on, which moves on.
+void encode_restore(std::string& out, ByteView group, const std::string& name,
+                    const ClaimGroup::Consumer& consumer, const PendingMap& pending,
+                    std::set<RecordId>::const_iterator& at) {
+  ByteWriter writer(out);
+  begin(writer, op_restore, group);
+  writer.sized(name);
+  write_time(writer, consumer.seen);
+  writer.varint(consumer.active ? static_cast<std::uint64_t>(consumer.active->ms) + 1 : 0);
+  std::size_t count = 0;
+  for (auto end = at; end != consumer.pending.end() && count < restore_pending_max; ++end) ++count;
+  writer.varint(count);
+  for (std::size_t i = 0; i < count; ++i, ++at) {
+    const ClaimGroup::Pending& one = pending.at(*at);
+    write_id(writer, *at);
+    write_time(writer, one.delivered);
+    writer.varint(one.count);
+  }
+}
+
+}  // namespace
+
+void ClaimGroups::snapshot(const std::function<void(ByteView)>& sink) const {
+  std::string command;
+  for (const auto& [name, group] : groups_) {
+    command.clear();
+    encode_create(command, name, {group.position_, group.entries_read_});
+    sink(command);
+    for (const auto& [consumer_name, consumer] : group.consumers_) {
+      auto at = consumer.pending.begin();
+      do {
+        command.clear();
+        encode_restore(command, name, consumer_name, consumer, group.pending_, at);
+        sink(command);
+      } while (at != consumer.pending.end());
+    }
+  }
+}
+
+void ClaimGroups::note_seen(ByteView group, ByteView consumer, WallTime now) {
+  auto at = groups_.find(group);
+  if (at == groups_.end()) return;
+  auto seen = at->second.consumers_.find(consumer);
+  if (seen != at->second.consumers_.end()) seen->second.seen = now;
+}
+
+bool ClaimGroups::test_consistent() const {
+  for (const auto& [name, group] : groups_) {
+    std::size_t owned = 0;
+    for (auto at = group.consumers_.begin(); at != group.consumers_.end(); ++at) {
+      owned += at->second.pending.size();
+      for (RecordId id : at->second.pending) {
+        auto pending = group.pending_.find(id);
+        if (pending == group.pending_.end() || pending->second.owner != at) return false;
+      }
+    }
+    if (owned != group.pending_.size()) return false;
+  }
+  return true;
+}
+
+}  // namespace trv::model

@@ -1,0 +1,307 @@
+#include "model/keyspace.h"
+
+#include <xxhash.h>
+
+#include <utility>
+
+namespace trv::model {
+
+namespace {
+
+enum class Op : std::uint8_t {
+  put = 1,
+  append = 2,
+  remove = 3,
+  expire = 4,
+  persist = 5,
+  clear = 6,
+  drop_due = 7,
+};
+
+constexpr std::size_t bucket_count_min = 16;
+
+void begin(std::string& out, Op op) { out.push_back(static_cast<char>(op)); }
+
+Error corrupt(const char* what) {
+  return {Errc::corrupt, std::string("keyspace command: ") + what};
+}
+
+// Times before the epoch have no meaning here; they are in the past all the same.
+std::uint64_t time_to_wire(WallTime time) {
+  return time.ms < 0 ? 0 : static_cast<std::uint64_t>(time.ms);
+}
+WallTime time_from_wire(std::uint64_t ms) {
+  constexpr auto ms_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return {static_cast<std::int64_t>(std::min(ms, ms_max))};
+}
+
+std::uint64_t reverse_bits(std::uint64_t v) {
+  v = ((v >> 1) & 0x5555555555555555u) | ((v & 0x5555555555555555u) << 1);
+  v = ((v >> 2) & 0x3333333333333333u) | ((v & 0x3333333333333333u) << 2);
+  v = ((v >> 4) & 0x0f0f0f0f0f0f0f0fu) | ((v & 0x0f0f0f0f0f0f0f0fu) << 4);
+  return byte_swap(v);
+}
+
+}  // namespace
+
+Keyspace::Keyspace(std::uint64_t hash_seed) : seed_(hash_seed) {}
+
+Keyspace::~Keyspace() { clear(); }
+
+std::uint64_t Keyspace::hash_of(ByteView key) const {
+  return XXH3_64bits_withSeed(key.data(), key.size(), seed_);
+}
+
+Keyspace::Entry* Keyspace::find_entry(ByteView key, std::uint64_t hash) const {
+  if (buckets_.empty()) return nullptr;
+  Entry* entry = buckets_[hash & (buckets_.size() - 1)].get();
+  while (entry && (entry->hash_ != hash || entry->key != key)) entry = entry->next_.get();
+  return entry;
+}
+
+const Keyspace::Entry* Keyspace::find(ByteView key, WallTime now) const {
+  const Entry* entry = find_entry(key, hash_of(key));
+  return entry && entry->expires && *entry->expires <= now ? nullptr : entry;
+}
+
+std::uint64_t Keyspace::mark_of(ByteView key) const {
+  const Entry* entry = find_entry(key, hash_of(key));
+  return entry ? entry->mark : removal_mark_;
+}
+
+std::optional<WallTime> Keyspace::next_expiry() const {
+  if (expiring_.empty()) return std::nullopt;
+  return (*expiring_.begin())->expires;
+}
+
+std::size_t Keyspace::due_count(WallTime now, std::size_t limit) const {
+  std::size_t count = 0;
+  for (const Entry* entry : expiring_) {
+    if (count == limit || *entry->expires > now) break;
+    ++count;
+  }
+  return count;
+}
+
+void Keyspace::encode_put(std::string& out, ByteView key, ByteView value,
+                          std::optional<WallTime> expires) {
+  begin(out, Op::put);
+  ByteWriter writer(out);
+  writer.sized(key);
+  writer.varint(expires ? time_to_wire(*expires) + 1 : 0);
+  writer.bytes(value);
+}
+
+void Keyspace::encode_append(std::string& out, ByteView key, ByteView bytes) {
+  begin(out, Op::append);
+  ByteWriter writer(out);
+  writer.sized(key);
+  writer.bytes(bytes);
+}
+
+void Keyspace::encode_remove(std::string& out, ByteView key) {
+  begin(out, Op::remove);
+  ByteWriter(out).sized(key);
+}
+
+void Keyspace::encode_expire(std::string& out, ByteView key, WallTime expires) {
+  begin(out, Op::expire);
+  ByteWriter writer(out);
+  writer.sized(key);
+  writer.varint(time_to_wire(expires));
+}
+
+void Keyspace::encode_persist(std::string& out, ByteView key) {
+  begin(out, Op::persist);
+  ByteWriter(out).sized(key);
+}
+
+void Keyspace::encode_clear(std::string& out) { begin(out, Op::clear); }
+
+void Keyspace::encode_drop_due(std::string& out, WallTime now) {
+  begin(out, Op::drop_due);
+  ByteWriter(out).varint(time_to_wire(now));
+}
+
+Status Keyspace::apply_put(ByteReader& reader, std::uint64_t mark) {
+  ByteView key = reader.sized();
+  std::uint64_t expiry = reader.varint();
+  if (!reader.ok()) return corrupt("short put");
+  std::uint64_t hash = hash_of(key);
+  Entry* entry = find_entry(key, hash);
+  if (!entry) entry = &insert(key, hash);
+  ByteView value = reader.rest();
+  byte_size_ += value.size();
+  byte_size_ -= entry->value.size();
+  // A much smaller value gives its memory back.
+  if (entry->value.capacity() > 2 * value.size() + 64) std::string().swap(entry->value);
+  entry->value.assign(value);
+  set_expiry(*entry, expiry ? std::optional(time_from_wire(expiry - 1)) : std::nullopt);
+  touch(*entry, mark);
+  return {};
+}
+
+Status Keyspace::apply_append(ByteReader& reader, WallTime now, std::uint64_t mark) {
+  ByteView key = reader.sized();
+  if (!reader.ok()) return corrupt("short append");
+  ByteView bytes = reader.rest();
+  std::uint64_t hash = hash_of(key);
+  Entry* entry = find_entry(key, hash);
+  bool expired = entry && entry->expires && *entry->expires <= now;
+  std::size_t before = entry && !expired ? entry->value.size() : 0;
+  if (bytes.size() > value_size_max - std::min(before, value_size_max)) {
+    return Error{Errc::too_large, "the value would exceed its maximum size"};
+  }
+  if (!entry) entry = &insert(key, hash);
+  if (expired) {
+    byte_size_ -= entry->value.size();
+    entry->value.clear();
+    set_expiry(*entry, std::nullopt);
+  }
+  entry->value.append(bytes);
+  byte_size_ += bytes.size();
+  touch(*entry, mark);
+  return {};
+}
+
+Status Keyspace::apply_drop_due(WallTime due) {
+  while (!expiring_.empty() && *(*expiring_.begin())->expires <= due) {
+    // The key is copied: it dies with its entry.
+    bool removed = remove(std::string((*expiring_.begin())->key));
+    TRV_ASSERT(removed);
+  }
+  return {};
+}
+
+Status Keyspace::apply(ByteView command, WallTime now, std::uint64_t mark) {
+  ByteReader reader(command);
+  auto op = static_cast<Op>(reader.u8());
+  if (!reader.ok()) return corrupt("empty");
+  if (op == Op::put) return apply_put(reader, mark);
+  if (op == Op::append) return apply_append(reader, now, mark);
+  if (op == Op::clear) {
+    if (!reader.done()) return corrupt("long clear");
+    removal_mark_ = mark;
+    clear();
+    return {};
+  }
+  if (op == Op::drop_due) {
+    std::uint64_t due = reader.varint();
+    if (!reader.done()) return corrupt("bad drop_due");
+    removal_mark_ = mark;
+    return apply_drop_due(time_from_wire(due));
+  }
+  ByteView key = reader.sized();
+  std::uint64_t expiry = op == Op::expire ? reader.varint() : 0;
+  if (!reader.done()) return corrupt("bad length");
+  if (op == Op::remove) {
+    if (remove(key)) removal_mark_ = mark;
+    return {};
+  }
+  if (op != Op::expire && op != Op::persist) return corrupt("unknown operation");
+  Entry* entry = find_entry(key, hash_of(key));
+  // Expired as of this frame: as good as gone, and must not come back to life.
+  if (!entry || (entry->expires && *entry->expires <= now)) return {};
+  set_expiry(*entry, op == Op::expire ? std::optional(time_from_wire(expiry)) : std::nullopt);
+  touch(*entry, mark);
+  return {};
+}
+
+void Keyspace::snapshot(const std::function<void(ByteView)>& sink) const {
+  std::string command;
+  for (const auto& bucket : buckets_) {
+    for (const Entry* entry = bucket.get(); entry; entry = entry->next_.get()) {
+      command.clear();
+      encode_put(command, entry->key, entry->value, entry->expires);
+      sink(command);
+    }
+  }
+}
+
+// The cursor counts in the reversed order of bits. So a bucket's number keeps its low bits when the
+// table grows or shrinks, and what was seen under the low bits stays seen.
+std::uint64_t Keyspace::scan(std::uint64_t cursor, std::size_t count,
+                             const std::function<void(const Entry&)>& visit) const {
+  if (buckets_.empty()) return 0;
+  std::uint64_t mask = buckets_.size() - 1;
+  std::size_t visited = 0;
+  do {
+    for (const Entry* entry = buckets_[cursor & mask].get(); entry; entry = entry->next_.get()) {
+      visit(*entry);
+      ++visited;
+    }
+    cursor = reverse_bits(reverse_bits(cursor | ~mask) + 1);
+  } while (cursor != 0 && visited < count);
+  return cursor;
+}
+
+Keyspace::Entry& Keyspace::insert(ByteView key, std::uint64_t hash) {
+  if (size_ >= buckets_.size()) resize(std::max(bucket_count_min, buckets_.size() * 2));
+  auto entry = std::make_unique<Entry>();
+  entry->key = key;
+  entry->hash_ = hash;
+  auto& bucket = buckets_[hash & (buckets_.size() - 1)];
+  entry->next_ = std::move(bucket);
+  bucket = std::move(entry);
+  ++size_;
+  byte_size_ += key.size();
+  return *bucket;
+}
+
+bool Keyspace::remove(ByteView key) {
+  if (buckets_.empty()) return false;
+  std::uint64_t hash = hash_of(key);
+  std::unique_ptr<Entry>* link = &buckets_[hash & (buckets_.size() - 1)];
+  while (*link && ((*link)->hash_ != hash || (*link)->key != key)) link = &(*link)->next_;
+  if (!*link) return false;
+  set_expiry(**link, std::nullopt);
+  byte_size_ -= (*link)->key.size() + (*link)->value.size();
+  std::unique_ptr<Entry> gone = std::move(*link);
+  *link = std::move(gone->next_);
+  --size_;
+  ++version_;
+  if (buckets_.size() > bucket_count_min && size_ * 8 < buckets_.size()) {
+    resize(buckets_.size() / 2);
+  }
+  return true;
+}
+
+void Keyspace::set_expiry(Entry& entry, std::optional<WallTime> expires) {
+  if (entry.expires == expires) return;
+  if (entry.expires) expiring_.erase(&entry);
+  entry.expires = expires;
+  if (entry.expires) expiring_.insert(&entry);
+}
+
+void Keyspace::touch(Entry& entry, std::uint64_t mark) {
+  entry.version = ++version_;
+  entry.mark = mark;
+}
+
+void Keyspace::clear() {
+  expiring_.clear();
+  for (auto& bucket : buckets_) {
+    // One by one: a chain must not be destroyed by recursion.
+    while (bucket) bucket = std::move(bucket->next_);
+  }
+  buckets_.clear();
+  size_ = 0;
+  byte_size_ = 0;
+  ++version_;
+}
+
+void Keyspace::resize(std::size_t buckets) {
+  std::vector<std::unique_ptr<Entry>> old(buckets);
+  old.swap(buckets_);
+  for (auto& chain : old) {
+    while (chain) {
+      std::unique_ptr<Entry> entry = std::move(chain);
+      chain = std::move(entry->next_);
+      auto& bucket = buckets_[entry->hash_ & (buckets - 1)];
+      entry->next_ = std::move(bucket);
+      bucket = std::move(entry);
+    }
+  }
+}
+
+}  // namespace trv::model

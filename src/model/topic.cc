@@ -1,0 +1,445 @@
+#include "model/topic.h"
+
+#include <algorithm>
+
+namespace trv::model {
+namespace {
+
+constexpr std::uint8_t settings_version = 1;
+constexpr std::uint8_t state_version = 1;
+
+void write_id(ByteWriter& writer, RecordId id) {
+  writer.varint(id.ms);
+  writer.varint(id.seq);
+}
+
+RecordId read_id(ByteReader& reader) {
+  std::uint64_t ms = reader.varint();
+  std::uint64_t seq = reader.varint();
+  return {ms, seq};
+}
+
+enum EntryFlag : std::uint8_t { flag_control = 1, flag_transactional = 2, flag_aborted = 4 };
+
+void write_entry(ByteWriter& writer, const BatchEntry& entry) {
+  writer.varint_signed(entry.first_sequence.value);
+  writer.varint_signed(entry.base_offset.value);
+  write_id(writer, entry.first_id);
+  writer.varint_signed(entry.max_timestamp);
+  writer.varint(entry.blob.blob);
+  writer.varint(entry.blob.position);
+  writer.varint(entry.blob.length);
+  writer.varint_signed(entry.producer_id.value);
+  writer.varint(static_cast<std::uint64_t>(entry.count));
+  writer.varint(static_cast<std::uint64_t>(entry.partition.value));
+  writer.u8(static_cast<std::uint8_t>(entry.origin));
+  writer.u8(static_cast<std::uint8_t>((entry.control ? flag_control : 0) |
+                                      (entry.transactional ? flag_transactional : 0) |
+                                      (entry.aborted ? flag_aborted : 0)));
+}
+
+BatchEntry read_entry(ByteReader& reader) {
+  BatchEntry entry;
+  entry.first_sequence = Sequence(reader.varint_signed());
+  entry.base_offset = Offset(reader.varint_signed());
+  entry.first_id = read_id(reader);
+  entry.max_timestamp = reader.varint_signed();
+  entry.blob.blob = reader.varint();
+  entry.blob.position = static_cast<std::uint32_t>(reader.varint());
+  entry.blob.length = static_cast<std::uint32_t>(reader.varint());
+  entry.producer_id = ProducerId(reader.varint_signed());
+  entry.count = static_cast<std::int32_t>(reader.varint());
+  entry.partition = PartitionIndex(static_cast<std::int32_t>(reader.varint()));
+  entry.origin = static_cast<Origin>(reader.u8());
+  std::uint8_t flags = reader.u8();
+  entry.control = (flags & flag_control) != 0;
+  entry.transactional = (flags & flag_transactional) != 0;
+  entry.aborted = (flags & flag_aborted) != 0;
+  return entry;
+}
+
+}  // namespace
+
+void encode(const TopicSettings& settings, std::string& out) {
+  ByteWriter writer(out);
+  writer.u8(settings_version);
+  writer.varint(static_cast<std::uint64_t>(settings.partition_count));
+  writer.u8(static_cast<std::uint8_t>(settings.durability));
+  writer.u8(settings.transient ? 1 : 0);
+  writer.u8(settings.owned_by_queue ? 1 : 0);
+  writer.varint_signed(settings.retention_ms);
+  writer.varint_signed(settings.retention_bytes);
+  writer.varint(static_cast<std::uint64_t>(settings.batch_size_max));
+  writer.u8(settings.append_time ? 1 : 0);
+  writer.varint(settings.given.size());
+  for (const auto& [name, value] : settings.given) {
+    writer.sized(name);
+    writer.sized(value);
+  }
+}
+
+Result<TopicSettings> decode_topic_settings(ByteView bytes) {
+  ByteReader reader(bytes);
+  TopicSettings settings;
+  if (reader.u8() != settings_version) return Error{Errc::corrupt, "unknown topic settings version"};
+  settings.partition_count = static_cast<std::int32_t>(reader.varint());
+  settings.durability = static_cast<Durability>(reader.u8());
+  settings.transient = reader.u8() != 0;
+  settings.owned_by_queue = reader.u8() != 0;
+  settings.retention_ms = reader.varint_signed();
+  settings.retention_bytes = reader.varint_signed();
+  settings.batch_size_max = static_cast<std::int32_t>(reader.varint());
+  settings.append_time = reader.u8() != 0;
+  std::uint64_t count = reader.varint();
+  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
+    std::string name(reader.sized());
+    std::string value(reader.sized());
+    settings.given.emplace_back(std::move(name), std::move(value));
+  }
+  if (!reader.done() || settings.partition_count <= 0) {
+    return Error{Errc::corrupt, "damaged topic settings"};
+  }
+  return settings;
+}
+
+Topic::Topic(TopicId id, std::string name, TopicSettings settings)
+    : id_(id), name_(std::move(name)), settings_(std::move(settings)) {
+  partitions_.resize(static_cast<std::size_t>(settings_.partition_count));
+}
+
+Topic::PartitionLog& Topic::partition(PartitionIndex p) {
+  TRV_ASSERT(has_partition(p));
+  return partitions_[static_cast<std::size_t>(p.value)];
+}
+
+const Topic::PartitionLog& Topic::partition(PartitionIndex p) const {
+  TRV_ASSERT(has_partition(p));
+  return partitions_[static_cast<std::size_t>(p.value)];
+}
+
+Sequence Topic::stable_end() const {
+  Sequence stable = end_;
+  for (const auto& [key, open] : open_) stable = std::min(stable, open.first_sequence);
+  return stable;
+}
+
+Result<RecordId> Topic::next_id(WallTime now) const {
+  std::uint64_t ms = now.ms < 0 ? 0 : static_cast<std::uint64_t>(now.ms);
+  if (ms > last_id_.ms) return RecordId{ms, 0};
+  if (last_id_ == RecordId::max()) return Error{Errc::out_of_range, "record ids are exhausted"};
+  return last_id_.next();
+}
+
+void Topic::apply_batch(const StoredBatch& batch) {
+  PartitionLog& log = partition(batch.partition);
+  const BatchHeader& header = batch.header;
+  TRV_ASSERT(header.base_offset == log.end);
+  TRV_ASSERT(header.record_count > 0);
+  BatchEntry entry;
+  entry.first_sequence = end_;
+  entry.base_offset = header.base_offset;
+  entry.first_id = batch.first_id;
+  entry.max_timestamp = header.max_timestamp;
+  entry.blob = batch.blob;
+  entry.producer_id = header.producer_id;
+  entry.count = header.record_count;
+  entry.partition = batch.partition;
+  entry.origin = header.origin();
+  entry.control = header.control();
+  entry.transactional = header.transactional();
+  batches_.push_back(entry);
+  if (!single()) log.ordinals.push_back(first_ordinal_ + batches_.size() - 1);
+
+  end_ = entry.end_sequence();
+  log.end = entry.end_offset();
+  log.bytes += header.size();
+  last_id_ = std::max(last_id_, batch.last_id);
+  if (entry.transactional) {
+    note_transaction(entry, batch.marker_commits);
+  } else if (!entry.control) {
+    live_count_ += static_cast<std::uint64_t>(entry.count);
+  }
+  if (!entry.control) added_count_ += static_cast<std::uint64_t>(entry.count);
+  if (header.producer_id.value >= 0) note_producer(batch);
+}
+
+void Topic::note_producer(const StoredBatch& batch) {
+  const BatchHeader& header = batch.header;
+  ProducerStates& producers = partition(batch.partition).producers;
+  if (header.control()) {
+    producers.apply(MarkerFacts{header.producer_id, header.producer_epoch, batch.marker_commits,
+                                batch.coordinator_epoch, header.base_offset, batch.appended});
+  } else {
+    producers.apply(BatchFacts{header.producer_id, header.producer_epoch, header.base_sequence,
+                               header.record_count, header.transactional(), header.base_offset,
+                               WallTime{header.max_timestamp}, batch.appended});
+  }
+}
+
+void Topic::apply_gap(PartitionIndex p, Offset log_end, Sequence end) {
+  PartitionLog& log = partition(p);
+  log.end = std::max(log.end, log_end);
+  end_ = std::max(end_, end);
+}
+
+void Topic::note_transaction(const BatchEntry& entry, bool marker_commits) {
+  TransactionKey key{entry.partition, entry.producer_id};
+  if (!entry.control) {
+    auto [it, fresh] = open_.try_emplace(key, OpenTransaction{entry.first_sequence, 0});
+    it->second.record_count += static_cast<std::uint64_t>(entry.count);
+    return;
+  }
+  auto it = open_.find(key);
+  if (it == open_.end()) return;
+  if (marker_commits) {
+    live_count_ += it->second.record_count;
+  } else {
+    for (std::size_t i = index_of(std::max(it->second.first_sequence, start_)); i < batches_.size();
+         ++i) {
+      BatchEntry& other = batches_[i];
+      if (other.partition == entry.partition && other.producer_id == entry.producer_id &&
+          other.transactional && !other.control) {
+        other.aborted = true;
+      }
+    }
+  }
+  open_.erase(it);
+}
+
+bool Topic::open(const BatchEntry& entry) const {
+  if (!entry.transactional || entry.control || entry.aborted) return false;
+  auto it = open_.find({entry.partition, entry.producer_id});
+  return it != open_.end() && entry.first_sequence >= it->second.first_sequence;
+}
+
+std::uint64_t Topic::live_in(const BatchEntry& entry, Sequence from) const {
+  if (entry.hidden() || open(entry)) return 0;
+  Sequence first = std::max(from, entry.first_sequence);
+  if (first >= entry.end_sequence()) return 0;
+  auto count = static_cast<std::uint64_t>(entry.end_sequence() - first);
+  if (erased_.empty()) return count;
+  auto begin = erased_.lower_bound(first);
+  auto end = erased_.lower_bound(entry.end_sequence());
+  return count - static_cast<std::uint64_t>(std::distance(begin, end));
+}
+
+void Topic::drop_front() {
+  const BatchEntry& entry = batches_.front();
+  PartitionLog& log = partition(entry.partition);
+  log.start = std::max(log.start, entry.end_offset());
+  log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
+  if (!single()) log.ordinals.pop_front();
+  batches_.pop_front();
+  ++first_ordinal_;
+}
+
+void Topic::apply_trim(Sequence sequence) {
+  TRV_ASSERT(sequence <= end_);
+  if (sequence <= start_) return;
+  while (!batches_.empty() && batches_.front().end_sequence() <= sequence) {
+    const BatchEntry& front = batches_.front();
+    live_count_ -= live_in(front, start_);
+    auto it = open_.find({front.partition, front.producer_id});
+    if (it != open_.end() && open(front)) {
+      it->second.record_count -=
+          static_cast<std::uint64_t>(front.end_sequence() - std::max(start_, front.first_sequence));
+    }
+    drop_front();
+  }
+  if (!batches_.empty() && batches_.front().first_sequence < sequence) {
+    const BatchEntry& front = batches_.front();
+    live_count_ -= live_in(front, start_) - live_in(front, sequence);
+    partition(front.partition).start = front.base_offset + (sequence - front.first_sequence);
+  }
+  start_ = sequence;
+  for (PartitionLog& log : partitions_) log.producers.trim(log.start);
+  erased_.erase(erased_.begin(), erased_.lower_bound(sequence));
+}
+
+void Topic::apply_erase(Sequence sequence, RecordId id) {
+  if (sequence < start_ || sequence >= end_) return;
+  const BatchEntry* entry = batch_at(sequence);
+  TRV_ASSERT(entry);
+  if (!entry->hidden() && !open(*entry) && erased_.insert(sequence).second) --live_count_;
+  max_erased_id_ = std::max(max_erased_id_, id);
+}
+
+void Topic::apply_set_id(RecordId last_id, std::optional<std::uint64_t> added_count,
+                         std::optional<RecordId> max_erased_id) {
+  last_id_ = last_id;
+  if (added_count) added_count_ = *added_count;
+  if (max_erased_id) max_erased_id_ = *max_erased_id;
+}
+
+void Topic::apply_add_partitions(std::int32_t partition_count) {
+  TRV_ASSERT(partition_count > this->partition_count());
+  if (single()) {
+    for (std::size_t i = 0; i < batches_.size(); ++i) {
+      partitions_[0].ordinals.push_back(first_ordinal_ + i);
+    }
+  }
+  partitions_.resize(static_cast<std::size_t>(partition_count));
+  settings_.partition_count = partition_count;
+}
+
+std::size_t Topic::index_of(Sequence sequence) const {
+  auto it = std::upper_bound(
+      batches_.begin(), batches_.end(), sequence,
+      [](Sequence s, const BatchEntry& entry) { return s < entry.end_sequence(); });
+  return static_cast<std::size_t>(it - batches_.begin());
+}
+
+std::uint64_t Topic::ordinal_of(const BatchEntry& entry) const {
+  return first_ordinal_ + index_of(entry.first_sequence);
+}
+
+const BatchEntry* Topic::by_ordinal(std::uint64_t ordinal) const {
+  std::uint64_t index = ordinal - first_ordinal_;
+  return index < batches_.size() ? &batches_[static_cast<std::size_t>(index)] : nullptr;
+}
+
+const BatchEntry* Topic::batch_at(Sequence sequence) const {
+  std::size_t index = index_of(sequence);
+  return index < batches_.size() ? &batches_[index] : nullptr;
+}
+
+const BatchEntry* Topic::batch_at(PartitionIndex p, Offset offset) const {
+  if (single()) return batch_at(Sequence(offset.value));
+  const auto& ordinals = partition(p).ordinals;
+  auto it = std::upper_bound(ordinals.begin(), ordinals.end(), offset,
+                             [this](Offset o, std::uint64_t ordinal) {
+                               return o < by_ordinal(ordinal)->end_offset();
+                             });
+  return it == ordinals.end() ? nullptr : by_ordinal(*it);
+}
+
+const BatchEntry* Topic::batch_near(RecordId id) const {
+  if (batches_.empty()) return nullptr;
+  auto it = std::upper_bound(batches_.begin(), batches_.end(), id,
+                             [](RecordId i, const BatchEntry& entry) { return i < entry.first_id; });
+  return it == batches_.begin() ? &batches_.front() : &*std::prev(it);
+}
+
+const BatchEntry* Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const {
+  // Timestamps of producers need not ascend, so this looks at every batch from the start.
+  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
+    if (!entry->control && entry->max_timestamp >= timestamp_ms) return entry;
+  }
+  return nullptr;
+}
+
+const BatchEntry* Topic::batch_with_max_timestamp(PartitionIndex p) const {
+  const BatchEntry* newest = nullptr;
+  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
+    if (!entry->control && (!newest || entry->max_timestamp > newest->max_timestamp)) newest = entry;
+  }
+  return newest;
+}
+
+const BatchEntry* Topic::next(const BatchEntry& entry) const { return batch_at(entry.end_sequence()); }
+
+const BatchEntry* Topic::previous(const BatchEntry& entry) const {
+  std::size_t index = index_of(entry.first_sequence);
+  return index == 0 ? nullptr : &batches_[index - 1];
+}
+
+const BatchEntry* Topic::next_in_partition(const BatchEntry& entry) const {
+  return batch_at(entry.partition, entry.end_offset());
+}
+
+Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const {
+  Sequence point = start_;
+  std::uint64_t live = live_count_;
+  for (const BatchEntry& entry : batches_) {
+    std::uint64_t here = live_in(entry, point);
+    if (live - here >= live_max && !open(entry)) {
+      live -= here;
+      point = entry.end_sequence();
+      if (live > live_max || here == 0) continue;
+      if (live == live_max) return point;
+      continue;
+    }
+    if (at_batch_boundary || live <= live_max) return point;
+    while (live > live_max) {
+      if (!erased_.contains(point)) --live;
+      ++point;
+    }
+    return point;
+  }
+  return point;
+}
+
+void Topic::collect_blobs(std::set<std::uint64_t>& out) const {
+  for (const BatchEntry& entry : batches_) out.insert(entry.blob.blob);
+}
+
+void Topic::encode_state(std::string& out) const {
+  ByteWriter writer(out);
+  writer.u8(state_version);
+  writer.varint_signed(start_.value);
+  writer.varint_signed(end_.value);
+  write_id(writer, last_id_);
+  write_id(writer, max_erased_id_);
+  writer.varint(added_count_);
+  writer.varint(live_count_);
+  writer.varint(partitions_.size());
+  for (const PartitionLog& log : partitions_) {
+    writer.varint_signed(log.start.value);
+    writer.varint_signed(log.end.value);
+    writer.varint(log.bytes);
+    writer.sized(log.producers.encode());
+  }
+  writer.varint(erased_.size());
+  for (Sequence sequence : erased_) writer.varint_signed(sequence.value);
+  writer.varint(open_.size());
+  for (const auto& [key, open] : open_) {
+    writer.varint(static_cast<std::uint64_t>(key.first.value));
+    writer.varint_signed(key.second.value);
+    writer.varint_signed(open.first_sequence.value);
+    writer.varint(open.record_count);
+  }
+  writer.varint(batches_.size());
+  for (const BatchEntry& entry : batches_) write_entry(writer, entry);
+}
+
+Status Topic::restore_state(ByteView bytes) {
+  const Error damaged{Errc::corrupt, "damaged topic state"};
+  ByteReader reader(bytes);
+  if (reader.u8() != state_version) return Error{Errc::corrupt, "unknown topic state version"};
+  start_ = Sequence(reader.varint_signed());
+  end_ = Sequence(reader.varint_signed());
+  last_id_ = read_id(reader);
+  max_erased_id_ = read_id(reader);
+  added_count_ = reader.varint();
+  live_count_ = reader.varint();
+  if (reader.varint() != partitions_.size()) return damaged;
+  for (PartitionLog& log : partitions_) {
+    log.start = Offset(reader.varint_signed());
+    log.end = Offset(reader.varint_signed());
+    log.bytes = reader.varint();
+    ByteView producers = reader.sized();
+    if (!reader.ok()) return damaged;
+    Result<ProducerStates> restored = ProducerStates::decode(producers);
+    if (!restored) return restored.error();
+    log.producers = std::move(restored).value();
+  }
+  for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
+    erased_.insert(Sequence(reader.varint_signed()));
+  }
+  for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
+    PartitionIndex p(static_cast<std::int32_t>(reader.varint()));
+    ProducerId producer(reader.varint_signed());
+    Sequence first(reader.varint_signed());
+    open_[{p, producer}] = {first, reader.varint()};
+  }
+  for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
+    BatchEntry entry = read_entry(reader);
+    if (!reader.ok() || !has_partition(entry.partition)) return damaged;
+    batches_.push_back(entry);
+    if (!single()) partition(entry.partition).ordinals.push_back(batches_.size() - 1);
+  }
+  if (!reader.done()) return damaged;
+  return {};
+}
+
+}  // namespace trv::model

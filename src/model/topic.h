@@ -1,0 +1,196 @@
+// Topic: a name, settings, and 1..n partition logs, as an index of stored batches. Pure state: the
+// batches themselves are in the journal, at the places the index tells.
+//
+// Owner: the shard of the topic's name. All partitions of a topic live there, so every record also
+// has a place in one order over the whole topic, its Sequence (docs/decisions/0002).
+//
+// Invariants:
+//   - offsets are dense within a partition, sequences within the topic; ids ascend with sequences;
+//   - start() and log_start() never go back, nor do end() and log_end();
+//   - live_count() is the number of records that readers by sequence may see once committed:
+//     no control records, none erased, none aborted, none of transactions still open.
+// apply_* change state and never fail; they are called alike for new entries and in replay.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/batch.h"
+#include "model/producer_state.h"
+
+namespace trv::model {
+
+struct TopicSettings {
+  std::int32_t partition_count = 1;
+  Durability durability = Durability::fsync;
+  // Gone after a restart: never recorded in the journal's topic entries.
+  bool transient = false;
+  // Present while the topic is there on behalf of something: a queue's own log goes with the queue.
+  bool owned_by_queue = false;
+  std::int64_t retention_ms = -1;     // -1: for ever
+  std::int64_t retention_bytes = -1;  // of one partition; -1: no limit
+  std::int32_t batch_size_max = 1048588;
+  bool append_time = false;  // records take the broker's clock
+  // Settings as given, by the name under which they came, for whoever describes the topic.
+  std::vector<std::pair<std::string, std::string>> given;
+};
+
+void encode(const TopicSettings& settings, std::string& out);
+Result<TopicSettings> decode_topic_settings(ByteView bytes);
+
+// What the index keeps of a batch.
+struct BatchEntry {
+  Sequence first_sequence;
+  Offset base_offset;
+  RecordId first_id;
+  std::int64_t max_timestamp = 0;
+  BlobRange blob;
+  ProducerId producer_id{-1};
+  std::int32_t count = 0;
+  PartitionIndex partition;
+  Origin origin = Origin::batch;
+  bool control = false;
+  bool transactional = false;
+  bool aborted = false;
+
+  Sequence end_sequence() const { return first_sequence + count; }
+  Offset end_offset() const { return base_offset + count; }
+  // Readers by sequence pass over it.
+  bool hidden() const { return control || aborted; }
+};
+
+// A batch on its way into the index.
+struct StoredBatch {
+  PartitionIndex partition;
+  BatchHeader header;  // base offset as stored
+  RecordId first_id;
+  RecordId last_id;
+  BlobRange blob;
+  // For control batches: whether the marker commits.
+  bool marker_commits = false;
+  std::int32_t coordinator_epoch = 0;
+  WallTime appended;
+};
+
+class Topic {
+ public:
+  Topic(TopicId id, std::string name, TopicSettings settings);
+
+  TopicId id() const { return id_; }
+  const std::string& name() const { return name_; }
+  const TopicSettings& settings() const { return settings_; }
+  void set_settings(TopicSettings settings) { settings_ = std::move(settings); }
+  std::int32_t partition_count() const { return static_cast<std::int32_t>(partitions_.size()); }
+  bool has_partition(PartitionIndex p) const { return p.value >= 0 && p.value < partition_count(); }
+
+  Sequence start() const { return start_; }
+  Sequence end() const { return end_; }
+  Offset log_start(PartitionIndex p) const { return partition(p).start; }
+  Offset log_end(PartitionIndex p) const { return partition(p).end; }
+  std::uint64_t log_bytes(PartitionIndex p) const { return partition(p).bytes; }
+  RecordId last_id() const { return last_id_; }
+  RecordId max_erased_id() const { return max_erased_id_; }
+  // Records ever added, as far as readers by id count them.
+  std::uint64_t added_count() const { return added_count_; }
+  std::uint64_t live_count() const { return live_count_; }
+  // Below it, no transaction is open: what readers by sequence may see at most.
+  Sequence stable_end() const;
+  const ProducerStates& producers(PartitionIndex p) const { return partition(p).producers; }
+  ProducerStates& producers(PartitionIndex p) { return partition(p).producers; }
+
+  // The id for a record added now without a chosen one: above all ids so far.
+  // Errors: out_of_range when ids are exhausted.
+  Result<RecordId> next_id(WallTime now) const;
+
+  void apply_batch(const StoredBatch& batch);
+  // Records up to these positions are lost (found damaged in recovery); numbering goes on after.
+  void apply_gap(PartitionIndex p, Offset log_end, Sequence end);
+  // Everything before `sequence` is gone. `sequence` may not exceed end().
+  void apply_trim(Sequence sequence);
+  // Single records are gone, with their ids for max_erased_id().
+  void apply_erase(Sequence sequence, RecordId id);
+  // Sets what readers by id see as the past: the id below which none will be given, and counters.
+  void apply_set_id(RecordId last_id, std::optional<std::uint64_t> added_count,
+                    std::optional<RecordId> max_erased_id);
+  void apply_add_partitions(std::int32_t partition_count);
+
+  bool erased(Sequence sequence) const { return erased_.contains(sequence); }
+  bool has_erased() const { return !erased_.empty(); }
+
+  // The index. Entries stay valid until the next apply_*; those of one partition are found by
+  // offset, all of them by sequence, id or time. Null when there is none at or after the key.
+  const BatchEntry* batch_at(Sequence sequence) const;
+  const BatchEntry* batch_at(PartitionIndex p, Offset offset) const;
+  // The last batch that begins at or before `id`, or the first batch when none does.
+  const BatchEntry* batch_near(RecordId id) const;
+  // The first batch of the partition whose newest record is not older than `timestamp_ms`.
+  const BatchEntry* batch_since(PartitionIndex p, std::int64_t timestamp_ms) const;
+  const BatchEntry* batch_with_max_timestamp(PartitionIndex p) const;
+  const BatchEntry* next(const BatchEntry& entry) const;                 // in sequence order
+  const BatchEntry* previous(const BatchEntry& entry) const;
+  const BatchEntry* next_in_partition(const BatchEntry& entry) const;
+  std::size_t batch_count() const { return batches_.size(); }
+
+  // Where to trim so that `live_max` records stay: exactly, or at the batch boundary that leaves a
+  // few more. Erased and hidden records are not counted.
+  Sequence trim_point(std::uint64_t live_max, bool at_batch_boundary) const;
+
+  // The segments that hold batches, for reclaiming the others.
+  void collect_blobs(std::set<std::uint64_t>& out) const;
+
+  // Snapshot of everything but name, id and settings; restore() is for a fresh Topic.
+  void encode_state(std::string& out) const;
+  Status restore_state(ByteView bytes);
+
+ private:
+  struct PartitionLog {
+    Offset start;
+    Offset end;
+    std::uint64_t bytes = 0;
+    ProducerStates producers;
+    // With several partitions: ordinals of the partition's batches, oldest first.
+    std::deque<std::uint64_t> ordinals;
+  };
+  struct OpenTransaction {
+    Sequence first_sequence;
+    std::uint64_t record_count = 0;
+  };
+  using TransactionKey = std::pair<PartitionIndex, ProducerId>;
+
+  PartitionLog& partition(PartitionIndex p);
+  const PartitionLog& partition(PartitionIndex p) const;
+  bool single() const { return partitions_.size() == 1; }
+  std::uint64_t ordinal_of(const BatchEntry& entry) const;
+  const BatchEntry* by_ordinal(std::uint64_t ordinal) const;
+  std::size_t index_of(Sequence sequence) const;
+  // Live records of one batch at or after `from`, as counted by live_count().
+  std::uint64_t live_in(const BatchEntry& entry, Sequence from) const;
+  bool open(const BatchEntry& entry) const;
+  void note_producer(const StoredBatch& batch);
+  void note_transaction(const BatchEntry& entry, bool marker_commits);
+  void drop_front();
+
+  TopicId id_;
+  std::string name_;
+  TopicSettings settings_;
+  std::vector<PartitionLog> partitions_;
+  std::deque<BatchEntry> batches_;    // in sequence order
+  std::uint64_t first_ordinal_ = 0;   // of batches_.front(); grows as the front is dropped
+  Sequence start_;
+  Sequence end_;
+  RecordId last_id_;
+  RecordId max_erased_id_;
+  std::uint64_t added_count_ = 0;
+  std::uint64_t live_count_ = 0;
+  std::set<Sequence> erased_;  // at or after start_
+  std::map<TransactionKey, OpenTransaction> open_;
+};
+
+}  // namespace trv::model
