@@ -1,0 +1,209 @@
+#include "broker/broker.h"
+
+#include <xxhash.h>
+
+#include <random>
+
+#include "base/log.h"
+#include "broker/catalog.h"
+#include "broker/claim_groups.h"
+#include "broker/detail/recovery.h"
+#include "broker/entry.h"
+#include "broker/groups.h"
+#include "broker/keyspaces.h"
+#include "broker/publisher.h"
+#include "broker/queues.h"
+#include "broker/shard_state.h"
+#include "broker/topics.h"
+#include "broker/transactions.h"
+
+namespace trv::broker {
+namespace {
+
+constexpr std::uint64_t shard_hash_seed = 0x74726976'69756d31;
+constexpr std::chrono::milliseconds tick_interval{100};
+// How many rounds back the journal's tickets are remembered one by one.
+constexpr std::size_t round_memory = 4096;
+
+}  // namespace
+
+Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
+    : core_(core),
+      options_(std::move(options)),
+      codecs_(codecs),
+      shards_(shard_count),
+      hash_seed_(std::random_device{}()),
+      topics_(std::make_unique<Topics>(*this)),
+      queues_(std::make_unique<Queues>(*this)),
+      catalog_(std::make_unique<Catalog>(*this)),
+      publisher_(std::make_unique<Publisher>(*this)),
+      keyspaces_(std::make_unique<Keyspaces>(*this)),
+      claim_groups_(std::make_unique<ClaimGroups>(*this)),
+      groups_(std::make_unique<Groups>(*this)),
+      transactions_(std::make_unique<Transactions>(*this)) {
+  peers_ = {this};
+}
+
+Broker::~Broker() = default;
+
+ShardId Broker::shard_of(std::string_view name) {
+  return ShardId(static_cast<std::uint8_t>(XXH64(name.data(), name.size(), shard_hash_seed)));
+}
+
+CoreIndex Broker::owner_of(ShardId shard) const {
+  return CoreIndex(static_cast<std::uint16_t>(shard.value % peers_.size()));
+}
+
+ShardState& Broker::shard(ShardId id) {
+  std::unique_ptr<ShardState>& state = shards_[id.value];
+  if (!state) state = std::make_unique<ShardState>(id, hash_seed_);
+  return *state;
+}
+
+void Broker::each_shard(const std::function<void(ShardState&)>& visit) {
+  for (const auto& state : shards_) {
+    if (state) visit(*state);
+  }
+}
+
+model::Message Broker::message_of(const model::StoredRecord& record) const {
+  switch (record.origin) {
+    case model::Origin::batch:
+      return codecs_.batch->to_message(record);
+    case model::Origin::message:
+      return codecs_.message->to_message(record);
+    case model::Origin::fields:
+      return codecs_.fields->to_message(record);
+  }
+  TRV_ASSERT(false);
+}
+
+Status Broker::writable() const {
+  if (!journal_) return Error{Errc::closed, "the broker is stopping"};
+  if (!journal_->writable()) return journal_->failure();
+  return {};
+}
+
+BlobRange Broker::journal(storage::EntryKind kind, ShardId shard,
+                          std::span<const ByteView> parts) {
+  TRV_ASSERT(journal_);
+  return journal_->append(kind, shard, parts);
+}
+
+Result<Slice> Broker::read_blob(BlobRange where) {
+  if (!journal_) return Error{Errc::closed, "the broker is stopping"};
+  return journal_->read(where);
+}
+
+Commit Broker::tail() const { return {round_, options_.durability}; }
+
+bool Broker::is_durable(Commit commit) const {
+  if (commit.round >= round_) return false;
+  return journal_ && journal_->reached(ticket_of(commit.round), commit.level);
+}
+
+// The journal's ticket that covers a past round; one of a later round when it is long ago.
+storage::Ticket Broker::ticket_of(std::uint64_t round) const {
+  std::uint64_t first = round_ - round_tickets_.size();
+  if (round_tickets_.empty()) return journal_->tail();
+  return round_tickets_[round < first ? 0 : static_cast<std::size_t>(round - first)];
+}
+
+void Broker::when_durable(Commit commit, Completion done) {
+  waiting_.push_back({commit, std::move(done)});
+  request_round();
+}
+
+// Completions that run in the hook may ask for more; nothing else might wake the loop.
+void Broker::request_round() {
+  if (!in_hook_ || round_requested_) return;
+  round_requested_ = true;
+  core_.post([this] { round_requested_ = false; });
+}
+
+void Broker::end_round() {
+  if (!journal_) return;
+  in_hook_ = true;
+  topics_->end_round();
+  queues_->end_round();
+  std::uint64_t round = round_++;
+  storage::Ticket tail = journal_->tail();
+  round_tickets_.push_back(tail);
+  if (round_tickets_.size() > round_memory) round_tickets_.pop_front();
+
+  std::vector<Waiting> waiting;
+  waiting.swap(waiting_);
+  for (Waiting& one : waiting) {
+    storage::Ticket ticket = one.commit.round >= round ? tail : ticket_of(one.commit.round);
+    journal_->when(ticket, one.commit.level, std::move(one.done));
+  }
+  journal_->flush();
+  in_hook_ = false;
+}
+
+void Broker::start(std::unique_ptr<storage::Journal> journal) {
+  journal_ = std::move(journal);
+  core_.set_round_hook([this] { end_round(); });
+  topics_->start();
+  queues_->start();
+  catalog_->start();
+  groups_->start();
+  transactions_->start();
+  schedule_tick();
+}
+
+void Broker::schedule_tick() {
+  tick_ = core_.schedule(tick_interval, [this] {
+    if (!journal_) return;
+    journal_->tick();
+    topics_->tick();
+    schedule_tick();
+  });
+}
+
+Status Broker::stop() {
+  tick_.cancel();
+  transactions_->stop();
+  groups_->stop();
+  if (!journal_) return {};
+  end_round();
+  core_.set_round_hook({});
+  queues_->stop();
+  Status closed = journal_->close();
+  journal_.reset();
+  return closed;
+}
+
+Status Broker::restore_shard(ShardId shard, ByteView state) {
+  ByteReader reader(state);
+  while (reader.remaining() > 0 && reader.ok()) {
+    storage::EntryKind kind = reader.u8();
+    ByteView payload = reader.sized();
+    if (!reader.ok()) break;
+    if (Status applied = apply(kind, shard, payload, BlobRange{}); !applied) return applied;
+  }
+  if (!reader.ok()) return Error{Errc::corrupt, "damaged checkpoint section"};
+  return {};
+}
+
+Status Broker::apply(storage::EntryKind kind, ShardId shard_id, ByteView payload, BlobRange where) {
+  return detail::apply_entry(*this, kind, shard(shard_id), payload, where);
+}
+
+storage::CheckpointSection Broker::checkpoint_shard(ShardId shard_id, ByteView mark) {
+  topics_->end_round();
+  queues_->end_round();
+  storage::CheckpointSection section;
+  section.shard = shard_id;
+  if (shards_[shard_id.value]) detail::write_snapshot(*this, *shards_[shard_id.value], section.state);
+  section.mark = journal(storage::Store::mark_kind, shard_id, mark);
+  return section;
+}
+
+void Broker::collect_blobs(std::set<std::uint64_t>& out) {
+  each_shard([&out](ShardState& state) {
+    for (const auto& [name, topic] : state.topics) topic->state.collect_blobs(out);
+  });
+}
+
+}  // namespace trv::broker

@@ -1,0 +1,271 @@
+// Broker: one per core, and the only door that the protocols use. It owns the core's share of the
+// 256 virtual shards: topics, queues, keyspace, groups, transactions and (on one core) the catalog.
+//
+// Owner: server::Node; lives as long as its core runs. All calls come from the core's own thread.
+//
+// How a front-end works with it:
+//   1. decode and validate on the connection's core;
+//   2. run the operation on the core that owns the name:
+//        broker.at(name, [args...](Broker& owner) { ... });
+//      The closure runs at once when the owner is this core, else as a message. It captures values,
+//      never references to this core's objects. It calls the owner's services: owner.topics() etc.;
+//      pointers that these give are valid until the closure returns.
+//   3. changes come back with a Commit. Say nothing about the change to anybody before
+//        owner.when_durable(commit, [..](Result<Durable> result) { ... });
+//      runs, which is in this round's hook at the earliest. To answer on another core:
+//        owner.post(home_core, [..]() { ... });
+//
+// Invariants:
+//   - state is changed only by entries that were put into the journal first, through the same apply
+//     that recovery uses (broker/entry.h);
+//   - a round's changes are written as one frame: after a crash all of them are there or none.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/function.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "model/record.h"
+#include "model/router.h"
+#include "runtime/core.h"
+#include "storage/journal.h"
+#include "storage/store.h"
+
+namespace trv::broker {
+
+class Topics;
+class Queues;
+class Catalog;
+class Publisher;
+class Keyspaces;
+class ClaimGroups;
+class Groups;
+class Transactions;
+struct ShardState;
+
+using storage::Completion;
+using storage::Durable;
+
+// Names a change by its round, and how far it must get before it may be spoken of. Commits of one
+// Broker combine. Dies with the process.
+struct Commit {
+  std::uint64_t round = 0;
+  Durability level = Durability::memory;
+  // Covers both.
+  friend Commit operator|(Commit a, Commit b) {
+    return {std::max(a.round, b.round), std::max(a.level, b.level)};
+  }
+};
+
+struct BrokerOptions {
+  Durability durability = Durability::fsync;  // of everything that does not say otherwise
+  std::uint32_t message_size_max = 16u << 20;
+  std::int32_t auto_partition_count = 1;
+  std::chrono::milliseconds group_initial_delay{500};
+  std::string cluster_id;  // stable for a data directory
+};
+
+// How records of an origin are read by protocols that did not write them. Each front-end that
+// writes records gives one; `server` wires them (docs/view-contract.md).
+class OriginCodec {
+ public:
+  virtual ~OriginCodec() = default;
+  // Views point into the record's bytes or into Message::owners.
+  virtual model::Message to_message(const model::StoredRecord& record) const = 0;
+};
+
+// Why a record left its queue for the dead-letter exchange.
+enum class DeathReason : std::uint8_t { rejected, expired };
+struct Death {
+  std::string queue;
+  DeathReason reason = DeathReason::rejected;
+  WallTime at;
+  // The new address. An empty key means: as it was published.
+  std::string exchange;
+  std::string routing_key;
+};
+
+// Rewrites records of origin message, whose envelopes the broker does not understand.
+class MessageCodec : public OriginCodec {
+ public:
+  struct Envelope {
+    std::string bytes;
+    std::string routing_key;
+    bool cycle = false;  // it was here before without a rejection since: drop it
+  };
+  // The envelope of the record as a dead letter, with its history. Records of other origins are
+  // converted first.
+  virtual Envelope dead_letter(const model::StoredRecord& record, const model::Message& message,
+                               const Death& death) const = 0;
+  // Milliseconds after which the record expires by its own wish; -1 for never.
+  virtual std::int64_t time_to_live(const model::StoredRecord& record) const = 0;
+  // The headers to route by. `envelope` outlives the result.
+  virtual std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const = 0;
+};
+
+struct Codecs {
+  const OriginCodec* batch = nullptr;
+  const MessageCodec* message = nullptr;
+  const OriginCodec* fields = nullptr;
+};
+
+class Broker {
+ public:
+  Broker(runtime::Core& core, BrokerOptions options, Codecs codecs);
+  ~Broker();
+  Broker(const Broker&) = delete;
+  Broker& operator=(const Broker&) = delete;
+
+  // --- place ---------------------------------------------------------------------------------
+  static ShardId shard_of(std::string_view name);
+  CoreIndex owner_of(ShardId shard) const;
+  CoreIndex owner_of(std::string_view name) const { return owner_of(shard_of(name)); }
+  bool owns(std::string_view name) const { return owner_of(name) == core().index(); }
+  runtime::Core& core() const { return core_; }
+  int core_count() const { return static_cast<int>(peers_.size()); }
+
+  // Runs `work` with the Broker that owns `name`: at once when that is this one.
+  template <class F>
+  void at(std::string_view name, F&& work) {
+    at_core(owner_of(name), std::forward<F>(work));
+  }
+  template <class F>
+  void at_core(CoreIndex index, F&& work) {
+    Broker& owner = *peers_[index.value];
+    if (&owner == this) {
+      work(*this);
+    } else {
+      owner.core().post([&owner, work = std::forward<F>(work)]() mutable { work(owner); });
+    }
+  }
+  // Posts to a core in any case; runs in one of its later rounds.
+  void post(CoreIndex index, UniqueFunction<void()> work) {
+    peers_[index.value]->core().post(std::move(work));
+  }
+  // Runs `each(Broker&) -> R` on every core and then `done(std::vector<R>)` here, in core order.
+  template <class F, class Done>
+  void gather(F each, Done done);
+
+  // --- durability ----------------------------------------------------------------------------
+  // Runs `done` on this core once the change is durable, in order within a level.
+  void when_durable(Commit commit, Completion done);
+  bool is_durable(Commit commit) const;
+  // Covers all changes made here so far at the default level.
+  Commit tail() const;
+  // False when nothing can be written: why() tells. Reads and acknowledgements may still work.
+  Status writable() const;
+
+  // --- services of this core's shards ----------------------------------------------------------
+  Topics& topics() { return *topics_; }
+  Queues& queues() { return *queues_; }
+  Catalog& catalog() { return *catalog_; }
+  Publisher& publisher() { return *publisher_; }
+  Keyspaces& keyspaces() { return *keyspaces_; }
+  ClaimGroups& claim_groups() { return *claim_groups_; }
+  Groups& groups() { return *groups_; }
+  Transactions& transactions() { return *transactions_; }
+
+  const BrokerOptions& options() const { return options_; }
+  const Codecs& codecs() const { return codecs_; }
+  // The neutral form of any record.
+  model::Message message_of(const model::StoredRecord& record) const;
+  WallTime wall_now() const { return core_.wall_now(); }
+
+  // --- for the services ------------------------------------------------------------------------
+  // Puts an entry into this round's frame, after the records that were appended before it.
+  BlobRange journal(storage::EntryKind kind, ShardId shard, std::span<const ByteView> parts);
+  BlobRange journal(storage::EntryKind kind, ShardId shard, ByteView payload) {
+    return journal(kind, shard, std::span(&payload, 1));
+  }
+  Result<Slice> read_blob(BlobRange where);
+  // The state of a shard that this core owns.
+  ShardState& shard(ShardId id);
+  ShardState& shard(std::string_view name) { return shard(shard_of(name)); }
+  // Visits the shards owned here that hold anything.
+  void each_shard(const std::function<void(ShardState&)>& visit);
+  Broker& peer(CoreIndex index) const { return *peers_[index.value]; }
+
+  // --- for server::Node ------------------------------------------------------------------------
+  // Order: construct all; connect all; recovery feeds apply(); start() each on its own thread.
+  void connect(std::vector<Broker*> peers) { peers_ = std::move(peers); }
+  Status restore_shard(ShardId shard, ByteView state);
+  Status apply(storage::EntryKind kind, ShardId shard, ByteView payload, BlobRange where);
+  // Takes the journal and begins to work: rounds, timers, catalog snapshots.
+  void start(std::unique_ptr<storage::Journal> journal);
+  // Ends deliveries and timers, commits what is pending and closes the journal.
+  Status stop();
+  // One shard's state and, appended to the journal at the same place, the checkpoint's mark.
+  storage::CheckpointSection checkpoint_shard(ShardId shard, ByteView mark);
+  // The segments that hold records of this core's topics.
+  void collect_blobs(std::set<std::uint64_t>& out);
+  // The segment that the journal writes to; 0 when stopped.
+  std::uint64_t active_segment() const { return journal_ ? journal_->active_segment() : 0; }
+
+ private:
+  struct Waiting {
+    Commit commit;
+    Completion done;
+  };
+  void end_round();
+  void schedule_tick();
+  void request_round();
+  storage::Ticket ticket_of(std::uint64_t round) const;
+
+  runtime::Core& core_;
+  BrokerOptions options_;
+  Codecs codecs_;
+  std::vector<Broker*> peers_;  // by core index, this one included
+  std::unique_ptr<storage::Journal> journal_;
+  std::uint64_t round_ = 1;                           // the one that is under way
+  std::deque<storage::Ticket> round_tickets_;         // of the latest past rounds
+  std::vector<Waiting> waiting_;                      // for the end of this round
+  bool in_hook_ = false;
+  bool round_requested_ = false;
+  std::vector<std::unique_ptr<ShardState>> shards_;  // by shard id; null when not here or empty
+  std::uint64_t hash_seed_;
+  std::unique_ptr<Topics> topics_;
+  std::unique_ptr<Queues> queues_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Keyspaces> keyspaces_;
+  std::unique_ptr<ClaimGroups> claim_groups_;
+  std::unique_ptr<Groups> groups_;
+  std::unique_ptr<Transactions> transactions_;
+  runtime::Timer tick_;
+};
+
+template <class F, class Done>
+void Broker::gather(F each, Done done) {
+  using R = std::invoke_result_t<F&, Broker&>;
+  struct Progress {
+    std::vector<R> results;
+    int missing;
+    Done done;
+  };
+  // Shared by the replies of all cores; only this core touches it.
+  auto progress = std::make_shared<Progress>(
+      Progress{std::vector<R>(peers_.size()), core_count(), std::move(done)});
+  CoreIndex home = core().index();
+  for (Broker* owner : peers_) {
+    at_core(owner->core().index(), [each, progress, home](Broker& here) mutable {
+      std::size_t index = here.core().index().value;
+      auto finish = [progress, index](R result) mutable {
+        progress->results[index] = std::move(result);
+        if (--progress->missing == 0) progress->done(std::move(progress->results));
+      };
+      if (here.core().index() == home) {
+        finish(each(here));
+      } else {
+        here.post(home, [finish, result = each(here)]() mutable { finish(std::move(result)); });
+      }
+    });
+  }
+}
+
+}  // namespace trv::broker

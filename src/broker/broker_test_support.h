@@ -1,0 +1,159 @@
+// A Broker on one core over a file system in memory, driven round by round on the test's thread.
+#pragma once
+
+#include <memory>
+
+#include "broker/broker.h"
+#include "broker/catalog.h"
+#include "broker/publisher.h"
+#include "broker/queues.h"
+#include "broker/shard_state.h"
+#include "broker/topics.h"
+#include "io/memory.h"
+#include "runtime/core.h"
+#include "storage/store.h"
+
+namespace trv::broker {
+
+// Envelopes of this codec are "ttl;routing key".
+class TestMessageCodec final : public MessageCodec {
+ public:
+  model::Message to_message(const model::StoredRecord& record) const override {
+    model::Message message;
+    message.value = record.value;
+    message.owners.push_back(record.owner);
+    message.timestamp_ms = record.timestamp_ms;
+    return message;
+  }
+  Envelope dead_letter(const model::StoredRecord& record, const model::Message&,
+                       const Death& death) const override {
+    std::string envelope(record.envelope);
+    std::string key = envelope.substr(envelope.find(';') + 1);
+    return {"-1;" + key + (death.reason == DeathReason::expired ? "+expired" : "+rejected"), key,
+            false};
+  }
+  std::int64_t time_to_live(const model::StoredRecord& record) const override {
+    return std::stoll(std::string(record.envelope));
+  }
+  std::unique_ptr<model::HeaderLookup> header_lookup(ByteView) const override { return nullptr; }
+};
+
+class TestBroker {
+ public:
+  // `codec`, when given, outlives it and takes the place of the test's own.
+  explicit TestBroker(const MessageCodec* codec = nullptr)
+      : message_codec_(codec ? codec : &codec_) {
+    open();
+  }
+  ~TestBroker() { close(); }
+
+  Broker& operator*() { return *broker_; }
+  Broker* operator->() { return broker_.get(); }
+
+  // Runs `work` inside a round and then rounds until everything that it caused has settled.
+  void round(const std::function<void()>& work) {
+    core_->post([&work] { work(); });
+    drain(rounds_to_settle);
+    core_->run();
+  }
+  // Runs the loop for about this long, for timers.
+  void run_for(std::chrono::milliseconds duration) {
+    runtime::Timer timer = core_->schedule(duration, [this] { core_->stop(); });
+    core_->run();
+  }
+  void restart() {
+    close();
+    open();
+  }
+  // As by kill -9 and a power cut: what was not synced is gone.
+  void crash() {
+    broker_.reset();
+    core_.reset();
+    store_.reset();
+    directory_.crash({});
+    open();
+  }
+  void checkpoint() {
+    std::uint64_t id = store_->begin_checkpoint();
+    std::vector<storage::CheckpointSection> sections;
+    round([&] {
+      for (int shard = 0; shard < shard_count; ++shard) {
+        ShardId shard_id(static_cast<std::uint8_t>(shard));
+        sections.push_back(
+            broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id)));
+      }
+      broker_->when_durable({broker_->tail().round, Durability::fsync}, [](Result<Durable> done) {
+        TRV_ASSERT(done.ok());
+      });
+    });
+    Status written = store_->write_checkpoint(id, std::move(sections));
+    if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
+    TRV_ASSERT(written.ok());
+  }
+  const storage::RecoveryReport& report() const { return report_; }
+  io::MemoryDirectory& directory() { return directory_; }
+
+ private:
+  static constexpr int rounds_to_settle = 8;
+
+  struct Visitor final : storage::RecoveryVisitor {
+    explicit Visitor(Broker& b) : broker(b) {}
+    Status on_checkpoint(ShardId shard, ByteView state) override {
+      return broker.restore_shard(shard, state);
+    }
+    Status on_entry(storage::EntryKind kind, ShardId shard, ByteView payload,
+                    BlobRange where) override {
+      return broker.apply(kind, shard, payload, where);
+    }
+    Broker& broker;
+  };
+
+  void drain(int rounds) {
+    core_->post([this, rounds] {
+      if (rounds == 0) {
+        core_->stop();
+      } else {
+        drain(rounds - 1);
+      }
+    });
+  }
+  void open() {
+    storage::JournalOptions options;
+    options.segment_size = 1u << 20;
+    options.inline_sync_waiters_max = 1u << 20;
+    auto store = storage::Store::open(directory_, options);
+    TRV_ASSERT(store.ok());
+    store_ = std::move(*store);
+    core_ = std::make_unique<runtime::Core>(CoreIndex(0));
+    broker_ = std::make_unique<Broker>(*core_, BrokerOptions{}, Codecs{nullptr, message_codec_, nullptr});
+    broker_->connect({broker_.get()});
+    Visitor visitor(*broker_);
+    auto report = store_->recover(visitor);
+    if (!report) std::fprintf(stderr, "recovery: %s\n", report.error().message.c_str());
+    TRV_ASSERT(report.ok());
+    report_ = *report;
+    auto lane = store_->open_lane(CoreIndex(0), [this](auto blocking, auto done) {
+      core_->offload(std::move(blocking), std::move(done));
+    });
+    TRV_ASSERT(lane.ok());
+    broker_->start(std::move(*lane));
+  }
+  void close() {
+    if (!broker_) return;
+    Status stopped = broker_->stop();
+    TRV_ASSERT(stopped.ok());
+    broker_.reset();
+    core_.reset();
+    store_.reset();
+  }
+
+  io::MemoryDirectory directory_;
+  TestMessageCodec codec_;
+  const MessageCodec* message_codec_;
+  std::unique_ptr<storage::Store> store_;
+  std::unique_ptr<runtime::Core> core_;
+  std::unique_ptr<Broker> broker_;
+  storage::RecoveryReport report_;
+};
+
+}  // namespace trv::broker

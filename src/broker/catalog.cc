@@ -1,0 +1,106 @@
+#include "broker/catalog.h"
+
+#include "broker/entry.h"
+
+namespace trv::broker {
+
+Catalog::Catalog(Broker& broker)
+    : broker_(broker),
+      snapshot_(router_.freeze()),
+      places_snapshot_(std::make_shared<const Places>()) {}
+
+Catalog::~Catalog() = default;
+
+void Catalog::start() {
+  router_.drop_transient();
+  if (broker_.owns(home)) {
+    // The other cores may not run yet: what is posted waits for them.
+    share([] {});
+  }
+}
+
+Status Catalog::apply(ByteView command) { return router_.apply(command); }
+
+void Catalog::apply_place(const std::string& queue, const std::string& source) {
+  if (source.empty()) {
+    places_.erase(queue);
+  } else {
+    places_[queue] = source;
+  }
+}
+
+Commit Catalog::execute(ByteView command) {
+  execute(command, [](Result<Durable>) {});
+  return broker_.tail();
+}
+
+void Catalog::execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+  TRV_ASSERT(broker_.owns(home));
+  if (Status writable = broker_.writable(); !writable) {
+    visible(writable.error());
+    return;
+  }
+  broker_.journal(entry::catalog, Broker::shard_of(home), command);
+  Status applied = router_.apply(command);
+  TRV_ASSERT(applied.ok());
+  broker_.when_durable(broker_.tail(),
+                       [this, visible = std::move(visible)](Result<Durable> durable) mutable {
+                         if (!durable) {
+                           visible(durable.error());
+                           return;
+                         }
+                         // The token outlives the hop: it says what has happened already.
+                         Durable token = *durable;
+                         share([visible = std::move(visible), token]() mutable { visible(token); });
+                       });
+}
+
+void Catalog::place_queue(const std::string& queue, const std::string& source) {
+  broker_.at(home, [queue, source](Broker& owner) {
+    if (!owner.writable()) return;
+    std::string payload;
+    ByteWriter writer(payload);
+    writer.sized(queue);
+    writer.sized(source);
+    owner.journal(entry::queue_placed, Broker::shard_of(home), payload);
+    owner.catalog().apply_place(queue, source);
+    owner.catalog().share([] {});
+  });
+}
+
+std::string Catalog::locate(std::string_view queue) const {
+  auto it = places_snapshot_->find(queue);
+  return std::string(it == places_snapshot_->end() ? queue : std::string_view(it->second));
+}
+
+void Catalog::share(UniqueFunction<void()> everywhere) {
+  std::shared_ptr<const model::Router> router = router_.freeze();
+  auto places = std::make_shared<const Places>(places_);
+  snapshot_ = router;
+  places_snapshot_ = places;
+  int others = broker_.core_count() - 1;
+  if (others == 0) {
+    everywhere();
+    return;
+  }
+  struct Progress {
+    int missing;
+    UniqueFunction<void()> everywhere;
+  };
+  // Shared by the answers of the other cores; only this core touches it.
+  auto progress = std::make_shared<Progress>(Progress{others, std::move(everywhere)});
+  CoreIndex here = broker_.core().index();
+  for (int i = 0; i < broker_.core_count(); ++i) {
+    CoreIndex index(static_cast<std::uint16_t>(i));
+    if (index == here) continue;
+    broker_.at_core(index, [router, places, progress, here](Broker& other) {
+      other.catalog().snapshot_ = router;
+      other.catalog().places_snapshot_ = places;
+      other.post(here, [progress] {
+        if (--progress->missing == 0) progress->everywhere();
+      });
+    });
+  }
+}
+
+}  // namespace trv::broker

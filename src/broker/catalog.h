@@ -1,0 +1,63 @@
+// Catalog: exchanges, bindings and the places of queues that read another topic's log.
+//
+// The state lives on the core that owns shard_of(Catalog::home). Every core has an immutable
+// snapshot of it, which is replaced once a change is durable; publishing reads the snapshot only.
+// Changes are made on the home core:
+//   broker.at(Catalog::home, [..](Broker& owner) { owner.catalog().execute(command); ... });
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "broker/broker.h"
+#include "model/router.h"
+
+namespace trv::broker {
+
+class Catalog {
+ public:
+  static constexpr std::string_view home = "/catalog";
+
+  explicit Catalog(Broker& broker);
+  ~Catalog();
+
+  // This core's view. shared_ptr: readers keep the one they hold while a newer one takes its place.
+  const std::shared_ptr<const model::Router>& snapshot() const { return snapshot_; }
+
+  // On the home core: the state to validate a change against, newer than any snapshot.
+  const model::Router& state() const { return router_; }
+  // On the home core: journals the encoded command and applies it. All snapshots will show it
+  // before a completion of the Commit runs on this core and before `visible` runs, also here.
+  Commit execute(ByteView command);
+  // As execute(), and `visible` runs here once every core's snapshot shows the change.
+  void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+
+  // Where a queue lives: the name to give to Broker::at. The queue's own name for most.
+  std::string locate(std::string_view queue) const;
+  // Only for queues that read another topic's log.
+  void place_queue(const std::string& queue, const std::string& source);
+
+
+  // --- for the broker ---------------------------------------------------------------------------
+  void start();
+  Status apply(ByteView command);
+  void apply_place(const std::string& queue, const std::string& source);
+  const std::map<std::string, std::string, std::less<>>& places() const { return places_; }
+
+ private:
+  // Gives every core the present state; `everywhere` runs here when all have it.
+  void share(UniqueFunction<void()> everywhere);
+
+  using Places = std::map<std::string, std::string, std::less<>>;
+  Broker& broker_;
+  // On the home core only.
+  model::Router router_;
+  Places places_;  // queue -> source, where they differ
+  // What this core reads.
+  std::shared_ptr<const model::Router> snapshot_;
+  std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
+};
+
+}  // namespace trv::broker

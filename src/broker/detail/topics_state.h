@@ -1,0 +1,62 @@
+// The inside of Topics: what a core keeps beside its shards' topics, and the steps of a round.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "broker/detail/record_cursor.h"
+#include "broker/shard_state.h"
+#include "broker/topics.h"
+
+namespace trv::broker {
+
+struct Topics::State {
+  explicit State(Broker& b) : broker(b) {}
+
+  struct Watcher {
+    WatchId id;
+    UniqueFunction<void()> woken;
+  };
+
+  Broker& broker;
+  std::vector<Topic*> dirty;  // appended to in this round
+  std::unordered_map<std::string, std::list<Watcher>> watchers;
+  std::unordered_set<std::string> woken;  // run_watchers() is posted
+  WatchId next_watch = 1;
+  std::size_t watcher_count = 0;
+  runtime::SteadyTime next_retention{};
+
+  static Topic* insert(ShardState& shard, TopicId id, const std::string& name,
+                       const model::TopicSettings& settings);
+  static void erase(ShardState& shard, Topic& topic);
+  static void apply_settings(Topic& topic, const model::TopicSettings& settings);
+  static Sequence retention_point(const Topic& topic, WallTime now);
+
+  // Puts the open batch into the journal and the index.
+  void seal(Topic& topic);
+  // Registers that something was appended in this round, to be shown at `level`.
+  void mark_dirty(Topic& topic, Durability level);
+  void end_round();
+  void show(Topic& topic, std::uint64_t step);
+  void run_watchers(const std::string& name);
+  // Nothing of this round may touch the topic any more.
+  void forget(Topic& topic);
+
+  // Journals one batch (header fields already in place in `head`) and applies it.
+  struct BatchParts {
+    PartitionIndex partition;
+    RecordId first_id;
+    RecordId last_id;
+    bool marker_commits = false;
+    std::int32_t coordinator_epoch = 0;
+    std::span<const ByteView> bytes;  // of the stored batch, one after the other
+    model::BatchHeader header;
+  };
+  void store(Topic& topic, const BatchParts& parts);
+};
+
+}  // namespace trv::broker

@@ -1,0 +1,337 @@
+#include "broker/groups.h"
+
+#include <algorithm>
+#include <random>
+#include <unordered_map>
+
+#include "broker/entry.h"
+#include "broker/shard_state.h"
+
+namespace trv::broker {
+namespace {
+
+using model::GroupError;
+using model::GroupOffsets;
+
+// As Kafka's offsets.retention.minutes.
+constexpr std::chrono::hours offsets_retention(24 * 7);
+constexpr std::chrono::minutes expiry_interval(10);
+// Members that are still there after a restart have joined again by then.
+constexpr std::chrono::minutes return_time(5);
+
+}  // namespace
+
+struct Groups::State {
+  struct Live {
+    explicit Live(model::GroupLimits limits) : group(limits) {}
+    model::Group group;
+    runtime::Timer timer;
+  };
+
+  explicit State(Broker& b) : broker(b), random(std::random_device{}()) {
+    limits.initial_rebalance_delay = broker.options().group_initial_delay;
+  }
+
+  model::Group* find(std::string_view name) {
+    auto it = live.find(name);
+    return it == live.end() ? nullptr : &it->second->group;
+  }
+  GroupOffsets& offsets_of(std::string_view group) { return broker.shard(group).group_offsets; }
+
+  Result<Commit> journal(const std::string& group, const std::string& command);
+  std::string make_member_id(std::string_view client_id);
+  void settle(const std::string& name, model::GroupEffects effects, std::size_t members_before);
+  void arm(const std::string& name, Live& entry);
+  void on_timer(const std::string& name);
+  void set_occupancy(const std::string& name, bool occupied);
+  GroupError check_commit(const std::string& name, const Committer& committer,
+                          model::Group::Commit kind);
+  void expire();
+  void release_absent();
+
+  Broker& broker;
+  model::GroupLimits limits;
+  NameMap<std::unique_ptr<Live>> live;
+  model::WaiterId next_waiter = 1;
+  std::unordered_map<model::WaiterId, OnJoined> joins;
+  std::unordered_map<model::WaiterId, OnSynced> syncs;
+  std::mt19937_64 random;
+  Commit last_change;  // of any offset on this core
+  runtime::Timer expiry_timer;
+  runtime::Timer return_timer;
+};
+
+Groups::Groups(Broker& broker) : state_(std::make_unique<State>(broker)) {}
+Groups::~Groups() = default;
+
+void Groups::start() {
+  runtime::Core& core = state_->broker.core();
+  state_->expiry_timer = core.schedule(expiry_interval, [this] { state_->expire(); });
+  state_->return_timer = core.schedule(return_time, [this] { state_->release_absent(); });
+}
+
+void Groups::stop() {
+  state_->expiry_timer.cancel();
+  state_->return_timer.cancel();
+  state_->live.clear();
+}
+
+// --- the steps that all operations share --------------------------------------------------------
+
+// Entry: the time (i64, little-endian), then a model::GroupOffsets command.
+Result<Commit> Groups::State::journal(const std::string& group, const std::string& command) {
+  if (Status writable = broker.writable(); !writable) return writable.error();
+  WallTime now = broker.wall_now();
+  char time[8];
+  store_le(time, now.ms);
+  const ByteView parts[] = {ByteView(time, sizeof time), command};
+  broker.journal(entry::group_offsets, Broker::shard_of(group), parts);
+  Status applied = offsets_of(group).apply(command, now);
+  TRV_ASSERT(applied);
+  last_change = broker.tail();
+  return last_change;
+}
+
+std::string Groups::State::make_member_id(std::string_view client_id) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string id(client_id.empty() ? std::string_view("member") : client_id);
+  id += '-';
+  for (int word = 0; word < 2; ++word) {
+    std::uint64_t bits = random();
+    for (int i = 0; i < 16; ++i, bits >>= 4) id += digits[bits & 15];
+  }
+  return id;
+}
+
+// The last act of each operation: what changed is noted, and only then is anybody answered, since
+// an answer may lead to the next request.
+void Groups::State::settle(const std::string& name, model::GroupEffects effects,
+                           std::size_t members_before) {
+  auto it = live.find(name);
+  if (it != live.end()) {
+    std::size_t members = it->second->group.member_count();
+    if ((members == 0) != (members_before == 0)) set_occupancy(name, members > 0);
+    if (it->second->group.idle()) {
+      live.erase(it);
+    } else {
+      arm(name, *it->second);
+    }
+  }
+  for (model::JoinReply& reply : effects.joins) {
+    auto waiting = joins.extract(reply.waiter);
+    TRV_ASSERT(!waiting.empty());
+    waiting.mapped()(std::move(reply));
+  }
+  for (model::SyncReply& reply : effects.syncs) {
+    auto waiting = syncs.extract(reply.waiter);
+    TRV_ASSERT(!waiting.empty());
+    waiting.mapped()(std::move(reply));
+  }
+}
+
+void Groups::State::arm(const std::string& name, Live& entry) {
+  std::optional<model::Moment> deadline = entry.group.next_deadline();
+  if (!deadline) {
+    entry.timer.cancel();
+    return;
+  }
+  runtime::Duration delay = std::max<runtime::Duration>(*deadline - broker.core().now(),
+                                                        std::chrono::milliseconds(1));
+  entry.timer = broker.core().schedule(delay, [this, name] { on_timer(name); });
+}
+
+void Groups::State::on_timer(const std::string& name) {
+  model::Group* group = find(name);
+  if (group == nullptr) return;
+  std::size_t members_before = group->member_count();
+  std::string held = name;  // the timer's own copy may end with the group
+  settle(held, group->tick(broker.core().now()), members_before);
+}
+
+// Nobody waits for it: it only decides from when on the offsets age.
+void Groups::State::set_occupancy(const std::string& name, bool occupied) {
+  if (broker.writable()) (void)journal(name, GroupOffsets::encode_occupancy(name, occupied));
+}
+
+void Groups::State::expire() {
+  WallTime now = broker.wall_now();
+  std::vector<GroupOffsets::Expired> all;
+  broker.each_shard([&](ShardState& shard) {
+    for (auto& expired : shard.group_offsets.expired(now, offsets_retention)) {
+      all.push_back(std::move(expired));
+    }
+  });
+  for (const GroupOffsets::Expired& expired : all) {
+    if (!broker.writable()) break;
+    (void)journal(expired.group, GroupOffsets::encode_forget(expired.group, expired.partitions));
+  }
+  expiry_timer = broker.core().schedule(expiry_interval, [this] { expire(); });
+}
+
+void Groups::State::release_absent() {
+  std::vector<std::string> absent;
+  broker.each_shard([&](ShardState& shard) {
+    for (std::string& name : shard.group_offsets.occupied_groups()) {
+      if (find(name) == nullptr) absent.push_back(std::move(name));
+    }
+  });
+  for (const std::string& name : absent) set_occupancy(name, false);
+}
+
+// --- membership ---------------------------------------------------------------------------------
+
+void Groups::join(const std::string& name, model::JoinRequest request, OnJoined done) {
+  auto& entry = state_->live[name];
+  if (!entry) entry = std::make_unique<State::Live>(state_->limits);
+  std::size_t members_before = entry->group.member_count();
+  request.waiter = state_->next_waiter++;
+  request.fresh_member_id = state_->make_member_id(request.client_id);
+  state_->joins.emplace(request.waiter, std::move(done));
+  model::GroupEffects effects =
+      entry->group.join(std::move(request), state_->broker.core().now());
+  state_->settle(name, std::move(effects), members_before);
+}
+
+void Groups::sync(const std::string& name, model::SyncRequest request, OnSynced done) {
+  model::Group* group = state_->find(name);
+  if (group == nullptr) {
+    model::SyncReply reply;
+    reply.error = GroupError::unknown_member;
+    done(std::move(reply));
+    return;
+  }
+  std::size_t members_before = group->member_count();
+  request.waiter = state_->next_waiter++;
+  state_->syncs.emplace(request.waiter, std::move(done));
+  model::GroupEffects effects = group->sync(std::move(request), state_->broker.core().now());
+  state_->settle(name, std::move(effects), members_before);
+}
+
+GroupError Groups::heartbeat(const std::string& name, const model::GroupMemberName& member,
+                             std::int32_t generation) {
+  model::Group* group = state_->find(name);
+  if (group == nullptr) return GroupError::unknown_member;
+  // The deadline only moves away; the timer that is armed will arm itself anew.
+  return group->heartbeat(member, generation, state_->broker.core().now());
+}
+
+std::vector<GroupError> Groups::leave(const std::string& name,
+                                      std::span<const model::GroupMemberName> members) {
+  model::Group* group = state_->find(name);
+  if (group == nullptr) return std::vector<GroupError>(members.size(), GroupError::unknown_member);
+  std::size_t members_before = group->member_count();
+  std::vector<GroupError> results;
+  model::GroupEffects effects;
+  for (const model::GroupMemberName& member : members) {
+    results.push_back(group->leave(member, state_->broker.core().now(), effects));
+  }
+  state_->settle(name, std::move(effects), members_before);
+  return results;
+}
+
+// --- offsets ------------------------------------------------------------------------------------
+
+GroupError Groups::State::check_commit(const std::string& name, const Committer& committer,
+                                       model::Group::Commit kind) {
+  model::Moment now = broker.core().now();
+  if (model::Group* group = find(name)) {
+    return group->check_commit(committer.member, committer.generation, kind, now);
+  }
+  model::Group nobody(limits);
+  return nobody.check_commit(committer.member, committer.generation, kind, now);
+}
+
+Groups::Committed Groups::commit_offsets(const std::string& name, const Committer& committer,
+                                         const std::vector<model::OffsetCommit>& offsets) {
+  GroupError error = state_->check_commit(name, committer, model::Group::Commit::plain);
+  if (error != GroupError::none) return Refused{error, std::nullopt};
+  Status room = state_->offsets_of(name).check_room(name, offsets.size());
+  if (!room) return Refused{GroupError::none, room.error()};
+  Result<Commit> commit = state_->journal(name, GroupOffsets::encode_commit(name, offsets));
+  if (!commit) return Refused{GroupError::none, commit.error()};
+  return *commit;
+}
+
+Groups::Committed Groups::commit_pending(const std::string& name, const Committer& committer,
+                                         ProducerId producer, std::int16_t epoch,
+                                         const std::vector<model::OffsetCommit>& offsets) {
+  GroupError error = state_->check_commit(name, committer, model::Group::Commit::transactional);
+  if (error != GroupError::none) return Refused{error, std::nullopt};
+  GroupOffsets& store = state_->offsets_of(name);
+  Status allowed = store.check_pending(name, producer, epoch);
+  if (allowed) allowed = store.check_room(name, offsets.size());
+  if (!allowed) return Refused{GroupError::none, allowed.error()};
+  Result<Commit> commit =
+      state_->journal(name, GroupOffsets::encode_pending(name, producer, epoch, offsets));
+  if (!commit) return Refused{GroupError::none, commit.error()};
+  return *commit;
+}
+
+Groups::FoundOffsets Groups::find_offsets(
+    const std::string& name, const std::optional<std::vector<model::GroupPartition>>& asked) {
+  GroupOffsets& store = state_->offsets_of(name);
+  FoundOffsets found;
+  found.shown = state_->last_change;
+  if (asked) {
+    for (const model::GroupPartition& partition : *asked) {
+      FoundOffset& one = found.offsets.emplace_back();
+      one.partition = partition;
+      one.unstable = store.is_unstable(name, partition);
+      if (const model::CommittedOffset* offset = store.find(name, partition)) {
+        one.committed = *offset;
+      }
+    }
+  } else if (const GroupOffsets::Offsets* all = store.offsets_of(name)) {
+    for (const auto& [partition, offset] : *all) {
+      found.offsets.push_back({partition, offset, store.is_unstable(name, partition)});
+    }
+  }
+  return found;
+}
+
+void Groups::expect_transaction(const std::string& name, ProducerId producer, std::int16_t epoch) {
+  state_->offsets_of(name).expect_transaction(name, producer, epoch);
+}
+
+Result<Commit> Groups::end_transaction(const std::string& name, ProducerId producer, bool commit) {
+  return state_->journal(name, GroupOffsets::encode_end(name, producer, commit));
+}
+
+// --- looking and deleting -----------------------------------------------------------------------
+
+std::optional<model::GroupDescription> Groups::describe(const std::string& name) const {
+  if (model::Group* group = state_->find(name)) return group->describe();
+  if (!state_->offsets_of(name).contains(name)) return std::nullopt;
+  model::Group nobody(state_->limits);
+  return nobody.describe();
+}
+
+std::vector<Groups::Listed> Groups::list() const {
+  std::vector<Listed> listed;
+  for (const auto& [name, entry] : state_->live) {
+    listed.push_back({name, entry->group.protocol_type(), std::string(entry->group.state_name())});
+  }
+  model::Group nobody(state_->limits);
+  state_->broker.each_shard([&](ShardState& shard) {
+    for (std::string& name : shard.group_offsets.groups()) {
+      if (state_->find(name) != nullptr) continue;
+      listed.push_back({std::move(name), "consumer", std::string(nobody.state_name())});
+    }
+  });
+  return listed;
+}
+
+Result<Commit> Groups::remove(const std::string& name) {
+  auto it = state_->live.find(name);
+  bool has_offsets = state_->offsets_of(name).contains(name);
+  if (it == state_->live.end() && !has_offsets) return Error{Errc::not_found, "no such group"};
+  if (it != state_->live.end()) {
+    if (it->second->group.remove() == GroupError::group_not_empty) {
+      return Error{Errc::in_use, "the group has members"};
+    }
+    state_->live.erase(it);
+  }
+  return state_->journal(name, GroupOffsets::encode_forget_group(name));
+}
+
+}  // namespace trv::broker

@@ -1,0 +1,98 @@
+// Groups: the consumer groups whose names fall into this core's shards: who is in them (volatile) and
+// how far they have read (durable).
+//
+// Owner: the core's Broker. Membership rules are model::Group's, one object for each group that has
+// members; offsets are model::GroupOffsets', one object a shard. What clients wait for is answered
+// through the closures they left, on this core, from inside a later call or a timer.
+//
+// Invariants:
+//   - every join and sync is answered exactly once, unless the broker stops before;
+//   - an offset that find_offsets() shows may be spoken of once `shown` is durable.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "broker/broker.h"
+#include "model/group.h"
+#include "model/group_offsets.h"
+
+namespace trv::broker {
+
+class Groups {
+ public:
+  explicit Groups(Broker& broker);
+  ~Groups();
+  // After recovery.
+  void start();
+  void stop();
+
+  // --- membership ------------------------------------------------------------------------------
+  using OnJoined = UniqueFunction<void(model::JoinReply)>;
+  using OnSynced = UniqueFunction<void(model::SyncReply)>;
+  // The request's waiter and fresh member id are chosen here.
+  void join(const std::string& group, model::JoinRequest request, OnJoined done);
+  void sync(const std::string& group, model::SyncRequest request, OnSynced done);
+  model::GroupError heartbeat(const std::string& group, const model::GroupMemberName& member,
+                              std::int32_t generation);
+  // One result for each member.
+  std::vector<model::GroupError> leave(const std::string& group,
+                                       std::span<const model::GroupMemberName> members);
+
+  // --- offsets ---------------------------------------------------------------------------------
+  struct Committer {
+    model::GroupMemberName member;
+    std::int32_t generation = -1;
+  };
+  struct Refused {
+    model::GroupError error = model::GroupError::none;  // the group's, or
+    std::optional<Error> failure;                       // overloaded, no_space, fenced, invalid_state
+  };
+  // What was committed, or why not.
+  using Committed = std::variant<Commit, Refused>;
+  Committed commit_offsets(const std::string& group, const Committer& committer,
+                           const std::vector<model::OffsetCommit>& offsets);
+  // The same within a transaction: hidden until it commits.
+  Committed commit_pending(const std::string& group, const Committer& committer,
+                           ProducerId producer, std::int16_t epoch,
+                           const std::vector<model::OffsetCommit>& offsets);
+
+  struct FoundOffset {
+    model::GroupPartition partition;
+    std::optional<model::CommittedOffset> committed;
+    bool unstable = false;  // a transaction that has not ended holds a newer one
+  };
+  struct FoundOffsets {
+    std::vector<FoundOffset> offsets;
+    Commit shown;
+  };
+  // Those asked for, or all when nothing is asked for.
+  FoundOffsets find_offsets(const std::string& group,
+                            const std::optional<std::vector<model::GroupPartition>>& asked);
+
+  // --- transactions (called by Transactions) -----------------------------------------------------
+  void expect_transaction(const std::string& group, ProducerId producer, std::int16_t epoch);
+  Result<Commit> end_transaction(const std::string& group, ProducerId producer, bool commit);
+
+  // --- looking and deleting ----------------------------------------------------------------------
+  // Nothing when the group has neither members nor offsets.
+  std::optional<model::GroupDescription> describe(const std::string& group) const;
+  struct Listed {
+    std::string group;
+    std::string protocol_type;
+    std::string state;
+  };
+  std::vector<Listed> list() const;
+  // Errors: not_found, in_use (it has members), no_space.
+  Result<Commit> remove(const std::string& group);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trv::broker

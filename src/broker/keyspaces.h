@@ -1,0 +1,29 @@
+// Keyspaces: the key-value state of this core's shards, one model::Keyspace a shard.
+//
+// A name is either a key here or a topic, never both: check Topics::find as well.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "broker/broker.h"
+#include "model/keyspace.h"
+
+namespace trv::broker {
+
+class Keyspaces {
+ public:
+  explicit Keyspaces(Broker& broker) : broker_(broker) {}
+
+  // The keyspace of the shard that owns `key`. Requires: this core owns it.
+  model::Keyspace& of(std::string_view key);
+  // Journals an encoded command of that keyspace and applies it.
+  Commit execute(std::string_view key, ByteView command);
+  // Every keyspace of this core.
+  void each(const std::function<void(model::Keyspace&)>& visit);
+
+ private:
+  Broker& broker_;
+};
+
+}  // namespace trv::broker

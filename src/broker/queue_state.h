@@ -1,0 +1,55 @@
+// The inside of a queue: its cursor, its consumers and what is to be journaled at the round's end.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/queues.h"
+#include "broker/topic_state.h"
+#include "model/queue_cursor.h"
+#include "runtime/core.h"
+
+namespace trv::broker {
+
+struct Queue {
+  Queue(std::string queue_name, QueueSettings queue_settings, Topic& source)
+      : name(std::move(queue_name)),
+        settings(std::move(queue_settings)),
+        topic(&source),
+        cursor(source.state.start()) {}
+
+  struct Consumer {
+    ConsumerId id;
+    ConsumerSpec spec;
+    std::uint32_t credit = 0;
+    bool removed = false;
+  };
+
+  std::string name;
+  QueueSettings settings;
+  Topic* topic;
+  model::QueueCursor cursor;
+  std::vector<std::unique_ptr<Consumer>> consumers;  // by priority, then in order of arrival
+  std::size_t next_consumer = 0;                     // round robin among equals
+  bool had_consumer = false;
+
+  // For this round's end: settled here, not in the journal yet.
+  std::vector<Sequence> settled;
+  Sequence delivered_mark;  // as journaled
+  bool dirty = false;       // in Queues::State::dirty
+  bool dispatching = false;
+  bool ready = false;       // in Queues::State::ready
+  // Expiry of the record at the head while nobody takes it.
+  runtime::Timer expiry;
+  std::optional<Sequence> head_checked;
+
+  bool durable() const { return settings.durable && !topic->state.settings().transient; }
+  // Made for the queue, and goes with it.
+  bool owns_topic() const { return topic->state.settings().owned_by_queue && settings.source.empty(); }
+};
+
+}  // namespace trv::broker

@@ -1,0 +1,218 @@
+#include "broker/queues.h"
+
+#include <algorithm>
+
+#include "broker/catalog.h"
+#include "broker/detail/queues_state.h"
+#include "broker/entry.h"
+
+namespace trv::broker {
+
+void QueueDeleter::operator()(Queue* queue) const { delete queue; }
+
+Queues::Queues(Broker& broker) : state_(std::make_unique<State>(broker)) {}
+Queues::~Queues() = default;
+
+Queue* Queues::State::find(std::string_view name) const {
+  auto it = by_name.find(name);
+  return it == by_name.end() ? nullptr : it->second;
+}
+
+QueueFacts Queues::State::facts_of(Queue& queue) const {
+  QueueFacts facts;
+  facts.name = queue.name;
+  facts.settings = queue.settings;
+  facts.ready_count = queue.cursor.ready_count(broker.topics().visible_end(*queue.topic));
+  facts.outstanding_count = queue.cursor.outstanding_count();
+  facts.consumer_count = static_cast<std::uint32_t>(queue.consumers.size());
+  return facts;
+}
+
+Queue& Queues::State::insert(const std::string& name, const QueueSettings& settings, Topic& topic,
+                             Sequence start) {
+  std::unique_ptr<Queue, QueueDeleter> queue(new Queue(name, settings, topic));
+  queue->cursor = model::QueueCursor(start);
+  Queue* raw = queue.get();
+  broker.shard(topic.shard).queues.insert_or_assign(name, std::move(queue));
+  by_name[name] = raw;
+  topic.queues.push_back(raw);
+  return *raw;
+}
+
+void Queues::State::journal_declared(const Queue& queue) {
+  std::string payload;
+  ByteWriter writer(payload);
+  writer.u64_le(queue.topic->state.id().value);
+  writer.sized(queue.name);
+  writer.i64_le(queue.cursor.floor().value);
+  encode(queue.settings, payload);
+  broker.journal(entry::queue_declared, queue.topic->shard, payload);
+}
+
+Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSettings& settings,
+                                         ConnectionId connection) {
+  if (Queue* queue = state_->find(name)) {
+    if (queue->settings.exclusive && queue->settings.owner != connection) {
+      return Error{Errc::locked, "queue is exclusive to another connection"};
+    }
+    return Declared{false, state_->facts_of(*queue), state_->broker.tail()};
+  }
+  Broker& broker = state_->broker;
+  Topic* topic = broker.topics().find(settings.source.empty() ? name : settings.source);
+  if (!topic && !settings.source.empty()) return Error{Errc::not_found, "no such source"};
+  if (!topic) {
+    model::TopicSettings log;
+    log.owned_by_queue = true;
+    log.transient = !settings.durable || settings.exclusive;
+    log.durability = log.transient ? Durability::memory : broker.options().durability;
+    Result<Topics::Created> created = broker.topics().create(name, log);
+    if (!created) return created.error();
+    topic = created->topic;
+  }
+  if (settings.durable && !settings.exclusive) {
+    if (Status writable = broker.writable(); !writable) return writable.error();
+  }
+  QueueSettings stored = settings;
+  stored.owner = settings.exclusive ? connection : ConnectionId{};
+  Queue& queue = state_->insert(name, stored, *topic, broker.topics().state(*topic).start());
+  if (queue.durable() && !queue.settings.exclusive) state_->journal_declared(queue);
+  if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
+  return Declared{true, state_->facts_of(queue), broker.tail()};
+}
+
+std::optional<QueueFacts> Queues::find(std::string_view name) {
+  Queue* queue = state_->find(name);
+  if (!queue) return std::nullopt;
+  return state_->facts_of(*queue);
+}
+
+std::vector<QueueFacts> Queues::list() const {
+  std::vector<QueueFacts> queues;
+  for (const auto& [name, queue] : state_->by_name) queues.push_back(state_->facts_of(*queue));
+  return queues;
+}
+
+void Queues::State::remove_bindings(const std::string& name) {
+  broker.at(Catalog::home, [name](Broker& home) {
+    home.catalog().execute(model::encode(model::RemoveTarget{name}));
+  });
+}
+
+void Queues::State::erase(Queue& queue) {
+  std::string name = queue.name;
+  for (const auto& consumer : queue.consumers) {
+    if (consumer->spec.on_gone) consumer->spec.on_gone();
+  }
+  std::erase(queue.topic->queues, &queue);
+  std::erase(ready, &queue);
+  std::erase(dirty, &queue);
+  if (!queue.settings.source.empty()) broker.catalog().place_queue(name, "");
+  by_name.erase(name);
+  broker.shard(queue.topic->shard).queues.erase(name);
+  remove_bindings(name);
+}
+
+Result<Queues::RemovedQueue> Queues::remove(std::string_view name, RemoveConditions conditions) {
+  Queue* queue = state_->find(name);
+  if (!queue) return Error{Errc::not_found, "no such queue"};
+  QueueFacts facts = state_->facts_of(*queue);
+  if (conditions.if_unused && facts.consumer_count > 0) return Error{Errc::in_use, "in use"};
+  if (conditions.if_empty && facts.ready_count > 0) {
+    return Error{Errc::precondition_failed, "not empty"};
+  }
+  Broker& broker = state_->broker;
+  if (queue->owns_topic()) {
+    Result<Commit> removed = broker.topics().remove(queue->topic->state.name());
+    if (!removed) return removed.error();
+    return RemovedQueue{facts.ready_count, *removed};
+  }
+  if (queue->durable()) {
+    if (Status writable = broker.writable(); !writable) return writable.error();
+    std::string payload;
+    ByteWriter(payload).sized(queue->name);
+    broker.journal(entry::queue_removed, queue->topic->shard, payload);
+  }
+  state_->erase(*queue);
+  return RemovedQueue{facts.ready_count, broker.tail()};
+}
+
+void Queues::detach_topic(Topic& topic) {
+  std::vector<Queue*> queues = topic.queues;
+  for (Queue* queue : queues) state_->erase(*queue);
+}
+
+Result<Queues::RemovedQueue> Queues::purge(std::string_view name) {
+  Queue* queue = state_->find(name);
+  if (!queue) return Error{Errc::not_found, "no such queue"};
+  Broker& broker = state_->broker;
+  RemovedQueue purged;
+  Sequence end = broker.topics().visible_end(*queue->topic);
+  while (std::optional<Sequence> sequence = queue->cursor.first_released()) {
+    state_->settle(*queue, *sequence);
+    ++purged.ready_count;
+  }
+  Result<Sequence> counted = broker.topics().read(
+      *queue->topic, queue->cursor.next(), [&purged](const model::StoredRecord&) {
+        ++purged.ready_count;
+        return true;
+      });
+  if (!counted) return counted.error();
+  for (Sequence at = queue->cursor.next(); at < end; ++at) {
+    queue->cursor.skip_to(at + 1);
+    state_->settle(*queue, at);
+  }
+  purged.commit = broker.tail();
+  return purged;
+}
+
+void Queues::remove_exclusive(ConnectionId connection) {
+  std::vector<std::string> names;
+  for (const auto& [name, queue] : state_->by_name) {
+    if (queue->settings.exclusive && queue->settings.owner == connection) names.push_back(name);
+  }
+  for (const std::string& name : names) static_cast<void>(remove(name, {}));
+}
+
+// --- settings ------------------------------------------------------------------------------------
+
+void encode(const QueueSettings& settings, std::string& out) {
+  ByteWriter writer(out);
+  writer.u8(1);
+  writer.u8(static_cast<std::uint8_t>((settings.durable ? 1 : 0) | (settings.exclusive ? 2 : 0) |
+                                      (settings.auto_delete ? 4 : 0)));
+  writer.u64_le(settings.owner.value);
+  writer.sized(settings.source);
+  writer.varint(settings.message_ttl_ms ? static_cast<std::uint64_t>(*settings.message_ttl_ms) + 1
+                                        : 0);
+  writer.u8(settings.dead_letter_exchange ? 1 : 0);
+  writer.sized(settings.dead_letter_exchange.value_or(""));
+  writer.u8(settings.dead_letter_key ? 1 : 0);
+  writer.sized(settings.dead_letter_key.value_or(""));
+  writer.sized(settings.arguments);
+}
+
+Result<QueueSettings> decode_queue_settings(ByteView bytes) {
+  ByteReader reader(bytes);
+  QueueSettings settings;
+  if (reader.u8() != 1) return Error{Errc::corrupt, "unknown queue settings version"};
+  std::uint8_t flags = reader.u8();
+  settings.durable = (flags & 1) != 0;
+  settings.exclusive = (flags & 2) != 0;
+  settings.auto_delete = (flags & 4) != 0;
+  settings.owner = ConnectionId(reader.u64_le());
+  settings.source = std::string(reader.sized());
+  if (std::uint64_t ttl = reader.varint(); ttl > 0) {
+    settings.message_ttl_ms = static_cast<std::int64_t>(ttl - 1);
+  }
+  bool has_exchange = reader.u8() != 0;
+  std::string exchange(reader.sized());
+  if (has_exchange) settings.dead_letter_exchange = std::move(exchange);
+  bool has_key = reader.u8() != 0;
+  std::string key(reader.sized());
+  if (has_key) settings.dead_letter_key = std::move(key);
+  settings.arguments = std::string(reader.sized());
+  if (!reader.done()) return Error{Errc::corrupt, "damaged queue settings"};
+  return settings;
+}
+
+}  // namespace trv::broker

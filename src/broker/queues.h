@@ -1,0 +1,146 @@
+// Queues: competing consumers with settlement record by record, over the topics of one core.
+//
+// A queue is a cursor over its source topic: its own log (the topic of the same name, created with
+// it) or any existing topic. It lives on the shard of its *source*; Catalog::locate(queue) tells
+// that name: broker.at(broker.catalog().locate(queue), ...).
+//
+// Deliveries are pushed to each consumer's sink while it has credit. A sink runs on this core at
+// the end of a round and must only hand the values on (to a connection of this core, or by post).
+// Settling takes sequences; what a consumer holds when it goes is released in order.
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/topics.h"
+
+namespace trv::broker {
+
+struct QueueSettings {
+  bool durable = true;
+  bool exclusive = false;        // usable by `owner` only, gone with it
+  bool auto_delete = false;      // gone with its last consumer
+  ConnectionId owner;            // of an exclusive queue
+  std::string source;            // empty: the queue's own log
+  std::optional<std::int64_t> message_ttl_ms;
+  std::optional<std::string> dead_letter_exchange;
+  std::optional<std::string> dead_letter_key;
+  std::string arguments;         // the declaration's own bytes, for telling equal from different
+};
+void encode(const QueueSettings& settings, std::string& out);
+Result<QueueSettings> decode_queue_settings(ByteView bytes);
+
+struct QueueFacts {
+  std::string name;
+  QueueSettings settings;
+  std::uint64_t ready_count = 0;
+  std::uint64_t outstanding_count = 0;
+  std::uint32_t consumer_count = 0;
+};
+
+struct Delivery {
+  Sequence sequence;
+  bool redelivered = false;
+  std::uint32_t delivery_count = 1;
+  std::uint64_t ready_left = 0;  // filled by take() only
+  model::StoredRecord record;
+};
+
+inline constexpr std::uint32_t credit_unlimited = std::numeric_limits<std::uint32_t>::max();
+
+struct ConsumerSpec {
+  ConnectionId connection;
+  std::string tag;             // for whoever lists consumers
+  bool exclusive = false;      // errors in_use when others consume
+  bool auto_settle = false;    // deliveries need no settling
+  std::int32_t priority = 0;   // higher first while it has credit
+  std::uint32_t credit = 0;    // deliveries that it takes at first; see grant()
+  std::function<void(std::vector<Delivery>)> sink;
+  std::function<void()> on_gone;  // the queue was removed; no further delivery follows
+};
+
+enum class Settlement : std::uint8_t {
+  complete,  // done
+  release,   // back to its place, to be redelivered
+  discard,   // refused: to the dead-letter exchange if there is one, else done
+};
+
+class Queues {
+ public:
+  struct State;  // broker/detail/queues_state.h
+
+  explicit Queues(Broker& broker);
+  ~Queues();
+
+  // Creates the queue, and its log when there is no topic of its name yet: over an existing topic it
+  // begins at the topic's start and never shortens it. When the queue exists: nothing is changed and
+  // `created` is false; the caller compares settings. Errors: locked (exclusive to another
+  // connection), not_found (source), wrong_type (the name is a key), no_space.
+  struct Declared {
+    bool created = false;
+    QueueFacts facts;
+    Commit commit;
+  };
+  Result<Declared> declare(const std::string& name, const QueueSettings& settings,
+                           ConnectionId connection);
+  std::optional<QueueFacts> find(std::string_view name);
+  std::vector<QueueFacts> list() const;
+
+  struct RemoveConditions {
+    bool if_unused = false;  // errors: in_use
+    bool if_empty = false;   // errors: precondition_failed
+  };
+  struct RemovedQueue {
+    std::uint64_t ready_count = 0;
+    Commit commit;
+  };
+  // Its consumers' on_gone run; its bindings are removed from the catalog. Errors: not_found.
+  Result<RemovedQueue> remove(std::string_view name, RemoveConditions conditions);
+  // Settles all that is ready (not what is outstanding). Errors: not_found.
+  Result<RemovedQueue> purge(std::string_view name);
+
+  // Errors: not_found, in_use (exclusive consumer there, or wanted while others are).
+  Result<ConsumerId> subscribe(std::string_view name, ConsumerSpec spec);
+  // Releases what the consumer holds unless `keep_outstanding` (then settle() or release_all() must
+  // come). An auto-delete queue goes with its last consumer. Unknown ids change nothing.
+  void unsubscribe(std::string_view name, ConsumerId consumer, bool keep_outstanding);
+  // Lets the consumer have `count` more deliveries.
+  void grant(std::string_view name, ConsumerId consumer, std::uint32_t count);
+  // Takes one record without a consumer. `holder` is used to release it when its connection ends:
+  // new_holder() once a connection. Errors: not_found.
+  Result<std::optional<Delivery>> take(std::string_view name, ConsumerId holder, bool auto_settle);
+  ConsumerId new_holder();
+  void release_all(std::string_view name, ConsumerId holder);
+
+  // Settles deliveries. Sequences that are not outstanding are passed over (settled before, or the
+  // queue was purged). Discarding with a dead-letter exchange settles once the dead letter is
+  // durable where it went.
+  Commit settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
+
+  // Removes the exclusive queues of a connection that has ended.
+  void remove_exclusive(ConnectionId connection);
+
+  // --- for the broker ---------------------------------------------------------------------------
+  void start();
+  void stop();
+  void end_round();
+  // Something new may be delivered.
+  void on_visible(Topic& topic);
+  void on_trimmed(Topic& topic);
+  void on_erased(Topic& topic);
+  // The topic goes: so do all queues that read it.
+  void detach_topic(Topic& topic);
+  // Trims the queues' own logs to what is not settled yet.
+  void trim_settled();
+
+ private:
+  friend struct Recovery;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trv::broker

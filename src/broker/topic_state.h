@@ -1,0 +1,68 @@
+// The broker's side of a topic: its model state, the batch that the round's appends are gathered in,
+// and what of it readers may see yet.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/topics.h"
+#include "model/batch.h"
+#include "model/claim_group.h"
+#include "model/topic.h"
+
+namespace trv::broker {
+
+struct Queue;
+
+struct Topic {
+  Topic(ShardId shard_id, TopicId id, std::string name, model::TopicSettings settings)
+      : shard(shard_id), state(id, std::move(name), std::move(settings)) {
+    high_watermarks.resize(static_cast<std::size_t>(state.partition_count()));
+  }
+
+  ShardId shard;
+  model::Topic state;
+  model::ClaimGroups claim_groups;
+  std::vector<Queue*> queues;  // that read this topic; owned by the shard
+
+  // The open batch: records of one origin and partition, not in the journal yet.
+  model::BatchBuilder builder;
+  model::Origin building_origin = model::Origin::message;
+  PartitionIndex building_partition;
+  RecordId building_first_id;
+  RecordId building_last_id;
+  std::int32_t next_partition = 0;  // for records without a key, one partition a round
+
+  // Durability that this round's appends wait for; the round in which there were any.
+  Durability round_level = Durability::memory;
+  bool dirty = false;
+
+  // What was appended, in order, and may be shown once it and all before it are durable.
+  struct VisibilityStep {
+    std::uint64_t number = 0;
+    Sequence end;
+    RecordId last_id;
+    std::vector<Offset> log_ends;
+    bool durable = false;
+  };
+  std::deque<VisibilityStep> steps;
+  std::uint64_t next_step = 0;
+  Sequence visible_end;
+  RecordId visible_last_id;
+  std::vector<Offset> high_watermarks;  // by partition
+
+  // After recovery: everything that was accepted is visible.
+  void show_all() {
+    visible_end = state.end();
+    visible_last_id = state.last_id();
+    high_watermarks.resize(static_cast<std::size_t>(state.partition_count()));
+    for (std::size_t p = 0; p < high_watermarks.size(); ++p) {
+      high_watermarks[p] = state.log_end(PartitionIndex(static_cast<std::int32_t>(p)));
+    }
+  }
+};
+
+}  // namespace trv::broker

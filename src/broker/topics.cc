@@ -1,0 +1,262 @@
+#include "broker/topics.h"
+
+#include <algorithm>
+#include <list>
+#include <random>
+
+#include "broker/detail/topics_state.h"
+#include "broker/entry.h"
+#include "broker/queues.h"
+#include "broker/shard_state.h"
+
+namespace trv::broker {
+namespace {
+
+// How often the retention of topics is looked at.
+constexpr std::chrono::seconds retention_interval{5};
+
+TopicId fresh_topic_id(const ShardState& shard) {
+  static thread_local std::mt19937_64 random{std::random_device{}()};
+  for (;;) {
+    TopicId id(random());
+    if (id.value != 0 && !shard.find_topic(id)) return id;
+  }
+}
+
+}  // namespace
+
+Topics::Topics(Broker& broker) : state_(std::make_unique<State>(broker)) {}
+Topics::~Topics() = default;
+
+Result<Topics::Created> Topics::create(const std::string& name,
+                                       const model::TopicSettings& settings) {
+  Broker& broker = state_->broker;
+  ShardState& shard = broker.shard(name);
+  if (shard.topics.contains(name)) return Error{Errc::already_exists, "topic exists"};
+  if (shard.keyspace.find(name, broker.wall_now())) {
+    return Error{Errc::wrong_type, "the name is a key"};
+  }
+  if (settings.partition_count < 1) return Error{Errc::invalid_argument, "no partitions"};
+  TopicId id = fresh_topic_id(shard);
+  if (!settings.transient) {
+    if (Status writable = broker.writable(); !writable) return writable.error();
+    std::string payload;
+    ByteWriter writer(payload);
+    writer.u64_le(id.value);
+    writer.sized(name);
+    model::encode(settings, payload);
+    broker.journal(entry::topic_created, shard.id, payload);
+  }
+  Topic* topic = State::insert(shard, id, name, settings);
+  notify(name);
+  return Created{topic, broker.tail()};
+}
+
+Topic* Topics::find(std::string_view name) {
+  ShardState& shard = state_->broker.shard(name);
+  auto it = shard.topics.find(name);
+  return it == shard.topics.end() ? nullptr : it->second.get();
+}
+
+Result<Commit> Topics::remove(std::string_view name) {
+  Broker& broker = state_->broker;
+  ShardState& shard = broker.shard(name);
+  auto it = shard.topics.find(name);
+  if (it == shard.topics.end()) return Error{Errc::not_found, "no such topic"};
+  Topic& topic = *it->second;
+  broker.queues().detach_topic(topic);
+  if (!topic.state.settings().transient) {
+    if (Status writable = broker.writable(); !writable) return writable.error();
+    std::string payload;
+    ByteWriter(payload).u64_le(topic.state.id().value);
+    broker.journal(entry::topic_removed, shard.id, payload);
+  }
+  std::string owned_name(name);
+  state_->forget(topic);
+  State::erase(shard, topic);
+  notify(owned_name);
+  return broker.tail();
+}
+
+Result<Commit> Topics::change_settings(Topic& topic, const model::TopicSettings& settings) {
+  Broker& broker = state_->broker;
+  if (settings.partition_count < topic.state.partition_count()) {
+    return Error{Errc::invalid_argument, "partitions cannot be taken away"};
+  }
+  state_->seal(topic);
+  if (!settings.transient) {
+    if (Status writable = broker.writable(); !writable) return writable.error();
+    std::string payload;
+    ByteWriter(payload).u64_le(topic.state.id().value);
+    model::encode(settings, payload);
+    broker.journal(entry::topic_changed, topic.shard, payload);
+  }
+  State::apply_settings(topic, settings);
+  return broker.tail();
+}
+
+Result<Commit> Topics::add_partitions(Topic& topic, std::int32_t partition_count) {
+  if (partition_count <= topic.state.partition_count()) {
+    return Error{Errc::invalid_argument, "the topic has that many partitions already"};
+  }
+  model::TopicSettings settings = topic.state.settings();
+  settings.partition_count = partition_count;
+  return change_settings(topic, settings);
+}
+
+std::vector<TopicFacts> Topics::list() const {
+  std::vector<TopicFacts> topics;
+  state_->broker.each_shard([&topics](ShardState& shard) {
+    for (const auto& [name, topic] : shard.topics) {
+      topics.push_back({topic->state.id(), name, topic->state.settings()});
+    }
+  });
+  return topics;
+}
+
+const model::Topic& Topics::state(Topic& topic) {
+  state_->seal(topic);
+  return topic.state;
+}
+
+const model::TopicSettings& Topics::settings(const Topic& topic) { return topic.state.settings(); }
+
+std::uint64_t Topics::live_count(const Topic& topic) const {
+  return topic.state.live_count() + static_cast<std::uint64_t>(topic.builder.record_count());
+}
+
+RecordId Topics::last_id(const Topic& topic) const {
+  return topic.builder.empty() ? topic.state.last_id() : topic.building_last_id;
+}
+
+Sequence Topics::visible_end(const Topic& topic) const {
+  return std::min(topic.visible_end, topic.state.stable_end());
+}
+
+RecordId Topics::last_visible_id(const Topic& topic) const { return topic.visible_last_id; }
+
+Offset Topics::high_watermark(const Topic& topic, PartitionIndex partition) const {
+  return topic.high_watermarks[static_cast<std::size_t>(partition.value)];
+}
+
+Offset Topics::last_stable_offset(Topic& topic, PartitionIndex partition) const {
+  return topic.state.producers(partition).last_stable_offset(high_watermark(topic, partition));
+}
+
+// --- deleting ------------------------------------------------------------------------------------
+
+Topics::Removed Topics::trim_to(Topic& topic, Sequence sequence) {
+  state_->seal(topic);
+  sequence = std::min(sequence, topic.state.end());
+  Broker& broker = state_->broker;
+  if (sequence <= topic.state.start()) return {0, broker.tail()};
+  if (!topic.state.settings().transient && broker.writable()) {
+    std::string payload;
+    ByteWriter writer(payload);
+    writer.u64_le(topic.state.id().value);
+    writer.i64_le(sequence.value);
+    broker.journal(entry::topic_trimmed, topic.shard, payload);
+  }
+  std::uint64_t before = topic.state.live_count();
+  topic.state.apply_trim(sequence);
+  broker.queues().on_trimmed(topic);
+  return {before - topic.state.live_count(), broker.tail()};
+}
+
+Topics::Removed Topics::erase(Topic& topic, std::span<const RecordId> ids) {
+  state_->seal(topic);
+  Broker& broker = state_->broker;
+  std::string payload;
+  ByteWriter writer(payload);
+  writer.u64_le(topic.state.id().value);
+  std::size_t empty_size = payload.size();
+  std::uint64_t before = topic.state.live_count();
+  for (RecordId id : ids) {
+    Result<Sequence> sequence = sequence_of(topic, id);
+    if (!sequence || *sequence >= topic.state.end()) continue;
+    Result<std::optional<model::StoredRecord>> record = read_one(topic, *sequence);
+    if (!record || !*record || (*record)->id != id) continue;
+    writer.varint_signed(sequence->value);
+    writer.varint(id.ms);
+    writer.varint(id.seq);
+    topic.state.apply_erase(*sequence, id);
+  }
+  if (payload.size() > empty_size && !topic.state.settings().transient && broker.writable()) {
+    broker.journal(entry::records_erased, topic.shard, payload);
+  }
+  broker.queues().on_erased(topic);
+  return {before - topic.state.live_count(), broker.tail()};
+}
+
+Commit Topics::set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_t> added_count,
+                      std::optional<RecordId> max_erased_id) {
+  state_->seal(topic);
+  Broker& broker = state_->broker;
+  if (!topic.state.settings().transient && broker.writable()) {
+    std::string payload;
+    ByteWriter writer(payload);
+    writer.u64_le(topic.state.id().value);
+    writer.varint(last_id.ms);
+    writer.varint(last_id.seq);
+    writer.varint(added_count ? *added_count + 1 : 0);
+    writer.u8(max_erased_id ? 1 : 0);
+    writer.varint(max_erased_id ? max_erased_id->ms : 0);
+    writer.varint(max_erased_id ? max_erased_id->seq : 0);
+    broker.journal(entry::topic_id_set, topic.shard, payload);
+  }
+  topic.state.apply_set_id(last_id, added_count, max_erased_id);
+  topic.visible_last_id = std::max(topic.visible_last_id, last_id);
+  return broker.tail();
+}
+
+// --- waiting -------------------------------------------------------------------------------------
+
+WatchId Topics::watch(const std::string& name, UniqueFunction<void()> woken) {
+  WatchId id = state_->next_watch++;
+  state_->watchers[name].push_back({id, std::move(woken)});
+  ++state_->watcher_count;
+  return id;
+}
+
+void Topics::unwatch(const std::string& name, WatchId id) {
+  auto it = state_->watchers.find(name);
+  if (it == state_->watchers.end()) return;
+  auto& list = it->second;
+  auto found = std::find_if(list.begin(), list.end(), [id](auto& w) { return w.id == id; });
+  if (found == list.end()) return;
+  list.erase(found);
+  --state_->watcher_count;
+  if (list.empty()) state_->watchers.erase(it);
+}
+
+void Topics::notify(const std::string& name) {
+  if (!state_->watchers.contains(name)) return;
+  if (!state_->woken.insert(name).second) return;
+  state_->broker.core().post([this, name] { state_->run_watchers(name); });
+}
+
+std::size_t Topics::watcher_count() const { return state_->watcher_count; }
+
+// --- for the broker ------------------------------------------------------------------------------
+
+void Topics::start() {
+  state_->broker.each_shard([](ShardState& shard) {
+    for (auto& [name, topic] : shard.topics) topic->show_all();
+  });
+}
+
+void Topics::end_round() { state_->end_round(); }
+
+void Topics::tick() {
+  runtime::SteadyTime now = state_->broker.core().now();
+  if (now < state_->next_retention) return;
+  state_->next_retention = now + retention_interval;
+  state_->broker.each_shard([this](ShardState& shard) {
+    for (auto& [name, topic] : shard.topics) {
+      Sequence point = State::retention_point(*topic, state_->broker.wall_now());
+      if (point > topic->state.start()) trim_to(*topic, std::min(point, topic->visible_end));
+    }
+  });
+}
+
+}  // namespace trv::broker

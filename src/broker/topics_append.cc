@@ -1,0 +1,365 @@
+// Appending: gathering records into batches, storing batches as sent, and showing what is durable.
+#include <algorithm>
+
+#include "base/crc32c.h"
+#include "broker/detail/batch_prefix.h"
+#include "broker/detail/topics_state.h"
+#include "broker/entry.h"
+#include "broker/queues.h"
+#include "model/partitioner.h"
+
+namespace trv::broker {
+namespace {
+
+// An open batch is ended at this size, so that one slow reader of it does not hold much.
+constexpr std::size_t open_batch_size_max = 256u << 10;
+constexpr std::int64_t timestamp_ahead_max_ms = 3'600'000;
+
+std::int16_t origin_attribute(model::Origin origin) {
+  return static_cast<std::int16_t>(static_cast<int>(origin) << model::batch_attributes::origin_shift);
+}
+
+// The id of the last of `count` records that follow each other from `first`; moves `first` to the
+// next millisecond when they would not fit into this one.
+RecordId last_of(RecordId& first, std::int32_t count) {
+  auto more = static_cast<std::uint64_t>(count - 1);
+  if (first.seq > std::numeric_limits<std::uint64_t>::max() - more) first = {first.ms + 1, 0};
+  return {first.ms, first.seq + more};
+}
+
+bool follows(RecordId last, RecordId id) { return id.ms == last.ms && id.seq == last.seq + 1; }
+
+// A reader of the topic by id sees `id` next: chosen ids ascend, given ones follow each other within
+// a batch of messages, whose ids are not stored one by one.
+Result<RecordId> choose_id(const Topic& topic, RecordId last, const model::NewRecord& record,
+                           WallTime now) {
+  if (record.id) {
+    if (*record.id <= last) return Error{Errc::out_of_range, "id is not above the last one"};
+    return *record.id;
+  }
+  if (last == RecordId::max()) return Error{Errc::out_of_range, "record ids are exhausted"};
+  auto ms = static_cast<std::uint64_t>(std::max<std::int64_t>(now.ms, 0));
+  if (!topic.builder.empty() && topic.building_origin == model::Origin::message &&
+      last.seq != std::numeric_limits<std::uint64_t>::max()) {
+    return last.next();
+  }
+  return ms > last.ms ? RecordId{ms, 0} : last.next();
+}
+
+PartitionIndex choose_partition(Topic& topic, ByteView key) {
+  std::int32_t count = topic.state.partition_count();
+  if (count == 1) return PartitionIndex(0);
+  if (!key.empty()) return model::partition_for(key, count);
+  return PartitionIndex(topic.next_partition % count);
+}
+
+}  // namespace
+
+Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
+  Broker& broker = state_->broker;
+  if (record.value.size() + record.envelope.size() > broker.options().message_size_max) {
+    return Error{Errc::too_large, "record is larger than the configured maximum"};
+  }
+  if (Status writable = broker.writable(); !writable) return writable.error();
+  WallTime now = broker.wall_now();
+  Result<RecordId> id = choose_id(topic, last_id(topic), record, now);
+  if (!id) return id.error();
+  PartitionIndex partition = choose_partition(topic, record.partition_key);
+  bool fits = !topic.builder.empty() && topic.building_origin == record.origin &&
+              topic.building_partition == partition &&
+              topic.builder.size() + record.value.size() < open_batch_size_max &&
+              (record.origin == model::Origin::fields || follows(topic.building_last_id, *id));
+  if (!fits) {
+    state_->seal(topic);
+    topic.building_origin = record.origin;
+    topic.building_partition = partition;
+    topic.building_first_id = *id;
+  }
+  topic.building_last_id = *id;
+
+  std::string headers;
+  if (record.origin == model::Origin::fields) {
+    std::string envelope;
+    ByteWriter writer(envelope);
+    writer.varint(id->ms);
+    writer.varint(id->seq);
+    detail::append_envelope_header(headers, envelope);
+  } else {
+    headers.reserve(record.envelope.size() + 8);
+    detail::append_envelope_header(headers, record.envelope);
+  }
+  topic.builder.add(now.ms, std::nullopt, record.value, headers, 1);
+  Durability level = std::min(record.level, topic.state.settings().durability);
+  state_->mark_dirty(topic, level);
+
+  std::int32_t index = topic.builder.record_count() - 1;
+  Appended appended;
+  appended.partition = partition;
+  appended.base_offset = topic.state.log_end(partition) + index;
+  appended.first_sequence = topic.state.end() + index;
+  appended.first_id = *id;
+  appended.append_time = now;
+  appended.log_start = topic.state.log_start(partition);
+  appended.commit = {broker.tail().round, level};
+  return appended;
+}
+
+Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, ByteView batch) {
+  Broker& broker = state_->broker;
+  const model::TopicSettings& settings = topic.state.settings();
+  Result<model::BatchHeader> checked = model::check_batch(batch);
+  if (!checked) return checked.error();
+  model::BatchHeader header = *checked;
+  if (batch.size() > static_cast<std::size_t>(settings.batch_size_max)) {
+    return Error{Errc::too_large, "batch is larger than max.message.bytes"};
+  }
+  if (header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 ||
+      header.control() || (header.attributes & model::batch_attributes::origin_mask) != 0) {
+    return Error{Errc::invalid_argument, "batch violates the format"};
+  }
+  WallTime now = broker.wall_now();
+  bool stamped = (header.attributes & model::batch_attributes::append_time) != 0;
+  if (stamped || (!settings.append_time && header.max_timestamp > now.ms + timestamp_ahead_max_ms)) {
+    return Error{Errc::out_of_range, "timestamp of the batch is out of range"};
+  }
+  Slice view = Slice::of_static(batch);
+  if (Status records = model::check_batch_records(view, header); !records) {
+    return Error{Errc::invalid_argument, records.error().message};
+  }
+  state_->seal(topic);
+  if (header.producer_id.value >= 0) {
+    Result<model::BatchVerdict> verdict = topic.state.producers(partition).check(
+        {header.producer_id, header.producer_epoch, header.base_sequence, header.record_count,
+         header.transactional(), Offset(-1), WallTime{header.max_timestamp}, now});
+    if (!verdict) return verdict.error();
+    if (verdict->duplicate) {
+      Appended original;
+      original.partition = partition;
+      original.base_offset = verdict->base_offset;
+      original.append_time = verdict->timestamp;
+      original.log_start = topic.state.log_start(partition);
+      original.duplicate = true;
+      original.commit = {broker.tail().round, settings.durability};
+      return original;
+    }
+  }
+  if (Status writable = broker.writable(); !writable) return writable.error();
+  Result<RecordId> first = topic.state.next_id(now);
+  if (!first) return first.error();
+  RecordId first_id = *first;
+  RecordId last_id = last_of(first_id, header.record_count);
+
+  // Base offset and leader epoch lie outside the checksum; the rest is stored as it came.
+  header.base_offset = topic.state.log_end(partition);
+  std::string head(batch.substr(0, model::batch_header_size));
+  store_be(head.data(), header.base_offset.value);
+  store_be(head.data() + 12, std::int32_t{0});
+  if (settings.append_time) {
+    header.attributes |= model::batch_attributes::append_time;
+    header.max_timestamp = now.ms;
+    store_be(head.data() + 21, header.attributes);
+    store_be(head.data() + 35, header.max_timestamp);
+    std::uint32_t crc = crc32c(0, ByteView(head).substr(model::batch_crc_begin));
+    store_be(head.data() + 17, crc32c(crc, batch.substr(model::batch_header_size)));
+  }
+  Appended appended;
+  appended.partition = partition;
+  appended.base_offset = header.base_offset;
+  appended.first_sequence = topic.state.end();
+  appended.first_id = first_id;
+  appended.append_time = now;
+  appended.log_start = topic.state.log_start(partition);
+  appended.commit = {broker.tail().round, settings.durability};
+  const ByteView parts[] = {head, batch.substr(model::batch_header_size)};
+  state_->store(topic, {partition, first_id, last_id, false, 0, parts, header});
+  state_->mark_dirty(topic, settings.durability);
+  return appended;
+}
+
+void Topics::expect_transaction(Topic& topic, PartitionIndex partition, ProducerId producer_id,
+                                std::int16_t producer_epoch) {
+  topic.state.producers(partition).expect_transaction(producer_id, producer_epoch);
+}
+
+Result<Appended> Topics::append_marker(Topic& topic, PartitionIndex partition,
+                                       ProducerId producer_id, std::int16_t producer_epoch,
+                                       bool commit, std::int32_t coordinator_epoch) {
+  Broker& broker = state_->broker;
+  if (Status writable = broker.writable(); !writable) return writable.error();
+  state_->seal(topic);
+  WallTime now = broker.wall_now();
+  Status allowed = topic.state.producers(partition).check_marker(
+      {producer_id, producer_epoch, commit, coordinator_epoch, Offset(-1), now});
+  if (!allowed) return allowed.error();
+  Result<RecordId> id = topic.state.next_id(now);
+  if (!id) return id.error();
+  std::string batch = model::make_end_marker(topic.state.log_end(partition), producer_id,
+                                             producer_epoch, commit, coordinator_epoch, now.ms);
+  Result<model::BatchHeader> header = model::parse_batch_header(batch);
+  TRV_ASSERT(header.ok());
+  Appended appended;
+  appended.partition = partition;
+  appended.base_offset = header->base_offset;
+  appended.first_sequence = topic.state.end();
+  appended.first_id = *id;
+  appended.append_time = now;
+  appended.commit = {broker.tail().round, topic.state.settings().durability};
+  const ByteView parts[] = {batch};
+  state_->store(topic, {partition, *id, *id, commit, coordinator_epoch, parts, *header});
+  state_->mark_dirty(topic, topic.state.settings().durability);
+  return appended;
+}
+
+void Topics::State::seal(Topic& topic) {
+  if (topic.builder.empty()) return;
+  Offset base = topic.state.log_end(topic.building_partition);
+  std::string head = topic.builder.header(base, origin_attribute(topic.building_origin));
+  Result<model::BatchHeader> header = model::parse_batch_header(head);
+  TRV_ASSERT(header.ok());
+  const ByteView parts[] = {head, topic.builder.records()};
+  store(topic, {topic.building_partition, topic.building_first_id, topic.building_last_id, false, 0,
+                parts, *header});
+  topic.builder.clear();
+}
+
+void Topics::State::store(Topic& topic, const BatchParts& parts) {
+  detail::BatchPrefix prefix;
+  prefix.topic = topic.state.id();
+  prefix.partition = parts.partition;
+  prefix.coordinator_epoch = parts.coordinator_epoch;
+  prefix.first_sequence = topic.state.end();
+  prefix.first_id = parts.first_id;
+  prefix.last_id = parts.last_id;
+  prefix.appended_at_ms = broker.wall_now().ms;
+  char raw[detail::BatchPrefix::size];
+  prefix.encode(raw);
+  ByteView views[3] = {ByteView(raw, sizeof raw)};
+  TRV_ASSERT(parts.bytes.size() <= 2);
+  std::copy(parts.bytes.begin(), parts.bytes.end(), views + 1);
+  BlobRange blob = broker.journal(entry::batch, topic.shard,
+                                  std::span<const ByteView>(views, 1 + parts.bytes.size()));
+  blob.position += static_cast<std::uint32_t>(detail::BatchPrefix::size);
+  blob.length -= static_cast<std::uint32_t>(detail::BatchPrefix::size);
+  topic.state.apply_batch({parts.partition, parts.header, parts.first_id, parts.last_id, blob,
+                           parts.marker_commits, parts.coordinator_epoch,
+                           WallTime{prefix.appended_at_ms}});
+}
+
+void Topics::State::mark_dirty(Topic& topic, Durability level) {
+  if (!topic.dirty) {
+    topic.dirty = true;
+    topic.round_level = level;
+    dirty.push_back(&topic);
+  }
+  topic.round_level = std::max(topic.round_level, level);
+}
+
+void Topics::State::end_round() {
+  std::vector<Topic*> appended;
+  appended.swap(dirty);
+  for (Topic* topic : appended) {
+    seal(*topic);
+    topic->dirty = false;
+    ++topic->next_partition;
+    Topic::VisibilityStep step;
+    step.number = topic->next_step++;
+    step.end = topic->state.end();
+    step.last_id = topic->state.last_id();
+    for (std::int32_t p = 0; p < topic->state.partition_count(); ++p) {
+      step.log_ends.push_back(topic->state.log_end(PartitionIndex(p)));
+    }
+    topic->steps.push_back(std::move(step));
+    ShardState& shard = broker.shard(topic->shard);
+    broker.when_durable(
+        {broker.tail().round, topic->round_level},
+        [this, &shard, id = topic->state.id(), number = topic->steps.back().number](
+            Result<Durable> durable) {
+          // A failed journal shows nothing more: what is not durable may not be seen.
+          if (!durable) return;
+          if (Topic* found = shard.find_topic(id)) show(*found, number);
+        });
+  }
+}
+
+void Topics::State::show(Topic& topic, std::uint64_t step_number) {
+  for (Topic::VisibilityStep& step : topic.steps) {
+    if (step.number == step_number) step.durable = true;
+  }
+  bool shown = false;
+  while (!topic.steps.empty() && topic.steps.front().durable) {
+    Topic::VisibilityStep& step = topic.steps.front();
+    topic.visible_end = step.end;
+    topic.visible_last_id = std::max(topic.visible_last_id, step.last_id);
+    for (std::size_t p = 0; p < step.log_ends.size(); ++p) {
+      topic.high_watermarks[p] = step.log_ends[p];
+    }
+    topic.steps.pop_front();
+    shown = true;
+  }
+  if (!shown) return;
+  broker.queues().on_visible(topic);
+  broker.topics().notify(topic.state.name());
+}
+
+void Topics::State::run_watchers(const std::string& name) {
+  woken.erase(name);
+  auto it = watchers.find(name);
+  if (it == watchers.end()) return;
+  std::list<Watcher> list;
+  list.swap(it->second);
+  watchers.erase(it);
+  watcher_count -= list.size();
+  for (Watcher& watcher : list) watcher.woken();
+}
+
+void Topics::State::forget(Topic& topic) {
+  std::erase(dirty, &topic);
+  topic.builder.clear();
+}
+
+Topic* Topics::State::insert(ShardState& shard, TopicId id, const std::string& name,
+                             const model::TopicSettings& settings) {
+  auto topic = std::make_unique<Topic>(shard.id, id, name, settings);
+  Topic* raw = topic.get();
+  shard.topics.insert_or_assign(name, std::move(topic));
+  shard.topics_by_id[id] = raw;
+  return raw;
+}
+
+void Topics::State::erase(ShardState& shard, Topic& topic) {
+  shard.topics_by_id.erase(topic.state.id());
+  std::string name = topic.state.name();
+  shard.topics.erase(name);
+}
+
+void Topics::State::apply_settings(Topic& topic, const model::TopicSettings& settings) {
+  if (settings.partition_count > topic.state.partition_count()) {
+    topic.state.apply_add_partitions(settings.partition_count);
+    topic.high_watermarks.resize(static_cast<std::size_t>(settings.partition_count));
+  }
+  topic.state.set_settings(settings);
+}
+
+Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
+  const model::TopicSettings& settings = topic.state.settings();
+  Sequence point = topic.state.start();
+  std::uint64_t bytes = 0;
+  for (std::int32_t p = 0; p < topic.state.partition_count(); ++p) {
+    bytes += topic.state.log_bytes(PartitionIndex(p));
+  }
+  std::uint64_t bytes_max = settings.retention_bytes < 0
+                                ? std::numeric_limits<std::uint64_t>::max()
+                                : static_cast<std::uint64_t>(settings.retention_bytes) *
+                                      static_cast<std::uint64_t>(topic.state.partition_count());
+  const model::BatchEntry* entry = topic.state.batch_at(point);
+  for (; entry && entry->end_sequence() <= topic.state.stable_end();
+       entry = topic.state.next(*entry)) {
+    bool old = settings.retention_ms >= 0 && entry->max_timestamp < now.ms - settings.retention_ms;
+    if (!old && bytes <= bytes_max) break;
+    bytes -= std::min<std::uint64_t>(bytes, entry->blob.length);
+    point = entry->end_sequence();
+  }
+  return point;
+}
+
+}  // namespace trv::broker

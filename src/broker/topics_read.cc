@@ -1,0 +1,203 @@
+// Reading: by sequence and id (records), and by offset (whole batches).
+#include <algorithm>
+
+#include "broker/detail/topics_state.h"
+
+namespace trv::broker {
+namespace {
+
+Result<detail::RecordCursor> open_batch(Broker& broker, const model::BatchEntry& entry) {
+  Result<Slice> bytes = broker.read_blob(entry.blob);
+  if (!bytes) return bytes.error();
+  return detail::RecordCursor::open(entry, *bytes);
+}
+
+Error damaged(const Topic& topic, const model::BatchEntry& entry) {
+  return Error{Errc::corrupt, "damaged batch at sequence " +
+                                  std::to_string(entry.first_sequence.value) + " of topic " +
+                                  topic.state.name()};
+}
+
+}  // namespace
+
+Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
+  Sequence end = visible_end(topic);
+  Sequence at = std::max(from, topic.state.start());
+  model::StoredRecord record;
+  while (at < end) {
+    const model::BatchEntry* entry = topic.state.batch_at(at);
+    if (!entry || entry->first_sequence >= end) return end;
+    if (entry->hidden()) {
+      at = entry->end_sequence();
+      continue;
+    }
+    Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+    if (!cursor) return cursor.error();
+    // The visitor may change the topic, which moves entries.
+    Sequence batch_end = entry->end_sequence();
+    Error failure = damaged(topic, *entry);
+    while (cursor->next(record)) {
+      if (record.sequence < at || topic.state.erased(record.sequence)) continue;
+      if (record.sequence >= end) return end;
+      at = record.sequence + 1;
+      if (!visit(record)) return at;
+    }
+    if (!cursor->ok()) return failure;
+    at = batch_end;
+  }
+  return std::max(at, from);
+}
+
+Status Topics::read_back(Topic& topic, Sequence before, const Visit& visit) {
+  Sequence end = std::min(before, visible_end(topic));
+  std::vector<model::StoredRecord> records;
+  while (end > topic.state.start()) {
+    const model::BatchEntry* entry = topic.state.batch_at(end + -1);
+    if (!entry) return {};
+    if (entry->first_sequence >= end) {
+      // A gap in the log: go on before it.
+      entry = topic.state.previous(*entry);
+      if (!entry) return {};
+    }
+    Sequence batch_begin = entry->first_sequence;
+    if (!entry->hidden()) {
+      Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+      if (!cursor) return cursor.error();
+      records.clear();
+      model::StoredRecord record;
+      while (cursor->next(record) && record.sequence < end) {
+        if (record.sequence < topic.state.start() || topic.state.erased(record.sequence)) continue;
+        records.push_back(record);
+      }
+      if (!cursor->ok()) return damaged(topic, *entry);
+      for (auto it = records.rbegin(); it != records.rend(); ++it) {
+        if (!visit(*it)) return {};
+      }
+    }
+    end = batch_begin;
+  }
+  return {};
+}
+
+Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequence sequence) {
+  using Found = std::optional<model::StoredRecord>;
+  if (sequence < topic.state.start() || sequence >= visible_end(topic) ||
+      topic.state.erased(sequence)) {
+    return Found{};
+  }
+  const model::BatchEntry* entry = topic.state.batch_at(sequence);
+  if (!entry || entry->first_sequence > sequence || entry->hidden()) return Found{};
+  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  if (!cursor) return cursor.error();
+  model::StoredRecord record;
+  while (cursor->next(record)) {
+    if (record.sequence == sequence) return Found{record};
+  }
+  return damaged(topic, *entry);
+}
+
+Result<Sequence> Topics::sequence_of(Topic& topic, RecordId id) {
+  state_->seal(topic);
+  const model::BatchEntry* entry = topic.state.batch_near(id);
+  if (!entry) return topic.state.end();
+  if (id <= entry->first_id) return std::max(entry->first_sequence, topic.state.start());
+  Sequence found = entry->end_sequence();
+  if (entry->origin != model::Origin::fields) {
+    if (id.ms == entry->first_id.ms) {
+      std::uint64_t ahead = id.seq - entry->first_id.seq;
+      if (ahead < static_cast<std::uint64_t>(entry->count)) {
+        found = entry->first_sequence + static_cast<std::int64_t>(ahead);
+      }
+    }
+    return std::max(found, topic.state.start());
+  }
+  if (id > topic.state.last_id()) return topic.state.end();
+  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  if (!cursor) return cursor.error();
+  model::StoredRecord record;
+  while (cursor->next(record)) {
+    if (record.id >= id) {
+      found = record.sequence;
+      break;
+    }
+  }
+  if (!cursor->ok()) return damaged(topic, *entry);
+  return std::max(found, topic.state.start());
+}
+
+std::optional<RecordId> Topics::first_live_id(Topic& topic) {
+  std::optional<RecordId> id;
+  Result<Sequence> read_to = read(topic, topic.state.start(), [&id](const auto& record) {
+    id = record.id;
+    return false;
+  });
+  if (!read_to) return std::nullopt;
+  return id;
+}
+
+Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset from,
+                              FetchLimits limits, Isolation isolation) {
+  Fetched fetched;
+  fetched.high_watermark = high_watermark(topic, partition);
+  fetched.last_stable_offset = last_stable_offset(topic, partition);
+  fetched.log_start = topic.state.log_start(partition);
+  if (from < fetched.log_start || from > topic.state.log_end(partition)) {
+    return Error{Errc::out_of_range, "offset is outside the log"};
+  }
+  Offset end =
+      isolation == Isolation::committed ? fetched.last_stable_offset : fetched.high_watermark;
+  std::size_t bytes = 0;
+  const model::BatchEntry* entry = from < end ? topic.state.batch_at(partition, from) : nullptr;
+  for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
+    bool first = fetched.batches.empty();
+    if (bytes + entry->blob.length > limits.bytes_max && !(first && limits.at_least_one)) break;
+    Result<Slice> blob = state_->broker.read_blob(entry->blob);
+    if (!blob) return blob.error();
+    Result<model::BatchHeader> header = model::check_batch(blob->view());
+    if (!header) return damaged(topic, *entry);
+    bytes += entry->blob.length;
+    fetched.batches.push_back({*blob, *header, entry->first_sequence, entry->first_id});
+  }
+  if (isolation == Isolation::committed && !fetched.batches.empty()) {
+    const model::BatchHeader& last = fetched.batches.back().header;
+    Offset fetched_end = last.base_offset + last.record_count;
+    for (const auto& aborted : topic.state.producers(partition).aborted_in(from, fetched_end)) {
+      fetched.aborted.push_back({aborted.producer, aborted.first});
+    }
+  }
+  return fetched;
+}
+
+Result<std::optional<Topics::OffsetAndTime>> Topics::offset_since(Topic& topic,
+                                                                  PartitionIndex partition,
+                                                                  std::int64_t timestamp_ms) {
+  using Found = std::optional<OffsetAndTime>;
+  const model::BatchEntry* entry = topic.state.batch_since(partition, timestamp_ms);
+  if (!entry || entry->base_offset >= high_watermark(topic, partition)) return Found{};
+  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  if (!cursor) return cursor.error();
+  model::StoredRecord record;
+  while (cursor->next(record)) {
+    if (record.timestamp_ms >= timestamp_ms && record.offset >= topic.state.log_start(partition)) {
+      return Found{{record.offset, record.timestamp_ms}};
+    }
+  }
+  return Found{};
+}
+
+std::optional<Topics::OffsetAndTime> Topics::max_timestamp(const Topic& topic,
+                                                           PartitionIndex partition) const {
+  const model::BatchEntry* entry = topic.state.batch_with_max_timestamp(partition);
+  if (!entry) return std::nullopt;
+  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  if (!cursor) return std::nullopt;
+  model::StoredRecord record;
+  while (cursor->next(record)) {
+    if (record.timestamp_ms == entry->max_timestamp) {
+      return OffsetAndTime{record.offset, record.timestamp_ms};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace trv::broker
