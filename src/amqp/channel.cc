@@ -1,0 +1,142 @@
+#include "amqp/channel.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace trv::amqp {
+
+void Confirms::open_group(std::uint64_t last) {
+  TRV_ASSERT(last > grouped_);
+  TRV_ASSERT(last <= last_);
+  grouped_ = last;
+  groups_.push_back({last});
+}
+
+void Confirms::close_group(std::uint64_t last, bool ok) {
+  const auto found = std::lower_bound(groups_.begin(), groups_.end(), last,
+                                      [](const Group& g, std::uint64_t v) { return g.last < v; });
+  TRV_ASSERT(found != groups_.end());
+  TRV_ASSERT(found->last == last);
+  found->done = true;
+  found->ok = ok;
+}
+
+bool Confirms::take_answer(Answer& answer) {
+  if (groups_.empty() || !groups_.front().done) return false;
+  answer = {answered_ + 1, groups_.front().last, groups_.front().ok};
+  while (!groups_.empty() && groups_.front().done && groups_.front().ok == answer.ok) {
+    answer.last = groups_.front().last;
+    groups_.pop_front();
+  }
+  answered_ = answer.last;
+  return true;
+}
+
+std::uint64_t Channel::add_delivery(Subscription& from, Sequence sequence) {
+  ++last_tag_;
+  if (!from.no_ack) {
+    unsettled_.push_back({last_tag_, &from, sequence});
+    ++from.unsettled;
+    if (from.source != Subscription::Source::get) ++unsettled_count_;
+  }
+  return last_tag_;
+}
+
+void Channel::note_taken(const Unsettled& entry) {
+  TRV_ASSERT(entry.from->unsettled > 0);
+  --entry.from->unsettled;
+  if (entry.from->source != Subscription::Source::get) --unsettled_count_;
+}
+
+bool Channel::take_unsettled(std::uint64_t tag, bool multiple, std::vector<Unsettled>& out) {
+  if (tag == 0) {
+    if (!multiple) return false;
+    take_all_unsettled(out);
+    return true;
+  }
+  const auto found =
+      std::lower_bound(unsettled_.begin(), unsettled_.end(), tag,
+                       [](const Unsettled& u, std::uint64_t v) { return u.tag < v; });
+  if (found == unsettled_.end() || found->tag != tag || !found->from) return false;
+  if (!multiple) {
+    out.push_back(*found);
+    note_taken(*found);
+    found->from = nullptr;
+    ++blanks_;
+  } else {
+    for (auto at = unsettled_.begin(); at != found + 1; ++at) {
+      if (!at->from) {
+        --blanks_;
+        continue;
+      }
+      out.push_back(*at);
+      note_taken(*at);
+    }
+    unsettled_.erase(unsettled_.begin(), found + 1);
+  }
+  drop_blanks();
+  return true;
+}
+
+void Channel::take_all_unsettled(std::vector<Unsettled>& out) {
+  for (const Unsettled& entry : unsettled_) {
+    if (!entry.from) continue;
+    out.push_back(entry);
+    note_taken(entry);
+  }
+  unsettled_.clear();
+  blanks_ = 0;
+}
+
+void Channel::drop_blanks() {
+  while (!unsettled_.empty() && !unsettled_.front().from) {
+    unsettled_.pop_front();
+    --blanks_;
+  }
+  // One straggler must not keep the places of all that were settled after it.
+  if (blanks_ > 1024 && blanks_ > unsettled_.size() / 2) {
+    std::erase_if(unsettled_, [](const Unsettled& u) { return !u.from; });
+    blanks_ = 0;
+  }
+}
+
+Subscription& Channel::add_subscription(std::uint64_t key, std::string tag) {
+  auto& slot = subscriptions[key];
+  TRV_ASSERT(!slot);
+  slot = std::make_unique<Subscription>();
+  slot->key = key;
+  slot->tag = std::move(tag);
+  return *slot;
+}
+
+Subscription* Channel::find_subscription(std::uint64_t key) {
+  const auto found = subscriptions.find(key);
+  return found == subscriptions.end() ? nullptr : found->second.get();
+}
+
+Subscription* Channel::find_consumer(std::string_view tag) {
+  for (const auto& [key, s] : subscriptions) {
+    if (s->source != Subscription::Source::get && s->state != Subscription::State::gone &&
+        s->tag == tag) {
+      return s.get();
+    }
+  }
+  return nullptr;
+}
+
+Subscription* Channel::find_get_holder(std::string_view queue, bool no_ack) {
+  for (const auto& [key, s] : subscriptions) {
+    if (s->source == Subscription::Source::get && s->no_ack == no_ack && s->queue == queue)
+      return s.get();
+  }
+  return nullptr;
+}
+
+void Channel::drop_if_done(Subscription& s) {
+  const bool settled = s.unsettled == 0 && s.held.empty() && s.completed.empty() &&
+                       s.released.empty() && s.discarded.empty();
+  if (s.state == Subscription::State::gone && settled) subscriptions.erase(s.key);
+}
+
+}  // namespace trv::amqp

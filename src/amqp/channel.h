@@ -1,0 +1,135 @@
+// Channel: what a session keeps per channel: the message being assembled, confirms, consumers and
+// unsettled deliveries. Plain state and its own bookkeeping; handlers/ act on it.
+//
+// Owner: the Session. `serial` tells a channel from a later one of the same number, for replies
+// that arrive late.
+//
+// Invariants:
+//   - delivery tags ascend from 1 without gaps over deliver and get;
+//   - unsettled() holds tags in ascending order; a settled one leaves at once or as a blank;
+//   - confirm numbers ascend from 1; a number is answered once all before it were.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "amqp/subscription.h"
+#include "amqp/wire/properties.h"
+#include "broker/broker.h"
+
+namespace trv::amqp {
+
+struct ChannelRef {
+  std::uint16_t number = 0;
+  std::uint64_t serial = 0;
+};
+
+// A message on its way in: the method came, then the header, then the body in parts.
+struct Content {
+  enum class Stage : std::uint8_t { none, header, body };
+  Stage stage = Stage::none;
+  bool mandatory = false;
+  std::string exchange;
+  std::string routing_key;
+  std::string properties;
+  std::uint64_t body_size = 0;
+  std::string body;      // grows as parts arrive, never by what was announced
+  std::string envelope;  // kept for its capacity
+};
+
+// Numbers of published messages and which of them may be confirmed.
+class Confirms {
+ public:
+  bool on() const { return on_; }
+  void turn_on() { on_ = true; }
+  // The number of the message being published now. Requires: on().
+  std::uint64_t next() { return ++last_; }
+  std::uint64_t last() const { return last_; }
+
+  // Begins waiting for everything numbered up to `last` that no other group covers. Ascending.
+  void open_group(std::uint64_t last);
+  void close_group(std::uint64_t last, bool ok);
+  // The next answer that is due: all numbers after the last answer up to `last`.
+  struct Answer {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    bool ok = true;
+  };
+  bool take_answer(Answer& answer);
+  // The last number that a group covers.
+  std::uint64_t grouped() const { return grouped_; }
+
+ private:
+  struct Group {
+    std::uint64_t last;
+    bool done = false;
+    bool ok = true;
+  };
+  bool on_ = false;
+  std::uint64_t last_ = 0;
+  std::uint64_t grouped_ = 0;
+  std::uint64_t answered_ = 0;
+  std::deque<Group> groups_;
+};
+
+struct Unsettled {
+  std::uint64_t tag = 0;
+  Subscription* from = nullptr;  // null: settled already
+  Sequence sequence;
+};
+
+class Channel {
+ public:
+  enum class State : std::uint8_t {
+    open,
+    closing,  // we sent a close and wait for its answer; everything else is passed over
+  };
+
+  Channel(std::uint16_t number, std::uint64_t serial) : ref{number, serial} {}
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  // Adds a delivery that waits for its settlement, or just numbers it. Result: its tag.
+  std::uint64_t add_delivery(Subscription& from, Sequence sequence);
+  // Takes out one tag, or it and all before it (tag 0: all). Appends to `out` in order.
+  // False when the tag is not there.
+  bool take_unsettled(std::uint64_t tag, bool multiple, std::vector<Unsettled>& out);
+  void take_all_unsettled(std::vector<Unsettled>& out);
+  // That count against limits: of consumers, not of gets.
+  std::uint32_t unsettled_count() const { return unsettled_count_; }
+
+  Subscription& add_subscription(std::uint64_t key, std::string tag);
+  Subscription* find_subscription(std::uint64_t key);
+  // The consumer of this tag that has not been cancelled.
+  Subscription* find_consumer(std::string_view tag);
+  Subscription* find_get_holder(std::string_view queue, bool no_ack);
+  // Forgets it when it is gone and nothing of it is unsettled.
+  void drop_if_done(Subscription& subscription);
+
+  ChannelRef ref;
+  State state = State::open;
+  Content content;
+  Confirms confirms;
+  // Of this reading's publishes: what their confirm waits for.
+  broker::Commit publish_commit;
+  bool dirty = false;  // entered in the session's list for the end of this reading
+  std::string last_queue;
+  std::uint32_t default_limit = 0;  // qos for consumers to come
+  std::uint32_t channel_limit = 0;  // qos for all consumers together
+  std::map<std::uint64_t, std::unique_ptr<Subscription>> subscriptions;
+
+ private:
+  void note_taken(const Unsettled& entry);
+  void drop_blanks();
+
+  std::uint64_t last_tag_ = 0;
+  std::deque<Unsettled> unsettled_;
+  std::size_t blanks_ = 0;
+  std::uint32_t unsettled_count_ = 0;
+};
+
+}  // namespace trv::amqp

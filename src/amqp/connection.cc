@@ -1,0 +1,137 @@
+#include "amqp/connection.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/log.h"
+
+namespace trv::amqp {
+
+namespace {
+
+using std::chrono::seconds;
+
+constexpr std::size_t buffer_start = 16u << 10;
+// Beyond this the connection is not read, so that answers cannot pile up.
+constexpr std::size_t unsent_max = 16u << 20;
+constexpr std::size_t drained_at = 1u << 20;
+constexpr seconds handshake_time_max{10};
+
+}  // namespace
+
+Connection::Connection(std::unique_ptr<runtime::Stream> stream, Services& services, ConnectionId id,
+                       const SessionOptions& options)
+    : stream_(std::move(stream)),
+      session_(services, id, *this, options, stream_->peer_is_loopback()),
+      buffer_(buffer_start, '\0') {}
+
+Connection::~Connection() = default;
+
+runtime::Task<> Connection::run() {
+  handshake_timer_ = stream_->core().schedule(handshake_time_max, [this] {
+    if (session_.state() < Session::State::running) {
+      log::info("amqp {}: handshake took too long", stream_->peer_address());
+      stream_->abort();
+    }
+  });
+  while (serve_buffer()) {
+    while (session_.waiting() && session_.state() != Session::State::finished) {
+      co_await resumed_.wait();
+      if (!session_.waiting() && !serve_buffer()) break;
+    }
+    if (session_.state() == Session::State::finished) break;
+    if (stream_->unsent() > unsent_max) {
+      wait_drained();
+      while (stream_->unsent() > unsent_max && !stream_->closed()) co_await resumed_.wait();
+    }
+    if (!make_room()) break;
+    const auto got =
+        co_await stream_->read(std::span(buffer_.data() + end_, buffer_.size() - end_));
+    if (!got || *got == 0) break;
+    end_ += *got;
+  }
+  session_.end();
+  handshake_timer_.cancel();
+  heartbeat_timer_.cancel();
+  stream_->close();
+  co_await gate_.close();
+}
+
+bool Connection::serve_buffer() {
+  if (session_.state() == Session::State::finished) return false;
+  const bool was_running = session_.state() == Session::State::running;
+  begin_ += session_.on_bytes(ByteView(buffer_).substr(begin_, end_ - begin_));
+  if (!was_running && session_.state() == Session::State::running) {
+    handshake_timer_.cancel();
+    schedule_heartbeat();
+    log::debug("amqp {}: open, client '{}'", stream_->peer_address(), session_.client_name());
+  }
+  return session_.state() != Session::State::finished;
+}
+
+// Makes space for at least one more byte; for a whole frame as soon as its size is known.
+bool Connection::make_room() {
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+    return true;
+  }
+  if (end_ < buffer_.size()) return true;
+  if (begin_ > 0) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    return true;
+  }
+  // The session refuses longer frames by their head alone.
+  const std::size_t size_max = session_.frame_max() + wire::frame_overhead;
+  if (buffer_.size() >= size_max) return false;
+  buffer_.resize(std::min(buffer_.size() * 2, size_max));
+  return true;
+}
+
+void Connection::wait_drained() {
+  if (std::exchange(draining_, true) || gate_.closed()) return;
+  gate_.enter();
+  stream_->core().spawn(drain());
+}
+
+runtime::Task<> Connection::drain() {
+  co_await stream_->drained(drained_at);
+  draining_ = false;
+  session_.on_drained();
+  resumed_.set();
+  gate_.leave();
+}
+
+void Connection::schedule_heartbeat() {
+  if (session_.heartbeat_seconds() == 0) return;
+  // Twice an interval: half of it without a write must be followed by one.
+  const auto period = std::chrono::milliseconds(session_.heartbeat_seconds() * 500);
+  heartbeat_timer_ = stream_->core().schedule(period, [this] { on_heartbeat(); });
+}
+
+void Connection::on_heartbeat() {
+  const auto now = stream_->core().now();
+  const seconds interval(session_.heartbeat_seconds());
+  // While we do not read, silence is not the peer's.
+  const bool listening = !session_.waiting() && stream_->unsent() <= unsent_max;
+  if (listening && now - stream_->last_read() > 2 * interval) {
+    log::info("amqp {}: missed heartbeats", stream_->peer_address());
+    session_.end();
+    stream_->abort();
+    return;
+  }
+  if (now - stream_->last_write() >= interval / 2) {
+    std::string frame;
+    wire::write_heartbeat(frame);
+    stream_->write(std::string_view(frame));
+  }
+  schedule_heartbeat();
+}
+
+void Connection::shut_down() {
+  session_.shut_down();
+  stream_->close();
+}
+
+}  // namespace trv::amqp

@@ -1,0 +1,57 @@
+// Connection: one accepted socket and its Session. The only part of this protocol with a stream: it
+// reads into one buffer, hands whole frames to the session, and keeps time (heartbeats, the limit
+// for the handshake).
+//
+// Owner: the Server, until run() returns. Suspends in run() and, when the peer reads slowly, in a
+// second task that waits for the output to drain; both end soon after the stream is closed.
+//
+// The buffer grows to one frame of the negotiated size at most. Nothing is read while the session
+// waits for the broker, or while the peer leaves more than unsent_max unread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "amqp/session.h"
+#include "runtime/core.h"
+#include "runtime/stream.h"
+
+namespace trv::amqp {
+
+class Connection final : public Output {
+ public:
+  Connection(std::unique_ptr<runtime::Stream> stream, Services& services, ConnectionId id,
+             const SessionOptions& options);
+  ~Connection() override;
+
+  // Serves the connection to its end. Call once.
+  runtime::Task<> run();
+  void shut_down();
+
+  void write(std::string_view bytes) override { stream_->write(bytes); }
+  void write(Slice slice) override { stream_->write(std::move(slice)); }
+  std::size_t unsent() const override { return stream_->unsent(); }
+  void wait_drained() override;
+  void resume() override { resumed_.set(); }
+
+ private:
+  // False when the connection is over.
+  bool serve_buffer();
+  bool make_room();
+  runtime::Task<> drain();
+  void schedule_heartbeat();
+  void on_heartbeat();
+
+  std::unique_ptr<runtime::Stream> stream_;
+  Session session_;
+  runtime::Gate gate_;
+  runtime::Event resumed_;
+  bool draining_ = false;
+  std::string buffer_;
+  std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
+  std::size_t end_ = 0;
+  runtime::Timer handshake_timer_;
+  runtime::Timer heartbeat_timer_;
+};
+
+}  // namespace trv::amqp

@@ -1,0 +1,64 @@
+// Between stored records and AMQP messages (docs/view-contract.md): what a consumer of this
+// protocol is sent for a record of any origin, and how other protocols read what came over this
+// one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "amqp/wire/table.h"
+#include "base/slice.h"
+#include "broker/broker.h"
+#include "model/record.h"
+#include "model/router.h"
+
+namespace trv::amqp {
+
+// A message as it goes to a consumer. Views point into the record, or into what is kept here.
+struct Rendered {
+  ByteView exchange;
+  ByteView routing_key;
+  ByteView properties;
+  Slice body;
+
+  std::string kept_properties;
+  std::string kept_key;
+  model::Message kept_message;
+};
+
+enum class StreamOffset : std::uint8_t { hidden, shown };
+
+// `topic` names the log or queue that the record was read from. Properties that would not fit into
+// `properties_size_max` lose their headers table, and say so in the header trivium.headers-omitted.
+void render(const broker::Broker& broker, std::string_view topic, const model::StoredRecord& record,
+            StreamOffset stream_offset, std::size_t properties_size_max, Rendered& out);
+
+// The neutral form as properties, routing key and exchange. Views point into `message` or `out`.
+void message_to_amqp(const model::Message& message, std::string_view topic, Rendered& out);
+
+// A header's value as the router compares it.
+model::HeaderValue header_value(const wire::Value& value);
+
+// The headers of a message, for routing by them. The table outlives it.
+class TableLookup final : public model::HeaderLookup {
+ public:
+  explicit TableLookup(ByteView table) : table_(table) {}
+  bool find(std::string_view name, model::HeaderValue& value) const override;
+
+ private:
+  ByteView table_;
+};
+
+class AmqpCodec final : public broker::MessageCodec {
+ public:
+  model::Message to_message(const model::StoredRecord& record) const override;
+  Envelope dead_letter(const model::StoredRecord& record, const model::Message& message,
+                       const broker::Death& death) const override;
+  std::int64_t time_to_live(const model::StoredRecord& record) const override;
+  std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const override;
+};
+
+// The `expiration` property: decimal milliseconds. Nothing when it is not a number that fits.
+std::optional<std::int64_t> parse_expiration(ByteView text);
+
+}  // namespace trv::amqp

@@ -1,0 +1,183 @@
+// Dead letters: the history that a message carries in its headers from queue to queue.
+//
+//   x-death: an array, newest first, of one table per (queue, reason):
+//     count i64, reason, queue, time, exchange, routing-keys, original-expiration when it had one
+//   x-first-death-{reason,queue,exchange}: of the first; x-last-death-*: of the newest
+#include <vector>
+
+#include "amqp/convert.h"
+#include "amqp/envelope.h"
+#include "amqp/wire/properties.h"
+#include "base/assert.h"
+#include "broker/broker.h"
+
+namespace trv::amqp {
+
+using broker::Death;
+using broker::DeathReason;
+using wire::Properties;
+using wire::Property;
+
+namespace {
+
+const char* to_string(DeathReason reason) {
+  switch (reason) {
+    case DeathReason::rejected:
+      return "rejected";
+    case DeathReason::expired:
+      return "expired";
+  }
+  return "";
+}
+
+struct PastDeath {
+  ByteView queue;
+  ByteView reason;
+  ByteView table;
+};
+
+std::vector<PastDeath> read_history(ByteView headers) {
+  std::vector<PastDeath> history;
+  const auto array = wire::find_field(headers, "x-death");
+  if (!array || array->type != 'A') return history;
+  wire::ArrayReader reader(array->raw);
+  for (wire::Value entry; reader.next(entry);) {
+    if (entry.type != 'F') continue;
+    const auto queue = wire::find_field(entry.raw, "queue");
+    const auto reason = wire::find_field(entry.raw, "reason");
+    if (queue && reason) history.push_back({queue->raw, reason->raw, entry.raw});
+  }
+  return history;
+}
+
+// The keys that the message was published with: its own, and those of the CC header.
+std::string routing_keys(ByteView routing_key, ByteView headers) {
+  std::string array;
+  ByteWriter w(array);
+  wire::write_value(w, {'S', routing_key});
+  const auto copies = wire::find_field(headers, "CC");
+  if (copies && copies->type == 'A') {
+    wire::ArrayReader reader(copies->raw);
+    for (wire::Value key; reader.next(key);) {
+      if (key.type == 'S') wire::write_value(w, key);
+    }
+  }
+  return array;
+}
+
+std::string new_entry(const Death& death, const Envelope& from, const Properties& p) {
+  std::string entry;
+  wire::TableWriter fields(entry);
+  fields.add_i64("count", 1);
+  fields.add_text("reason", to_string(death.reason));
+  fields.add_text("queue", death.queue);
+  fields.add_timestamp("time", static_cast<std::uint64_t>(death.at.ms / 1000));
+  fields.add_text("exchange", from.exchange);
+  fields.add_array("routing-keys", routing_keys(from.routing_key, p.headers));
+  if (p.has(Property::expiration)) fields.add_text("original-expiration", p.expiration);
+  return entry;
+}
+
+// Count, exchange, keys and time stay as they were at the first such death; the count rises.
+std::string repeated_entry(ByteView table) {
+  std::string entry;
+  wire::TableWriter fields(entry);
+  wire::TableReader reader(table);
+  for (wire::Field field; reader.next(field);) {
+    if (field.name == "count") {
+      fields.add_i64("count", field.value.integer().value_or(0) + 1);
+    } else {
+      fields.add(field.name, field.value);
+    }
+  }
+  return entry;
+}
+
+bool replaced(ByteView name, bool keep_first) {
+  return name == "x-death" || name.starts_with("x-last-death-") ||
+         (!keep_first && name.starts_with("x-first-death-"));
+}
+
+std::string headers_with(const Death& death, const Envelope& from, const Properties& p,
+                         const std::vector<PastDeath>& history) {
+  const std::string_view reason = to_string(death.reason);
+  std::string array;
+  ByteWriter w(array);
+  const auto same = [&](const PastDeath& past) {
+    return past.queue == death.queue && past.reason == reason;
+  };
+  std::string entry;
+  for (const PastDeath& past : history) {
+    if (same(past)) entry = repeated_entry(past.table);
+  }
+  if (entry.empty()) entry = new_entry(death, from, p);
+  wire::write_value(w, {'F', entry});
+  for (const PastDeath& past : history) {
+    if (!same(past)) wire::write_value(w, {'F', past.table});
+  }
+  const bool keep_first = from.deaths_are_ours;
+  std::string headers;
+  wire::TableWriter fields(headers);
+  wire::TableReader reader(p.headers);
+  for (wire::Field field; reader.next(field);) {
+    if (!replaced(field.name, keep_first)) fields.add(field.name, field.value);
+  }
+  fields.add_array("x-death", array);
+  const auto describe = [&](const std::string& which) {
+    fields.add_text("x-" + which + "-death-exchange", from.exchange);
+    fields.add_text("x-" + which + "-death-queue", death.queue);
+    fields.add_text("x-" + which + "-death-reason", reason);
+  };
+  if (!keep_first) describe("first");
+  describe("last");
+  return wire::sorted_table(headers);
+}
+
+// A message that only ever expires must not go round for ever: it is dropped when it comes back to
+// a queue that it has left before without a rejection since. Where the new address is a queue by
+// name, that queue is looked for; else the one it leaves now.
+bool is_cycle(const Death& death, std::string_view routing_key,
+              const std::vector<PastDeath>& history) {
+  if (death.reason == DeathReason::rejected) return false;
+  const bool to_queue = death.exchange.empty();
+  const std::string_view looked_for = to_queue ? routing_key : std::string_view(death.queue);
+  if (to_queue && looked_for == death.queue) return true;
+  for (const PastDeath& past : history) {
+    if (past.reason == to_string(DeathReason::rejected)) return false;
+    if (past.queue == looked_for) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+AmqpCodec::Envelope AmqpCodec::dead_letter(const model::StoredRecord& record,
+                                           const model::Message& message,
+                                           const Death& death) const {
+  amqp::Envelope from;
+  Rendered rendered;
+  if (record.origin == model::Origin::message) {
+    TRV_ASSERT(parse_envelope(record.envelope, from));
+  } else {
+    message_to_amqp(message, death.queue, rendered);
+    from = {rendered.exchange, rendered.routing_key, rendered.properties, false};
+  }
+  Properties p;
+  TRV_ASSERT(wire::parse_properties(from.properties, p));
+  const std::vector<PastDeath> history =
+      from.deaths_are_ours ? read_history(p.headers) : std::vector<PastDeath>();
+  Envelope out;
+  out.routing_key = death.routing_key.empty() ? std::string(from.routing_key) : death.routing_key;
+  out.cycle = is_cycle(death, out.routing_key, history);
+  const std::string headers = headers_with(death, from, p, history);
+  p.headers = headers;
+  p.set(Property::headers);
+  p.set(Property::expiration, false);
+  std::string properties;
+  ByteWriter w(properties);
+  wire::encode_properties(w, p);
+  encode_envelope(out.bytes, {death.exchange, out.routing_key, properties, true});
+  return out;
+}
+
+}  // namespace trv::amqp

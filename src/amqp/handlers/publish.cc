@@ -1,0 +1,282 @@
+// basic.publish and its content.
+#include "amqp/convert.h"
+#include "amqp/envelope.h"
+#include "amqp/handlers/handlers.h"
+#include "amqp/wire/properties.h"
+#include "amqp/wire/table.h"
+#include "broker/catalog.h"
+#include "broker/publisher.h"
+
+namespace trv::amqp {
+
+using wire::MethodId;
+using wire::Properties;
+using wire::Property;
+
+namespace {
+
+// Further keys that one message may name.
+constexpr std::size_t copies_max = 256;
+
+void fail_publish(Session& session, Channel& channel, const Failure& failure) {
+  session.fail(channel, MethodId::basic_publish, failure);
+}
+
+void send_return(Session& session, std::uint16_t channel, ByteView exchange, ByteView routing_key,
+                 ByteView properties, const Slice& body) {
+  session.send_message(
+      channel,
+      wire::BasicReturn{.reply_code = static_cast<std::uint16_t>(ReplyCode::no_route),
+                        .reply_text = "NO_ROUTE",
+                        .exchange = exchange,
+                        .routing_key = routing_key},
+      properties, body);
+}
+
+// What a return needs when it can be decided only after other cores have answered.
+struct Returnable {
+  ChannelRef channel;
+  std::uint64_t number = 0;  // for the confirm; 0: none
+  bool mandatory = false;
+  std::string exchange;
+  std::string routing_key;
+  std::string properties;
+  std::string body;
+};
+
+bool add_copies(ByteView headers, ByteView name, std::vector<ByteView>& keys, Failure& failure) {
+  const auto value = wire::find_field(headers, name);
+  if (!value) return true;
+  const auto refuse = [&](std::string text) {
+    failure = precondition("invalid " + std::string(name) + " header: " + std::move(text));
+    return false;
+  };
+  if (value->type != 'A') return refuse("expected an array of strings");
+  wire::ArrayReader reader(value->raw);
+  for (wire::Value key; reader.next(key);) {
+    if (key.type != 'S' || key.raw.size() > 255) return refuse("expected an array of strings");
+    if (keys.size() >= copies_max) return refuse("too many keys");
+    keys.push_back(key.raw);
+  }
+  return true;
+}
+
+// The same properties without the header BCC.
+std::string without_blind_copies(Properties properties) {
+  std::string headers;
+  wire::TableWriter fields(headers);
+  wire::TableReader reader(properties.headers);
+  for (wire::Field field; reader.next(field);) {
+    if (field.name != "BCC") fields.add(field.name, field.value);
+  }
+  properties.headers = headers;
+  properties.set(Property::headers, !headers.empty());
+  std::string out;
+  ByteWriter w(out);
+  wire::encode_properties(w, properties);
+  return out;
+}
+
+// Checks in the order in which clients expect the failures.
+bool check(Session& session, const Content& content, const Properties& p,
+           std::vector<ByteView>& more_keys, Failure& failure) {
+  const model::Exchange* exchange = session.broker().catalog().snapshot()->find(content.exchange);
+  if (!exchange) {
+    failure = no_exchange(content.exchange);
+    return false;
+  }
+  if (exchange->internal) {
+    failure = {ReplyCode::access_refused,
+               "cannot publish to internal " + exchange_resource(content.exchange)};
+    return false;
+  }
+  if (p.reply_to == "amq.rabbitmq.reply-to") {
+    // Nobody can consume from it here, so it is what it is without a consumer.
+    failure = precondition("fast reply consumer does not exist");
+    return false;
+  }
+  if (p.has(Property::expiration)) {
+    const auto expiration = parse_expiration(p.expiration);
+    if (!expiration || *expiration < 0) {
+      failure = precondition(
+          "invalid expiration '" + std::string(p.expiration) + "': " +
+          (expiration ? "{value_negative," + std::string(p.expiration) + "}" : "no_integer"));
+      return false;
+    }
+  }
+  if (p.has(Property::headers)) {
+    if (!add_copies(p.headers, "CC", more_keys, failure)) return false;
+    if (!add_copies(p.headers, "BCC", more_keys, failure)) return false;
+  }
+  if (p.has(Property::user_id) && p.user_id != session.user()) {
+    failure = precondition("user_id property set to '" + std::string(p.user_id) +
+                           "' but authenticated user was '" + session.user() + "'");
+    return false;
+  }
+  return true;
+}
+
+void on_stored(Session& session, const Returnable& message, const broker::Published& published) {
+  Channel* channel = session.find_open(message.channel);
+  if (!channel) return;
+  if (message.mandatory && published.routed == 0) {
+    send_return(session, message.channel.number, message.exchange, message.routing_key,
+                message.properties, Slice::own(message.body));
+  }
+  if (message.number != 0) {
+    session.on_confirmed(message.channel, message.number, published.status.ok());
+  } else if (!published.status) {
+    fail_publish(session, *channel,
+                 failure_of(published.status.error(), exchange_resource(message.exchange)));
+  }
+}
+
+// One message with everything checked.
+void publish(Session& session, Channel& channel, const broker::Publication& publication,
+             ByteView properties, ByteView body) {
+  const Content& content = channel.content;
+  const std::uint64_t number = channel.confirms.on() ? channel.confirms.next() : 0;
+  std::shared_ptr<Returnable> later;  // shared with the completion, which may never run
+  UniqueFunction<void(broker::Published)> done;
+  if (session.broker().core_count() > 1) {
+    later = std::make_shared<Returnable>();
+    done = [link = session.link(), later](const broker::Published& published) {
+      Session* found = link.find();
+      if (!found) return;
+      on_stored(*found, *later, published);
+      if ((found = link.find())) found->publish_pending_end();
+    };
+  }
+  auto outcome = session.broker().publisher().publish(publication, std::move(done));
+  if (!outcome) {
+    fail_publish(session, channel,
+                 failure_of(outcome.error(), exchange_resource(content.exchange)));
+    return;
+  }
+  if (outcome->pending) {
+    *later = {channel.ref, number, content.mandatory, {}, {}, {}, {}};
+    if (content.mandatory) {
+      later->exchange = content.exchange;
+      later->routing_key = content.routing_key;
+      later->properties = properties;
+      later->body = body;
+    }
+    session.publish_pending_begin();
+    if (number != 0) {
+      session.confirm_flush(channel, number - 1);
+      channel.confirms.open_group(number);
+    }
+    return;
+  }
+  if (content.mandatory && outcome->published.routed == 0) {
+    send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
+                Slice::own(std::string(body)));
+  }
+  if (!outcome->published.status) {
+    if (number == 0) {
+      fail_publish(
+          session, channel,
+          failure_of(outcome->published.status.error(), exchange_resource(content.exchange)));
+      return;
+    }
+    session.confirm_flush(channel, number - 1);
+    channel.confirms.open_group(number);
+    session.on_confirmed(channel.ref, number, false);
+    return;
+  }
+  session.note_publish(outcome->commit);
+  if (number != 0) {
+    channel.publish_commit = channel.publish_commit | outcome->commit;
+    session.mark_dirty(channel);
+  }
+}
+
+void on_complete(Session& session, Channel& channel, ByteView body) {
+  Content& content = channel.content;
+  content.stage = Content::Stage::none;
+  Properties p;
+  if (!wire::parse_properties(content.properties, p)) {
+    session.fail_connection(MethodId::basic_publish,
+                            {ReplyCode::frame_error, "cannot decode content properties"});
+    return;
+  }
+  std::vector<ByteView> more_keys;
+  Failure failure;
+  if (!check(session, content, p, more_keys, failure)) {
+    fail_publish(session, channel, failure);
+    return;
+  }
+  std::string edited;
+  ByteView properties = content.properties;
+  if (p.has(Property::headers) && wire::find_field(p.headers, "BCC")) {
+    edited = without_blind_copies(p);
+    properties = edited;
+  }
+  std::string& envelope = content.envelope;
+  envelope.clear();
+  encode_envelope(envelope, {content.exchange, content.routing_key, properties, false});
+  const TableLookup headers(p.headers);
+  broker::Publication publication;
+  publication.exchange = content.exchange;
+  publication.routing_key = content.routing_key;
+  publication.more_keys = more_keys;
+  publication.headers = &headers;
+  publication.record.origin = model::Origin::message;
+  publication.record.value = body;
+  publication.record.envelope = envelope;
+  publication.record.partition_key = content.routing_key;
+  publication.record.level = p.delivery_mode == 2 ? Durability::fsync : Durability::memory;
+  publish(session, channel, publication, properties, body);
+}
+
+}  // namespace
+
+void handle(Session& session, Call call, const wire::BasicPublish& method) {
+  if (method.immediate) {
+    session.fail(call.channel, call.method, {ReplyCode::not_implemented, "immediate=true"});
+    return;
+  }
+  Content& content = call.channel.content;
+  content.stage = Content::Stage::header;
+  content.mandatory = method.mandatory;
+  content.exchange = method.exchange;
+  content.routing_key = method.routing_key;
+}
+
+void on_publish_header(Session& session, Channel& channel, const wire::ContentHeader& header) {
+  Content& content = channel.content;
+  const std::uint64_t size_max = session.broker().options().message_size_max;
+  if (header.body_size > size_max) {
+    content.stage = Content::Stage::none;
+    fail_publish(session, channel,
+                 precondition("message size " + std::to_string(header.body_size) +
+                              " is larger than configured max size " + std::to_string(size_max)));
+    return;
+  }
+  content.properties = header.properties;
+  content.body_size = header.body_size;
+  content.body.clear();
+  content.stage = Content::Stage::body;
+  if (content.body_size == 0) on_complete(session, channel, {});
+}
+
+void on_publish_body(Session& session, Channel& channel, ByteView part) {
+  Content& content = channel.content;
+  if (content.body.empty() && part.size() == content.body_size) {
+    on_complete(session, channel, part);  // straight from the read buffer
+    return;
+  }
+  if (content.body.size() + part.size() > content.body_size) {
+    session.fail_connection(
+        MethodId::basic_publish,
+        {ReplyCode::unexpected_frame, "content body is longer than announced (" +
+                                          std::to_string(content.body_size) + " bytes)"});
+    return;
+  }
+  content.body.append(part);
+  if (content.body.size() < content.body_size) return;
+  const std::string body = std::exchange(content.body, {});
+  on_complete(session, channel, body);
+}
+
+}  // namespace trv::amqp

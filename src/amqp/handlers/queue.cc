@@ -1,0 +1,213 @@
+// queue.declare, purge, delete. (Bindings are in exchange.cc.)
+#include "amqp/arguments.h"
+#include "amqp/handlers/handlers.h"
+#include "amqp/handlers/routing.h"
+
+namespace trv::amqp {
+
+using broker::Broker;
+using broker::QueueFacts;
+using wire::MethodId;
+
+namespace {
+
+std::uint32_t count_of(std::uint64_t n) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(n, 0xffffffffu));
+}
+
+struct DeclareReply {
+  std::optional<Failure> failure;
+  std::uint64_t message_count = 0;
+  std::uint32_t consumer_count = 0;
+};
+
+DeclareReply reply_of(const QueueFacts& facts) {
+  return {{}, facts.ready_count, facts.consumer_count};
+}
+
+DeclareReply refused(Failure failure) { return {std::move(failure), 0, 0}; }
+
+bool locked(const QueueFacts& facts, ConnectionId connection) {
+  return facts.settings.exclusive && facts.settings.owner != connection;
+}
+
+Answer<DeclareReply> declare_passively(Broker& owner, const std::string& name,
+                                       ConnectionId connection) {
+  if (const auto queue = owner.queues().find(name)) {
+    return {locked(*queue, connection) ? refused(queue_locked(name)) : reply_of(*queue)};
+  }
+  // A log that is no queue can be read as a stream.
+  if (broker::Topic* topic = owner.topics().find(name)) {
+    return {DeclareReply{{}, owner.topics().state(*topic).live_count(), 0}};
+  }
+  return {refused(no_queue(name))};
+}
+
+Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
+                                      const broker::QueueSettings& wanted, ConnectionId connection,
+                                      bool reserved_name) {
+  if (const auto queue = owner.queues().find(name)) {
+    if (locked(*queue, connection)) return {refused(queue_locked(name))};
+    if (auto difference = queue_difference(name, queue->settings, wanted)) {
+      return {refused(std::move(*difference))};
+    }
+    return {reply_of(*queue), owner.tail()};
+  }
+  if (reserved_name) return {refused(reserved_queue_name(name))};
+  auto declared = owner.queues().declare(name, wanted, connection);
+  if (declared) return {reply_of(declared->facts), declared->commit};
+  const Error& error = declared.error();
+  if (error.code == Errc::wrong_type || error.code == Errc::already_exists) {
+    return {refused(precondition(queue_resource(name) +
+                                 " is another kind of log; read it as a stream, or declare a "
+                                 "queue over it with argument x-trivium-source"))};
+  }
+  if (error.code == Errc::not_found) return {refused(no_queue(wanted.source))};
+  return {refused(failure_of(error, queue_resource(name)))};
+}
+
+// Sends declare-ok, or fails the channel.
+auto declared(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
+  return [ref, method, name = std::move(name), no_wait](Session& session, const DeclareReply& reply,
+                                                        const Status& status) {
+    Channel* channel = session.find_open(ref);
+    if (!channel) return;
+    if (reply.failure) {
+      session.fail(*channel, method, *reply.failure);
+    } else if (!status) {
+      session.fail(*channel, method, failure_of(status.error(), queue_resource(name)));
+    } else {
+      channel->last_queue = name;
+      if (no_wait) return;
+      session.send(ref.number, wire::QueueDeclareOk{.queue = name,
+                                                    .message_count = count_of(reply.message_count),
+                                                    .consumer_count = reply.consumer_count});
+    }
+  };
+}
+
+}  // namespace
+
+void handle(Session& session, Call call, const wire::QueueDeclare& method) {
+  std::string name(method.queue);
+  const auto& catalog = session.broker().catalog();
+  if (method.passive) {
+    Failure failure;
+    if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+      session.fail(call.channel, call.method, failure);
+      return;
+    }
+    session.ask(
+        catalog.locate(name),
+        [name, connection = session.id()](Broker& owner) {
+          return declare_passively(owner, name, connection);
+        },
+        declared(call.channel.ref, call.method, name, method.no_wait));
+    return;
+  }
+  const bool reserved_name = name.starts_with("amq.");
+  if (name.empty()) name = generated_name("amq.gen-");
+  Failure failure;
+  const auto wanted = queue_settings(name, method, failure);
+  if (!wanted) {
+    session.fail(call.channel, call.method, failure);
+    return;
+  }
+  // A new queue over another log lives where that log does; one that exists is where it is.
+  std::string location = catalog.locate(name);
+  if (location == name && !wanted->source.empty()) location = wanted->source;
+  session.ask(
+      location,
+      [name, wanted = *wanted, connection = session.id(), reserved_name](Broker& owner) {
+        return declare_actively(owner, name, wanted, connection, reserved_name);
+      },
+      declared(call.channel.ref, call.method, name, method.no_wait));
+}
+
+namespace {
+
+struct RemoveReply {
+  std::optional<Failure> failure;
+  std::uint64_t message_count = 0;
+};
+
+Answer<RemoveReply> remove_at(Broker& owner, const std::string& name, ConnectionId connection,
+                              broker::Queues::RemoveConditions conditions) {
+  const auto queue = owner.queues().find(name);
+  if (!queue) {
+    if (!owner.topics().find(name)) return {RemoveReply{}};  // deleting what is not there is fine
+    return {RemoveReply{precondition(queue_resource(name) + " is a log that is no queue"), 0}};
+  }
+  if (locked(*queue, connection)) return {RemoveReply{queue_locked(name), 0}};
+  auto removed = owner.queues().remove(name, conditions);
+  if (removed) return {RemoveReply{{}, removed->ready_count}, removed->commit};
+  if (removed.error().code == Errc::precondition_failed) {
+    return {RemoveReply{precondition(queue_resource(name) + " not empty"), 0}};
+  }
+  return {RemoveReply{failure_of(removed.error(), queue_resource(name)), 0}};
+}
+
+Answer<RemoveReply> purge_at(Broker& owner, const std::string& name, ConnectionId connection) {
+  const auto queue = owner.queues().find(name);
+  if (!queue) {
+    if (!owner.topics().find(name)) return {RemoveReply{no_queue(name), 0}};
+    return {
+        RemoveReply{Failure{ReplyCode::not_implemented,
+                            "queue.purge not supported by stream queues " + queue_resource(name)},
+                    0}};
+  }
+  if (locked(*queue, connection)) return {RemoveReply{queue_locked(name), 0}};
+  auto purged = owner.queues().purge(name);
+  if (purged) return {RemoveReply{{}, purged->ready_count}, purged->commit};
+  return {RemoveReply{failure_of(purged.error(), queue_resource(name)), 0}};
+}
+
+template <class Ok>
+auto removed(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
+  return [ref, method, name = std::move(name), no_wait](Session& session, const RemoveReply& reply,
+                                                        const Status& status) {
+    Channel* channel = session.find_open(ref);
+    if (!channel) return;
+    if (reply.failure) {
+      session.fail(*channel, method, *reply.failure);
+    } else if (!status) {
+      session.fail(*channel, method, failure_of(status.error(), queue_resource(name)));
+    } else if (!no_wait) {
+      session.send(ref.number, Ok{.message_count = count_of(reply.message_count)});
+    }
+  };
+}
+
+}  // namespace
+
+void handle(Session& session, Call call, const wire::QueueDelete& method) {
+  std::string name;
+  Failure failure;
+  if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+    session.fail(call.channel, call.method, failure);
+    return;
+  }
+  session.ask(
+      session.broker().catalog().locate(name),
+      [name, connection = session.id(),
+       conditions = broker::Queues::RemoveConditions{method.if_unused, method.if_empty}](
+          Broker& owner) { return remove_at(owner, name, connection, conditions); },
+      removed<wire::QueueDeleteOk>(call.channel.ref, call.method, name, method.no_wait));
+}
+
+void handle(Session& session, Call call, const wire::QueuePurge& method) {
+  std::string name;
+  Failure failure;
+  if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+    session.fail(call.channel, call.method, failure);
+    return;
+  }
+  session.ask(
+      session.broker().catalog().locate(name),
+      [name, connection = session.id()](Broker& owner) {
+        return purge_at(owner, name, connection);
+      },
+      removed<wire::QueuePurgeOk>(call.channel.ref, call.method, name, method.no_wait));
+}
+
+}  // namespace trv::amqp

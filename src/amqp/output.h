@@ -1,0 +1,25 @@
+// Output: what a session writes to and how it talks back to whoever feeds it bytes. connection.cc
+// gives it a stream; tests record what is written.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/slice.h"
+
+namespace trv::amqp {
+
+class Output {
+ public:
+  virtual ~Output() = default;
+  virtual void write(std::string_view bytes) = 0;
+  virtual void write(Slice slice) = 0;
+  // Bytes that the peer has not taken yet.
+  virtual std::size_t unsent() const = 0;
+  // Asks for one call of Session::on_drained() when unsent() has become small.
+  virtual void wait_drained() = 0;
+  // The session stopped waiting or finished: call on_bytes() again, or close.
+  virtual void resume() = 0;
+};
+
+}  // namespace trv::amqp
