@@ -1,0 +1,140 @@
+// Command: one row of the command table. Call: one command being run.
+//
+// A handler is a function of a Call: it decodes and validates the arguments, calls the Broker, and
+// writes exactly one reply. Where it runs is said by its row's `where`:
+//
+//   session     on the connection's core, and may change the session
+//   anywhere    on the connection's core; needs neither session nor keys, so it may run elsewhere
+//               inside a transaction
+//   keys        on the core that owns all its keys
+//   cursor      on the core that its cursor argument (SCAN) points to
+//   every_core  on the connection's core, from where it asks the others
+//   transaction EXEC: on the core that owns all keys of the queued commands
+//
+// A handler that changed something calls wait_for(): the reply is then held back until the commit
+// is durable. A handler that has nothing to answer yet sets `block` and writes nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/broker.h"
+#include "redis/wire/reply_writer.h"
+
+namespace trv::redis {
+
+class Service;
+class Client;
+struct Session;
+struct Call;
+
+using Handler = void (*)(Call&);
+
+enum class Where : std::uint8_t { session, anywhere, keys, cursor, every_core, transaction };
+
+// How the keys are found among the arguments.
+enum class KeyRule : std::uint8_t {
+  none,
+  range,    // from `first` to `last` (negative: from the end), every `step`
+  streams,  // the first half of what follows the word STREAMS
+};
+
+namespace flag {
+inline constexpr std::uint32_t write = 1u << 0;
+inline constexpr std::uint32_t read_only = 1u << 1;
+inline constexpr std::uint32_t fast = 1u << 2;
+inline constexpr std::uint32_t blocking = 1u << 3;
+inline constexpr std::uint32_t admin = 1u << 4;
+inline constexpr std::uint32_t pubsub = 1u << 5;
+inline constexpr std::uint32_t no_auth = 1u << 6;   // allowed before login
+inline constexpr std::uint32_t no_multi = 1u << 7;  // refused inside MULTI
+inline constexpr std::uint32_t deny_oom = 1u << 8;
+inline constexpr std::uint32_t loading = 1u << 9;
+inline constexpr std::uint32_t stale = 1u << 10;
+// Ours, not shown to clients:
+inline constexpr std::uint32_t container = 1u << 16;   // has subcommands
+inline constexpr std::uint32_t subscriber = 1u << 17;  // allowed to a RESP2 subscriber
+inline constexpr std::uint32_t not_queued = 1u << 18;  // runs at once inside MULTI
+inline constexpr std::uint32_t appends = 1u << 19;     // adds records to a log
+inline constexpr std::uint32_t reads_log = 1u
+                                           << 20;  // shows records: after own appends are durable
+}  // namespace flag
+
+struct Command {
+  std::string_view name;  // lower case; subcommands are "container|name"
+  std::int32_t arity;     // with the name; negative: at least that many
+  std::uint32_t flags;
+  Where where;
+  KeyRule key_rule;
+  std::int8_t first_key;
+  std::int8_t last_key;
+  std::int8_t key_step;
+  std::string_view family;
+  std::string_view since;
+  std::string_view summary;
+  Handler run;  // null for most containers
+
+  bool has(std::uint32_t f) const { return (flags & f) != 0; }
+};
+
+// Who asked. Values, so that it can travel to another core.
+struct Caller {
+  ConnectionId connection;
+  CoreIndex home;
+  Protocol protocol = Protocol::resp2;
+};
+
+struct BlockRequest {
+  std::vector<std::string> names;        // something new under one of them may end the wait
+  std::vector<std::string> args;         // to run again, with positions made absolute
+  std::chrono::milliseconds timeout{0};  // 0: for ever
+  // Waiters of one name and one non-empty tag compete: when one of them finds nothing, none will.
+  std::string tag;
+};
+
+// Transaction-wide facts that its commands share.
+struct TransactionScope {
+  std::vector<std::string> appended;  // names of streams
+};
+
+struct Call {
+  Service& service;  // of the core where it runs
+  broker::Broker& broker;
+  const Command& command;
+  std::span<const ByteView> args;
+  ReplyWriter& reply;
+  const Caller& caller;
+  WallTime now;
+  // On the connection's core only; else null.
+  Session* session = nullptr;
+  Client* client = nullptr;
+  TransactionScope* transaction = nullptr;  // inside EXEC
+
+  // What the handler may leave behind:
+  broker::Commit commit{};
+  bool waits = false;
+  bool deferred = false;  // the reply comes through a ReplyPromise
+  std::optional<BlockRequest> block{};
+
+  void wait_for(broker::Commit change) {
+    commit = waits ? commit | change : change;
+    waits = true;
+  }
+  // For a reply that shows what an earlier change did.
+  void wait_for_shown(broker::Commit change) {
+    if (!broker.is_durable(change)) wait_for(change);
+  }
+  bool may_block() const { return transaction == nullptr; }
+};
+
+// Case-insensitive comparison with a lower-case word.
+bool is_word(ByteView arg, std::string_view lower_case_word);
+
+// Writes the error and returns nothing when the argument is not an integer (in the range).
+std::optional<std::int64_t> integer_arg(Call& call, std::size_t index);
+
+}  // namespace trv::redis

@@ -1,0 +1,108 @@
+#include "redis/command_table.h"
+
+#include <bit>
+
+#include "redis/handlers/families.h"
+#include "redis/wire/number.h"
+
+namespace trv::redis {
+
+namespace {
+
+constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+std::uint64_t hash_of(ByteView name) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (char c : name) {
+    hash ^= static_cast<unsigned char>(lower(c));
+    hash *= 0x100000001b3u;
+  }
+  return hash;
+}
+
+}  // namespace
+
+bool is_word(ByteView arg, std::string_view lower_case_word) {
+  if (arg.size() != lower_case_word.size()) return false;
+  for (std::size_t i = 0; i < arg.size(); ++i) {
+    if (lower(arg[i]) != lower_case_word[i]) return false;
+  }
+  return true;
+}
+
+std::optional<std::int64_t> integer_arg(Call& call, std::size_t index) {
+  std::optional<std::int64_t> value = parse_integer(call.args[index]);
+  if (!value) call.reply.error("ERR value is not an integer or out of range");
+  return value;
+}
+
+std::array<std::span<const Command>, 15> families() {
+  return {connection_commands(),  client_commands(),        string_commands(),
+          key_commands(),         stream_write_commands(),  stream_read_commands(),
+          stream_info_commands(), group_commands(),         claim_commands(),
+          pubsub_commands(),      transaction_commands(),   server_commands(),
+          config_commands(),      introspection_commands(), scan_commands()};
+}
+
+CommandTable::CommandTable() {
+  for (std::span<const Command> family : families()) {
+    for (const Command& command : family) all_.push_back(&command);
+  }
+  slots_.resize(std::bit_ceil(all_.size() * 4));
+  for (const Command* command : all_) {
+    TRV_ASSERT(command->name.size() <= name_size_max);
+    TRV_ASSERT(command->has(flag::container) || command->run != nullptr);
+    TRV_ASSERT(find(command->name) == nullptr);
+    std::uint64_t hash = hash_of(command->name);
+    std::size_t at = hash & (slots_.size() - 1);
+    while (slots_[at].command) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = {command, hash};
+  }
+}
+
+const Command* CommandTable::find(ByteView name) const {
+  if (name.size() > name_size_max) return nullptr;
+  std::uint64_t hash = hash_of(name);
+  for (std::size_t at = hash & (slots_.size() - 1); slots_[at].command;
+       at = (at + 1) & (slots_.size() - 1)) {
+    if (slots_[at].hash == hash && is_word(name, slots_[at].command->name)) {
+      return slots_[at].command;
+    }
+  }
+  return nullptr;
+}
+
+const Command* CommandTable::find_subcommand(const Command& container, ByteView name) const {
+  char full[name_size_max];
+  if (container.name.size() + 1 + name.size() > name_size_max) return nullptr;
+  std::size_t size = container.name.copy(full, container.name.size());
+  full[size++] = '|';
+  size += name.copy(full + size, name.size());
+  return find({full, size});
+}
+
+std::vector<const Command*> CommandTable::subcommands_of(const Command& container) const {
+  std::vector<const Command*> found;
+  std::string prefix = std::string(container.name) + "|";
+  for (const Command* command : all_) {
+    if (command->name.starts_with(prefix)) found.push_back(command);
+  }
+  return found;
+}
+
+std::optional<std::size_t> streams_index(std::span<const ByteView> args) {
+  for (std::size_t i = 1; i < args.size(); ++i) {
+    if (is_word(args[i], "group")) {
+      i += 2;
+    } else if (is_word(args[i], "count") || is_word(args[i], "block")) {
+      ++i;
+    } else if (is_word(args[i], "streams")) {
+      std::size_t left = args.size() - i - 1;
+      if (left == 0 || left % 2 != 0) return std::nullopt;
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace trv::redis

@@ -1,0 +1,64 @@
+// CommandTable: finds commands by name, and keys among arguments. The rows are in handlers/*.cc,
+// one constexpr array a family, listed in command_table.cc.
+//
+// Owner: the Server, one for each core; read only after construction.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "redis/command.h"
+
+namespace trv::redis {
+
+class CommandTable {
+ public:
+  CommandTable();
+
+  // Ignores case; null when there is none.
+  const Command* find(ByteView name) const;
+  // The row for "container|name".
+  const Command* find_subcommand(const Command& container, ByteView name) const;
+  // All rows, subcommands included, in the order of the families.
+  const std::vector<const Command*>& all() const { return all_; }
+  std::vector<const Command*> subcommands_of(const Command& container) const;
+
+  // Calls `visit(index)` for the index of each key among `args`. False when the arguments do not
+  // have the command's shape.
+  template <class Visit>
+  static bool each_key(const Command& command, std::span<const ByteView> args, Visit&& visit);
+
+  static constexpr std::size_t name_size_max = 32;
+
+ private:
+  struct Slot {
+    const Command* command = nullptr;
+    std::uint64_t hash = 0;
+  };
+  std::vector<const Command*> all_;
+  std::vector<Slot> slots_;  // open addressing, a power of two
+};
+
+// The index of the word STREAMS; nothing when it is missing or what follows is not of even count.
+std::optional<std::size_t> streams_index(std::span<const ByteView> args);
+
+template <class Visit>
+bool CommandTable::each_key(const Command& command, std::span<const ByteView> args, Visit&& visit) {
+  if (command.key_rule == KeyRule::none) return true;
+  if (command.key_rule == KeyRule::streams) {
+    std::optional<std::size_t> word = streams_index(args);
+    if (!word) return false;
+    std::size_t count = (args.size() - *word - 1) / 2;
+    for (std::size_t i = 0; i < count; ++i) visit(*word + 1 + i);
+    return true;
+  }
+  auto size = static_cast<std::int64_t>(args.size());
+  std::int64_t last = command.last_key < 0 ? size + command.last_key : command.last_key;
+  if (last >= size) return false;
+  for (std::int64_t i = command.first_key; i <= last; i += command.key_step) {
+    visit(static_cast<std::size_t>(i));
+  }
+  return true;
+}
+
+}  // namespace trv::redis

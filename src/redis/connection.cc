@@ -1,0 +1,459 @@
+#include "redis/connection.h"
+
+#include <cstring>
+#include <utility>
+
+#include "redis/handlers/scan.h"
+
+namespace trv::redis {
+
+namespace {
+
+RequestLimits limits_of(const ServiceSettings& settings) {
+  RequestLimits limits;
+  limits.bulk_size_max = settings.bulk_size_max;
+  return limits;
+}
+
+}  // namespace
+
+Connection::Connection(Service& service, std::unique_ptr<runtime::Stream> stream)
+    : service_(service),
+      stream_(std::move(stream)),
+      parser_(limits_of(service.settings())),
+      opened_(core().now()),
+      last_request_(opened_) {
+  session_.id = service_.add_client(*this);
+  session_.authenticated = service_.settings().password.empty();
+  ++service_.counters().connections;
+}
+
+Connection::~Connection() { service_.remove_client(session_.id); }
+
+runtime::Core& Connection::core() const { return service_.broker().core(); }
+
+Caller Connection::caller() const { return {session_.id, core().index(), session_.protocol}; }
+
+ClientFacts Connection::facts() const {
+  ClientFacts facts;
+  facts.peer_address = stream_->peer_address();
+  facts.local_address = stream_->local_address();
+  runtime::SteadyTime now = core().now();
+  facts.age = std::chrono::duration_cast<std::chrono::seconds>(now - opened_);
+  facts.idle = std::chrono::duration_cast<std::chrono::seconds>(now - last_request_);
+  facts.input_bytes = input_end_ - input_begin_;
+  facts.output_bytes = stream_->unsent() + replies_.byte_size();
+  facts.blocked = blocked_on_.has_value();
+  return facts;
+}
+
+// --- the loop ------------------------------------------------------------------------------------
+
+runtime::Task<> Connection::run() {
+  while (!stream_->closed() && !session_.closing) {
+    if (!reserve_input()) {
+      loop_waits_ = true;
+      co_await wake_.wait();
+      loop_waits_ = false;
+      continue;
+    }
+    std::span<char> room(input_.get() + input_end_, input_capacity_ - input_end_);
+    Result<std::size_t> got = co_await stream_->read(room);
+    if (!got || *got == 0) break;
+    input_end_ += *got;
+    service_.counters().input_bytes += *got;
+    process();
+  }
+  // Whoever has finished sending may still read the replies to what it sent, but not wait for more.
+  while (!stream_->closed() && !session_.closing && paused() && !blocked_on_) {
+    loop_waits_ = true;
+    co_await wake_.wait();
+    loop_waits_ = false;
+  }
+  leave();
+  while (!replies_.idle() && !stream_->closed()) {
+    loop_waits_ = true;
+    co_await wake_.wait();
+    loop_waits_ = false;
+  }
+  stream_->close();
+  while (draining_) {
+    loop_waits_ = true;
+    co_await wake_.wait();
+    loop_waits_ = false;
+  }
+}
+
+void Connection::wake_loop() {
+  if (loop_waits_) wake_.set();
+}
+
+// Ends what the client no longer takes part in.
+void Connection::leave() {
+  ended_ = true;
+  drop_subscriptions();
+  if (blocked_on_) {
+    Service& waiting_at = service_.peer(*blocked_on_);
+    if (*blocked_on_ == core().index()) {
+      waiting_at.waiters().cancel(session_.id);
+    } else {
+      service_.broker().post(*blocked_on_,
+                             [&waiting_at, id = session_.id] { waiting_at.waiters().cancel(id); });
+    }
+    // Nobody waits for the replies behind it.
+    stream_->close();
+  }
+}
+
+bool Connection::reserve_input() {
+  if (input_end_ < input_capacity_) return true;
+  if (input_begin_ > 0 && input_begin_ >= input_capacity_ / 2) {
+    std::memmove(input_.get(), input_.get() + input_begin_, input_end_ - input_begin_);
+    input_end_ -= input_begin_;
+    input_begin_ = 0;
+    return true;
+  }
+  std::size_t used = input_end_ - input_begin_;
+  std::size_t limit = paused() ? paused_input_max : parser_.limits().request_size_max + (64u << 10);
+  if (used >= limit) return false;
+  // Doubling: it grows with what has come, not with what was announced.
+  std::size_t capacity = std::max(input_size_min, input_capacity_ * 2);
+  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
+  if (used > 0) std::memcpy(larger.get(), input_.get() + input_begin_, used);
+  input_ = std::move(larger);
+  input_capacity_ = capacity;
+  input_begin_ = 0;
+  input_end_ = used;
+  return true;
+}
+
+bool Connection::output_full() const {
+  return stream_->unsent() > output_high || replies_.byte_size() > output_high;
+}
+
+bool Connection::paused() const { return pending_place_ != 0 || barrier_ || output_full(); }
+
+void Connection::process() {
+  if (processing_) return;
+  processing_ = true;
+  while (!ended_ && !session_.closing && !paused() && step()) {
+  }
+  processing_ = false;
+  if (input_begin_ == input_end_) {
+    input_begin_ = input_end_ = 0;
+    if (input_capacity_ > input_size_usual) {
+      input_.reset();
+      input_capacity_ = 0;
+    }
+  }
+  end_batch();
+  if (!draining_ && !stream_->closed() && stream_->unsent() > output_high) {
+    draining_ = true;
+    core().spawn(resume_when_drained());
+  }
+  wake_loop();
+}
+
+runtime::Task<> Connection::resume_when_drained() {
+  co_await stream_->drained(output_low);
+  draining_ = false;
+  process();
+  wake_loop();
+}
+
+bool Connection::step() {
+  ByteView input(input_.get() + input_begin_, input_end_ - input_begin_);
+  RequestParser::Outcome outcome = parser_.next(input, session_.authenticated);
+  if (outcome == RequestParser::Outcome::error) {
+    ReplyWriter(replies_.tail(), session_.protocol).error(parser_.error());
+    ++service_.counters().errors;
+    session_.closing = true;
+    return false;
+  }
+  if (outcome == RequestParser::Outcome::need_more) {
+    input_begin_ += parser_.consumed();
+    return false;
+  }
+  if (appends_pending_ && must_wait_for_appends(parser_.args())) {
+    barrier_ = true;  // it stays in the buffer
+    return false;
+  }
+  execute(parser_.args());
+  input_begin_ += parser_.consumed();
+  return true;
+}
+
+bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
+  const Command* command = service_.table().find(args[0]);
+  if (!command) return false;
+  if (command->where == Where::transaction) {
+    for (const QueuedCommand& one : session_.queue) {
+      if (one.command->has(flag::reads_log)) return true;
+    }
+    return false;
+  }
+  return command->has(flag::reads_log) && session_.transaction == TransactionState::none;
+}
+
+// --- running -------------------------------------------------------------------------------------
+
+void Connection::execute(std::span<const ByteView> args) {
+  last_request_ = core().now();
+  std::string& out = replies_.tail();
+  std::size_t start = out.size();
+  ReplyWriter reply(out, session_.protocol);
+  const Command* command = admit(service_.table(), session_, args, reply);
+  if (command) {
+    session_.last_command = command;
+    return dispatch(*command, args);
+  }
+  if (out.size() > start && out[start] == '-') ++service_.counters().errors;
+  if (session_.reply_mode != ReplyMode::on) out.resize(start);
+  if (session_.reply_mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
+  replies_.count_tail();
+}
+
+void Connection::dispatch(const Command& command, std::span<const ByteView> args) {
+  if (command.where == Where::transaction && session_.transaction != TransactionState::none) {
+    return execute_transaction();
+  }
+  if (service_.single_core()) return run_here(command, args);
+  CoreIndex here = core().index();
+  if (command.where == Where::keys) {
+    std::optional<CoreIndex> owner;
+    bool several = false;
+    bool shaped = CommandTable::each_key(command, args, [&](std::size_t i) {
+      CoreIndex one = service_.broker().owner_of(args[i]);
+      several = several || (owner && *owner != one);
+      owner = one;
+    });
+    if (several) {
+      ReplyWriter(replies_.tail(), session_.protocol).error(text::several_cores);
+      return replies_.count_tail();
+    }
+    if (shaped && owner && *owner != here) return ship(command, args, *owner);
+  }
+  if (command.where == Where::cursor) {
+    CoreIndex owner = scan_owner(service_.broker(), args[1]);
+    if (owner != here) return ship(command, args, owner);
+  }
+  run_here(command, args);
+}
+
+void Connection::run_here(const Command& command, std::span<const ByteView> args) {
+  std::string& out = replies_.tail();
+  std::size_t start = out.size();
+  ReplyWriter reply(out, session_.protocol);
+  Caller who = caller();
+  Call call{service_, service_.broker(), command, args, reply, who, service_.broker().wall_now()};
+  call.session = &session_;
+  call.client = this;
+  ReplyMode mode = session_.reply_mode;
+  if (mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
+  service_.run(call);
+  // CLIENT REPLY ON is the one that is answered though replies were off.
+  bool dropped =
+      mode == ReplyMode::skip || (mode == ReplyMode::off && session_.reply_mode == ReplyMode::off);
+  if (dropped && !call.block && !call.deferred) {
+    out.resize(start);
+    call.waits = false;
+  }
+  finish(call, start);
+}
+
+void Connection::finish(Call& call, std::size_t start) {
+  if (call.block) {
+    pending_place_ = replies_.open();
+    blocked_on_ = core().index();
+    return service_.block(call, pending_place_);
+  }
+  if (call.deferred) return;
+  if (call.command.has(flag::appends) && call.waits) appends_pending_ = true;
+  if (call.waits) replies_.wait(start, call.commit);
+  replies_.count_tail();
+}
+
+void Connection::ship(const Command& command, std::span<const ByteView> args, CoreIndex owner) {
+  ReplyQueue::SlotId place = replies_.open();
+  if (command.has(flag::blocking)) {
+    pending_place_ = place;
+    blocked_on_ = owner;
+  }
+  if (command.has(flag::appends)) appends_pending_ = true;
+  Service& there = service_.peer(owner);
+  service_.broker().at_core(
+      owner,
+      [&there, &command, argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
+       place](broker::Broker&) { there.run_shipped(command, argv, who, place); });
+}
+
+// --- transactions --------------------------------------------------------------------------------
+
+void Connection::execute_transaction() {
+  std::string& out = replies_.tail();
+  std::size_t start = out.size();
+  ReplyWriter reply(out, session_.protocol);
+  ++service_.counters().commands;
+  bool broken = session_.transaction == TransactionState::broken;
+  std::vector<QueuedCommand> queue = std::exchange(session_.queue, {});
+  std::vector<WatchedKey> watched = std::exchange(session_.watched, {});
+  session_.end_transaction();
+  if (broken) {
+    reply.error(text::exec_abort);
+    return replies_.count_tail();
+  }
+  CoreIndex here = core().index();
+  std::optional<CoreIndex> owner;
+  bool several = false;
+  bool needs_home = false;
+  bool appends = false;
+  auto at_key = [&](ByteView key) {
+    CoreIndex one = service_.broker().owner_of(key);
+    several = several || (owner && *owner != one);
+    owner = one;
+  };
+  for (const WatchedKey& one : watched) at_key(one.key);
+  for (const QueuedCommand& one : queue) {
+    appends = appends || one.command->has(flag::appends);
+    std::vector<ByteView> args(one.args.begin(), one.args.end());
+    CommandTable::each_key(*one.command, args, [&](std::size_t i) { at_key(args[i]); });
+    needs_home =
+        needs_home || (one.command->where != Where::keys && one.command->where != Where::anywhere);
+  }
+  if (several || (needs_home && owner && *owner != here)) {
+    reply.error(text::several_cores);
+    return replies_.count_tail();
+  }
+  if (appends) appends_pending_ = true;
+  if (owner && *owner != here)
+    return ship_transaction(std::move(queue), std::move(watched), *owner);
+  Caller who = caller();
+  broker::Commit commit = service_.run_transaction(queue, watched, who, reply, this);
+  if (commit.round != 0) replies_.wait(start, commit);
+  replies_.count_tail();
+}
+
+void Connection::ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
+                                  CoreIndex owner) {
+  ReplyQueue::SlotId place = replies_.open();
+  Service& there = service_.peer(owner);
+  service_.broker().at_core(owner, [&there, queue = std::move(queue), watched = std::move(watched),
+                                    who = caller(), place](broker::Broker&) {
+    there.run_shipped_transaction(queue, watched, who, place);
+  });
+}
+
+// --- replies -------------------------------------------------------------------------------------
+
+void Connection::arm(ReplyQueue::SlotId slot, broker::Commit commit) {
+  service_.broker().when_durable(
+      commit, [&service = service_, id = session_.id, slot](Result<broker::Durable> result) {
+        auto at = service.clients().find(id);
+        if (at != service.clients().end()) at->second->on_durable(slot, result.ok());
+      });
+}
+
+void Connection::on_durable(std::uint64_t place, bool ok) {
+  if (!ok) {
+    // The replies that were promised can not be given, and their number is unknown to the client.
+    std::string bytes;
+    ReplyWriter(bytes, session_.protocol).error(text::cannot_store);
+    stream_->write(bytes);
+    return stream_->close();
+  }
+  if (!replies_.release(place)) return;
+  drain();
+  process();
+}
+
+void Connection::end_batch() {
+  replies_.arm_all([this](ReplyQueue::SlotId slot, broker::Commit commit) { arm(slot, commit); });
+  drain();
+}
+
+void Connection::drain() {
+  replies_.drain([this](const std::string& bytes) {
+    service_.counters().output_bytes += bytes.size();
+    stream_->write(bytes);
+  });
+  if (!replies_.idle()) return;
+  appends_pending_ = false;
+  barrier_ = false;
+  if (session_.closing) {
+    stream_->close();
+    wake_loop();
+  }
+  if (ended_) wake_loop();
+}
+
+void Connection::push(std::string_view bytes) {
+  if (ended_) return;
+  replies_.push(bytes);
+  replies_.count_tail();
+  if (stream_->unsent() + replies_.byte_size() > subscriber_output_max) {
+    ++service_.counters().slow_subscribers;
+    return kill(false);
+  }
+  if (!processing_) end_batch();
+}
+
+std::uint64_t Connection::defer() {
+  TRV_ASSERT(pending_place_ == 0);
+  pending_place_ = replies_.open();
+  return pending_place_;
+}
+
+void Connection::fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) {
+  bool durable = commit.round == 0 || service_.broker().is_durable(commit);
+  if (!replies_.fulfil(place, std::move(bytes), commit, durable)) return;
+  if (place == pending_place_) {
+    pending_place_ = 0;
+    blocked_on_.reset();
+  }
+  if (processing_) return;
+  // Later requests first: their changes share the round, and their replies the way out.
+  process();
+}
+
+bool Connection::unblock(bool with_error) {
+  if (!blocked_on_ || pending_place_ == 0) return false;
+  if (*blocked_on_ == core().index()) {
+    if (!service_.waiters().cancel(session_.id)) return false;
+  } else {
+    Service& waiting_at = service_.peer(*blocked_on_);
+    service_.broker().post(*blocked_on_,
+                           [&waiting_at, id = session_.id] { waiting_at.waiters().cancel(id); });
+  }
+  std::string bytes;
+  ReplyWriter reply(bytes, session_.protocol);
+  if (with_error) {
+    reply.error(text::unblocked);
+  } else {
+    reply.null_array();
+  }
+  fulfil(pending_place_, std::move(bytes), {});
+  return true;
+}
+
+void Connection::kill(bool linger) {
+  if (linger) {
+    session_.closing = true;
+    if (!processing_) end_batch();
+  } else {
+    stream_->abort();
+  }
+  wake_loop();
+}
+
+void Connection::drop_subscriptions() {
+  for (const std::string& channel : session_.channels) {
+    service_.channels().unsubscribe(*this, channel);
+  }
+  for (const std::string& pattern : session_.patterns) {
+    service_.channels().unsubscribe_pattern(*this, pattern);
+  }
+  session_.channels.clear();
+  session_.patterns.clear();
+}
+
+}  // namespace trv::redis

@@ -1,0 +1,100 @@
+// Connection: one Redis client: reads requests, runs them in order, sends the replies in order.
+//
+// Owner: the core's Server. The read loop is the only coroutine; requests are run by plain
+// functions, all that one read brought in one go, so that their changes share one commit.
+//
+// Requests wait in the read buffer (which has a limit) while
+//   - a blocked command has no answer yet,
+//   - a command that shows records follows an append of this client that is not durable yet,
+//   - too much output is unsent.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "redis/reply_queue.h"
+#include "redis/service.h"
+#include "redis/wire/request_parser.h"
+#include "runtime/stream.h"
+
+namespace trv::redis {
+
+class Connection final : public Client {
+ public:
+  static constexpr std::size_t input_size_min = 1024;
+  static constexpr std::size_t input_size_usual = 64u << 10;
+  static constexpr std::size_t paused_input_max = 1u << 20;  // read while requests wait
+  static constexpr std::size_t output_high = 4u << 20;       // above it, no more requests are run
+  static constexpr std::size_t output_low = 1u << 20;
+  static constexpr std::size_t subscriber_output_max = 32u << 20;
+
+  Connection(Service& service, std::unique_ptr<runtime::Stream> stream);
+  ~Connection() override;
+
+  // Until the client or the server ends the connection.
+  runtime::Task<> run();
+
+  Session& session() override { return session_; }
+  ClientFacts facts() const override;
+  void push(std::string_view bytes) override;
+  std::uint64_t defer() override;
+  void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) override;
+  void on_durable(std::uint64_t place, bool ok) override;
+  bool unblock(bool with_error) override;
+  void kill(bool linger) override;
+
+ private:
+  void process();
+  // One request. False when there is none, or it has to wait.
+  bool step();
+  void execute(std::span<const ByteView> args);
+  void dispatch(const Command& command, std::span<const ByteView> args);
+  void run_here(const Command& command, std::span<const ByteView> args);
+  void ship(const Command& command, std::span<const ByteView> args, CoreIndex owner);
+  void execute_transaction();
+  void ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
+                        CoreIndex owner);
+  void finish(Call& call, std::size_t start);
+  // Whether the request shows records that this client's own appends must precede.
+  bool must_wait_for_appends(std::span<const ByteView> args) const;
+  bool paused() const;
+  bool output_full() const;
+  void end_batch();
+  void arm(ReplyQueue::SlotId slot, broker::Commit commit);
+  void drain();
+  runtime::Task<> resume_when_drained();
+  bool reserve_input();
+  void wake_loop();
+  void drop_subscriptions();
+  void leave();
+  Caller caller() const;
+  runtime::Core& core() const;
+
+  Service& service_;
+  std::unique_ptr<runtime::Stream> stream_;
+  Session session_;
+  RequestParser parser_;
+  ReplyQueue replies_;
+  runtime::Event wake_;
+  bool loop_waits_ = false;  // on wake_
+  bool draining_ = false;    // resume_when_drained() is under way
+
+  std::unique_ptr<char[]> input_;
+  std::size_t input_capacity_ = 0;
+  std::size_t input_begin_ = 0;
+  std::size_t input_end_ = 0;
+
+  // The late reply that the requests after it wait for; 0: none.
+  ReplyQueue::SlotId pending_place_ = 0;
+  // Where its command may be waiting for data; nothing when it is on its way elsewhere.
+  std::optional<CoreIndex> blocked_on_;
+  bool appends_pending_ = false;  // an append of this client is not durable yet
+  bool barrier_ = false;          // the next request waits for that
+  bool processing_ = false;
+  bool ended_ = false;
+  runtime::SteadyTime opened_;
+  runtime::SteadyTime last_request_;
+};
+
+}  // namespace trv::redis

@@ -1,0 +1,30 @@
+// The command families, as listed in the command table. Each is defined in the file of its name.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "redis/command.h"
+
+namespace trv::redis {
+
+std::span<const Command> connection_commands();
+std::span<const Command> client_commands();
+std::span<const Command> string_commands();
+std::span<const Command> key_commands();
+std::span<const Command> stream_write_commands();
+std::span<const Command> stream_read_commands();
+std::span<const Command> stream_info_commands();
+std::span<const Command> group_commands();
+std::span<const Command> claim_commands();
+std::span<const Command> pubsub_commands();
+std::span<const Command> transaction_commands();
+std::span<const Command> server_commands();
+std::span<const Command> config_commands();
+std::span<const Command> introspection_commands();
+std::span<const Command> scan_commands();
+
+// All of them.
+std::array<std::span<const Command>, 15> families();
+
+}  // namespace trv::redis

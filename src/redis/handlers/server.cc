@@ -1,0 +1,255 @@
+// INFO and what else is asked about the server as a whole.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+
+#include "broker/shard_state.h"
+#include "redis/handlers/families.h"
+#include "redis/service.h"
+#include "redis/version.h"
+#include "redis/wire/number.h"
+
+namespace trv::redis {
+
+namespace {
+
+// What INFO needs of one core.
+struct CoreFacts {
+  Counters counters;
+  std::uint64_t clients = 0;
+  std::uint64_t waiters = 0;
+  std::uint64_t subscribers = 0;
+  std::uint64_t channels = 0;
+  std::uint64_t patterns = 0;
+  std::uint64_t keys = 0;
+  std::uint64_t expires = 0;
+  bool writable = true;
+
+  void add(const CoreFacts& other) {
+    counters.connections += other.counters.connections;
+    counters.connections_refused += other.counters.connections_refused;
+    counters.commands += other.counters.commands;
+    counters.errors += other.counters.errors;
+    counters.input_bytes += other.counters.input_bytes;
+    counters.output_bytes += other.counters.output_bytes;
+    counters.hits += other.counters.hits;
+    counters.misses += other.counters.misses;
+    counters.slow_subscribers += other.counters.slow_subscribers;
+    clients += other.clients;
+    waiters += other.waiters;
+    subscribers += other.subscribers;
+    channels += other.channels;
+    patterns += other.patterns;
+    keys += other.keys;
+    expires += other.expires;
+    writable = writable && other.writable;
+  }
+};
+
+CoreFacts facts_here(Service& service) {
+  CoreFacts facts;
+  facts.counters = service.counters();
+  facts.clients = service.clients().size();
+  facts.waiters = service.waiters().size();
+  for (const auto& [id, client] : service.clients()) {
+    facts.subscribers += client->session().subscription_count() > 0 ? 1 : 0;
+  }
+  facts.channels = service.channels().channels().size();
+  facts.patterns = service.channels().patterns().size();
+  service.broker().each_shard([&](broker::ShardState& shard) {
+    facts.keys += shard.keyspace.size() + shard.topics.size();
+    facts.expires += shard.keyspace.expiring_count();
+  });
+  facts.writable = service.broker().writable().ok();
+  return facts;
+}
+
+// What INFO needs of the server, with all its cores together.
+struct Report {
+  CoreFacts all;
+  std::uint16_t port = 0;
+  std::string run_id;
+  std::int64_t uptime_seconds = 0;
+  std::int64_t started_seconds = 0;
+};
+
+std::string server_section(const Report& report) {
+  utsname system{};
+  bool known = ::uname(&system) == 0;
+  return fmt::format(
+      "# Server\r\nredis_version:{}\r\nredis_mode:standalone\r\nos:{}\r\narch_bits:64\r\n"
+      "process_id:{}\r\nrun_id:{}\r\ntcp_port:{}\r\nuptime_in_seconds:{}\r\nuptime_in_days:{}\r\n"
+      "server_name:trivium\r\n",
+      reported_version,
+      known ? fmt::format("{} {} {}", system.sysname, system.release, system.machine) : "unknown",
+      ::getpid(), report.run_id, report.port, report.uptime_seconds, report.uptime_seconds / 86400);
+}
+
+std::string clients_section(const Report& report) {
+  return fmt::format(
+      "# Clients\r\nconnected_clients:{}\r\nblocked_clients:{}\r\npubsub_clients:{}\r\n",
+      report.all.clients, report.all.waiters, report.all.subscribers);
+}
+
+std::string memory_section(const Report&) {
+  struct mallinfo2 memory = ::mallinfo2();
+  std::size_t used = memory.uordblks + memory.hblkhd;
+  return fmt::format(
+      "# Memory\r\nused_memory:{}\r\nused_memory_human:{:.2f}M\r\nmaxmemory:0\r\n"
+      "maxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\n",
+      used, static_cast<double>(used) / 1048576.0);
+}
+
+// The journal is what Redis calls an append-only file; there are no snapshots to ask for.
+std::string persistence_section(const Report& report) {
+  std::string_view status = report.all.writable ? "ok" : "err";
+  return fmt::format(
+      "# Persistence\r\nloading:0\r\nasync_loading:0\r\nrdb_changes_since_last_save:0\r\n"
+      "rdb_bgsave_in_progress:0\r\nrdb_last_save_time:{}\r\nrdb_last_bgsave_status:ok\r\n"
+      "aof_enabled:1\r\naof_rewrite_in_progress:0\r\naof_last_bgrewrite_status:ok\r\n"
+      "aof_last_write_status:{}\r\n",
+      report.started_seconds, status);
+}
+
+std::string stats_section(const Report& report) {
+  const Counters& counters = report.all.counters;
+  return fmt::format(
+      "# Stats\r\ntotal_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
+      "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\nrejected_connections:{}\r\n"
+      "evicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\n"
+      "pubsub_patterns:{}\r\ntotal_error_replies:{}\r\nclient_output_buffer_limit_disconnections:{}"
+      "\r\n",
+      counters.connections, counters.commands, counters.input_bytes, counters.output_bytes,
+      counters.connections_refused, counters.hits, counters.misses, report.all.channels,
+      report.all.patterns, counters.errors, counters.slow_subscribers);
+}
+
+std::string replication_section(const Report& report) {
+  return fmt::format(
+      "# Replication\r\nrole:master\r\nconnected_slaves:0\r\nmaster_replid:{}\r\n"
+      "master_repl_offset:0\r\n",
+      report.run_id);
+}
+
+std::string cluster_section(const Report&) { return "# Cluster\r\ncluster_enabled:0\r\n"; }
+
+std::string keyspace_section(const Report& report) {
+  std::string text = "# Keyspace\r\n";
+  if (report.all.keys > 0) {
+    text +=
+        fmt::format("db0:keys={},expires={},avg_ttl=0\r\n", report.all.keys, report.all.expires);
+  }
+  return text;
+}
+
+struct Section {
+  std::string_view name;
+  std::string (*write)(const Report&);
+};
+constexpr Section sections[] = {
+    {"server", server_section},   {"clients", clients_section},
+    {"memory", memory_section},   {"persistence", persistence_section},
+    {"stats", stats_section},     {"replication", replication_section},
+    {"cluster", cluster_section}, {"keyspace", keyspace_section},
+};
+
+void info(Call& call) {
+  std::vector<bool> wanted(std::size(sections), call.args.size() == 1);
+  for (ByteView arg : call.args.subspan(1)) {
+    bool all = is_word(arg, "all") || is_word(arg, "everything") || is_word(arg, "default");
+    for (std::size_t i = 0; i < std::size(sections); ++i) {
+      if (all || is_word(arg, sections[i].name)) wanted[i] = true;
+    }
+  }
+  Report report;
+  report.port = call.service.settings().port;
+  report.run_id = call.service.settings().run_id;
+  report.uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(
+                              call.broker.core().now() - call.service.started())
+                              .count();
+  report.started_seconds = call.now.ms / 1000 - report.uptime_seconds;
+  call.service.gather(
+      call, [](Service& service) { return facts_here(service); },
+      [report, wanted](std::vector<CoreFacts> parts, ReplyWriter& reply) {
+        Report whole = report;
+        for (const CoreFacts& part : parts) whole.all.add(part);
+        std::string text;
+        for (std::size_t i = 0; i < std::size(sections); ++i) {
+          if (!wanted[i]) continue;
+          if (!text.empty()) text += "\r\n";
+          text += sections[i].write(whole);
+        }
+        reply.verbatim(text);
+      });
+}
+
+void role(Call& call) {
+  call.reply.array(3);
+  call.reply.bulk("master");
+  call.reply.integer(0);
+  call.reply.array(0);
+}
+
+// Nothing waits to be saved: every change is written when it is answered.
+void lastsave(Call& call) {
+  auto uptime = std::chrono::duration_cast<std::chrono::seconds>(call.broker.core().now() -
+                                                                 call.service.started());
+  call.reply.integer(call.now.ms / 1000 - uptime.count());
+}
+
+bool timeout_arg(Call& call, std::size_t index) {
+  std::optional<std::int64_t> timeout = parse_integer(call.args[index]);
+  if (!timeout) call.reply.error(text::timeout_not_integer);
+  if (timeout && *timeout < 0) call.reply.error(text::timeout_negative);
+  return timeout && *timeout >= 0;
+}
+
+// There are no replicas: none has taken anything, now or after a timeout.
+void wait_replicas(Call& call) {
+  if (!integer_arg(call, 1) || !timeout_arg(call, 2)) return;
+  call.reply.integer(0);
+}
+
+void waitaof(Call& call) {
+  std::optional<std::int64_t> local = integer_arg(call, 1);
+  if (!local) return;
+  if (*local < 0 || *local > 1) {
+    return call.reply.error("ERR value is out of range, value must between 0 and 1");
+  }
+  std::optional<std::int64_t> replicas = integer_arg(call, 2);
+  if (!replicas) return;
+  if (*replicas < 0) return call.reply.error(text::not_positive);
+  if (!timeout_arg(call, 3)) return;
+  if (!call.service.single_core()) return call.reply.error(text::several_cores);
+  broker::Commit commit = call.broker.tail();
+  commit.level = Durability::fsync;
+  call.wait_for_shown(commit);
+  call.reply.array(2);
+  call.reply.integer(1);
+  call.reply.integer(0);
+}
+
+constexpr std::uint32_t any = flag::loading | flag::stale;
+
+constexpr Command rows[] = {
+    {"info", -1, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "1.0.0",
+     "Tells about the server.", info},
+    {"role", 1, any | flag::fast | flag::admin, Where::anywhere, KeyRule::none, 0, 0, 0, "server",
+     "2.8.12", "Returns the replication role.", role},
+    {"lastsave", 1, any | flag::fast | flag::admin, Where::anywhere, KeyRule::none, 0, 0, 0,
+     "server", "1.0.0", "Returns the time of the last save.", lastsave},
+    {"wait", 3, 0, Where::anywhere, KeyRule::none, 0, 0, 0, "generic", "3.0.0",
+     "Tells how many replicas have this connection's writes.", wait_replicas},
+    {"waitaof", 4, 0, Where::session, KeyRule::none, 0, 0, 0, "generic", "7.2.0",
+     "Waits until this connection's writes are on stable storage.", waitaof},
+};
+
+}  // namespace
+
+std::span<const Command> server_commands() { return rows; }
+
+}  // namespace trv::redis

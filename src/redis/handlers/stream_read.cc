@@ -1,0 +1,200 @@
+// XRANGE, XREVRANGE, XREAD: reading entries without a group.
+#include "redis/handlers/families.h"
+#include "redis/handlers/read_options.h"
+#include "redis/handlers/streams.h"
+
+namespace trv::redis {
+
+namespace {
+
+// Parses [COUNT n] from index 4 on. A count of 0 or less is told by 0.
+bool parse_range_count(Call& call, std::size_t& count) {
+  for (std::size_t i = 4; i < call.args.size(); i += 2) {
+    if (!is_word(call.args[i], "count") || i + 1 >= call.args.size()) {
+      call.reply.error(text::syntax);
+      return false;
+    }
+    std::optional<std::int64_t> value = integer_arg(call, i + 1);
+    if (!value) return false;
+    count = *value < 0 ? 0 : static_cast<std::size_t>(*value);
+  }
+  return true;
+}
+
+// Writes an array of entries through `read(visit)`.
+template <class Read>
+void write_entries(Call& call, Read&& read) {
+  std::size_t start = call.reply.open_array();
+  std::size_t written = 0;
+  Status done = read([&](const model::StoredRecord& record) {
+    write_entry(call, call.reply, record);
+    ++written;
+    return call.reply.out().size() - start <= reply_size_max;
+  });
+  if (!done) {
+    call.reply.out().resize(start);
+    return write_error(call.reply, done.error());
+  }
+  if (too_large(call, start)) return;
+  call.reply.close_array(start, written);
+}
+
+void xrange(Call& call) {
+  std::optional<RecordId> first = range_start(call, call.args[2]);
+  if (!first) return;
+  std::optional<RecordId> last = range_end(call, call.args[3]);
+  if (!last) return;
+  std::size_t count = no_count;
+  if (!parse_range_count(call, count)) return;
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (!found.topic) return call.reply.array(0);
+  if (count == 0) return call.reply.null_array();
+  write_entries(call, [&](const broker::Topics::Visit& visit) {
+    return each_record(call.broker, *found.topic, *first, *last, count, visit);
+  });
+}
+
+void xrevrange(Call& call) {
+  std::optional<RecordId> last = range_end(call, call.args[2]);
+  if (!last) return;
+  std::optional<RecordId> first = range_start(call, call.args[3]);
+  if (!first) return;
+  std::size_t count = no_count;
+  if (!parse_range_count(call, count)) return;
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (!found.topic) return call.reply.array(0);
+  if (count == 0) return call.reply.null_array();
+  if (*first > *last) return call.reply.array(0);
+  write_entries(call, [&](const broker::Topics::Visit& visit) -> Status {
+    Sequence before = call.broker.topics().visible_end(*found.topic);
+    if (*last != RecordId::max()) {
+      Result<Sequence> at = call.broker.topics().sequence_of(*found.topic, last->next());
+      if (!at) return at.error();
+      before = std::min(before, *at);
+    }
+    std::size_t left = count;
+    return call.broker.topics().read_back(
+        *found.topic, before, [&](const model::StoredRecord& record) {
+          return record.id >= *first && visit(record) && --left > 0;
+        });
+  });
+}
+
+// The id after which to read. Resolves `$` and `+`.
+std::optional<RecordId> position_arg(Call& call, ByteView key, ByteView text) {
+  if (text == ">") {
+    call.reply.error(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> "
+        "<consumer> option.");
+    return std::nullopt;
+  }
+  broker::Topic* topic = call.broker.topics().find(key);
+  if (text == "$") {
+    return topic ? call.broker.topics().last_visible_id(*topic) : RecordId{};
+  }
+  if (text == "+") {
+    // The last entry that is there is read again.
+    std::optional<RecordId> last;
+    if (!topic) return RecordId{};
+    Status read = call.broker.topics().read_back(*topic, call.broker.topics().visible_end(*topic),
+                                                 [&](const model::StoredRecord& record) {
+                                                   last = record.id;
+                                                   return false;
+                                                 });
+    if (read && last && *last != RecordId{}) return last->previous();
+    return call.broker.topics().last_visible_id(*topic);
+  }
+  std::optional<RecordId> id = parse_id_strict(text, MissingSeq::zero);
+  if (!id) call.reply.error(text::invalid_id);
+  return id;
+}
+
+struct StreamPosition {
+  ByteView key;
+  RecordId after;
+};
+
+// Writes the streams that have something. Result: how many; nothing after an error reply.
+std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
+                                        const std::vector<StreamPosition>& streams,
+                                        std::string& out) {
+  ReplyWriter writer(out, call.reply.protocol());
+  std::size_t found = 0;
+  for (const StreamPosition& stream : streams) {
+    broker::Topic* topic = call.broker.topics().find(stream.key);
+    if (!topic || stream.after == RecordId::max()) continue;
+    std::size_t begin = out.size();
+    if (call.reply.protocol() == Protocol::resp2) writer.array(2);
+    writer.bulk(stream.key);
+    std::size_t entries = writer.open_array();
+    std::size_t count = 0;
+    Status done = each_record(call.broker, *topic, stream.after.next(), RecordId::max(),
+                              options.count, [&](const model::StoredRecord& record) {
+                                write_entry(call, writer, record);
+                                ++count;
+                                return out.size() <= reply_size_max;
+                              });
+    if (!done || out.size() > reply_size_max) {
+      call.reply.error(done ? std::string(text::reply_too_large) : error_text(done.error()));
+      return std::nullopt;
+    }
+    if (count == 0) {
+      out.resize(begin);
+      continue;
+    }
+    writer.close_array(entries, count);
+    ++found;
+  }
+  return found;
+}
+
+void xread(Call& call) {
+  ReadOptions options;
+  if (!parse_read_options(call, false, options)) return;
+  std::vector<StreamPosition> streams;
+  for (std::size_t i = 0; i < options.stream_count; ++i) {
+    ByteView key = call.args[options.keys_at + i];
+    FoundStream found = find_stream(call, key);
+    if (found.refused || added_in_transaction(call, key)) return;
+    std::size_t id_at = options.keys_at + options.stream_count + i;
+    std::optional<RecordId> after = position_arg(call, key, call.args[id_at]);
+    if (!after) return;
+    streams.push_back({key, *after});
+  }
+  std::string body;
+  std::optional<std::size_t> found = read_streams(call, options, streams, body);
+  if (!found) return;
+  if (*found > 0) {
+    call.reply.map_of_streams(*found);
+    call.reply.out() += body;
+    return;
+  }
+  if (!options.block || !call.may_block()) return call.reply.null_array();
+  BlockRequest request;
+  request.timeout = *options.block;
+  request.args.assign(call.args.begin(), call.args.end());
+  for (std::size_t i = 0; i < options.stream_count; ++i) {
+    request.names.emplace_back(streams[i].key);
+    request.args[options.keys_at + options.stream_count + i] = id_text(streams[i].after);
+  }
+  call.block = std::move(request);
+}
+
+constexpr std::uint32_t reads = flag::read_only | flag::reads_log;
+
+constexpr Command rows[] = {
+    {"xrange", -4, reads, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
+     "Returns the entries of a stream within a range of ids.", xrange},
+    {"xrevrange", -4, reads, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
+     "Returns the entries of a stream within a range of ids, newest first.", xrevrange},
+    {"xread", -4, reads | flag::blocking, Where::keys, KeyRule::streams, 0, 0, 0, "stream", "5.0.0",
+     "Returns entries newer than the given ids, and waits for them if asked to.", xread},
+};
+
+}  // namespace
+
+std::span<const Command> stream_read_commands() { return rows; }
+
+}  // namespace trv::redis

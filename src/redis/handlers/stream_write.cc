@@ -1,0 +1,391 @@
+// XADD, XTRIM, XDEL, XSETID: what changes the entries of a stream.
+#include <algorithm>
+
+#include "redis/handlers/families.h"
+#include "redis/handlers/keyed.h"
+#include "redis/handlers/streams.h"
+
+namespace trv::redis {
+
+namespace {
+
+// Approximate trimming removes blocks of that many entries, as Redis's nodes.
+constexpr std::uint64_t trim_block = 100;
+constexpr std::uint64_t trim_limit_usual = 100 * trim_block;
+constexpr std::size_t field_list_size_max = 100'000;  // pairs in one entry
+
+struct Trim {
+  enum class Kind : std::uint8_t { none, max_length, min_id } kind = Kind::none;
+  bool approximate = false;
+  std::uint64_t length = 0;
+  RecordId min_id;
+  std::optional<std::uint64_t> limit;  // 0: none
+};
+
+enum class IdForm : std::uint8_t { automatic, automatic_seq, chosen };
+
+struct AddOptions {
+  Trim trim;
+  bool create = true;
+  IdForm form = IdForm::automatic;
+  RecordId id;
+  std::size_t fields_at = 0;
+};
+
+// Takes MAXLEN or MINID at `i`, which moves to its last argument. False after an error reply.
+bool parse_trim(Call& call, std::size_t& i, Trim& trim) {
+  bool max_length = is_word(call.args[i], "maxlen");
+  auto kind = max_length ? Trim::Kind::max_length : Trim::Kind::min_id;
+  if (trim.kind != Trim::Kind::none && trim.kind != kind) {
+    call.reply.error(
+        "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
+    return false;
+  }
+  trim.kind = kind;
+  trim.approximate = false;
+  ++i;
+  if (i + 1 < call.args.size() && (call.args[i] == "~" || call.args[i] == "=")) {
+    trim.approximate = call.args[i] == "~";
+    ++i;
+  }
+  if (!max_length) {
+    std::optional<RecordId> id = id_arg(call, i);
+    if (id) trim.min_id = *id;
+    return id.has_value();
+  }
+  std::optional<std::int64_t> length = integer_arg(call, i);
+  if (!length) return false;
+  if (*length < 0) {
+    call.reply.error("ERR The MAXLEN argument must be >= 0.");
+    return false;
+  }
+  trim.length = static_cast<std::uint64_t>(*length);
+  return true;
+}
+
+bool parse_limit(Call& call, std::size_t& i, Trim& trim) {
+  std::optional<std::int64_t> limit = integer_arg(call, ++i);
+  if (!limit) return false;
+  if (*limit < 0) {
+    call.reply.error("ERR The LIMIT argument must be >= 0.");
+    return false;
+  }
+  trim.limit = static_cast<std::uint64_t>(*limit);
+  return true;
+}
+
+bool check_limit(Call& call, const Trim& trim) {
+  if (!trim.limit || (trim.kind != Trim::Kind::none && trim.approximate)) return true;
+  if (trim.kind == Trim::Kind::none) {
+    call.reply.error(
+        "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
+  } else {
+    call.reply.error("ERR syntax error, LIMIT cannot be used without the special ~ option");
+  }
+  return false;
+}
+
+bool parse_new_id(Call& call, ByteView text, AddOptions& options) {
+  if (text == "*") {
+    options.form = IdForm::automatic;
+    return true;
+  }
+  std::optional<RecordId> id;
+  if (text.ends_with("-*")) {
+    options.form = IdForm::automatic_seq;
+    id = parse_id_strict(text.substr(0, text.size() - 2), MissingSeq::zero);
+    if (id && text.find('-') != text.size() - 2) id.reset();
+  } else {
+    options.form = IdForm::chosen;
+    id = parse_id_strict(text, MissingSeq::zero);
+  }
+  if (id) options.id = *id;
+  if (!id) call.reply.error(text::invalid_id);
+  return id.has_value();
+}
+
+bool parse_add(Call& call, AddOptions& options) {
+  std::size_t i = 2;
+  for (; i < call.args.size(); ++i) {
+    ByteView arg = call.args[i];
+    bool more = i + 1 < call.args.size();
+    if (more && (is_word(arg, "maxlen") || is_word(arg, "minid"))) {
+      if (!parse_trim(call, i, options.trim)) return false;
+    } else if (more && is_word(arg, "limit")) {
+      if (!parse_limit(call, i, options.trim)) return false;
+    } else if (is_word(arg, "nomkstream")) {
+      options.create = false;
+    } else {
+      if (!parse_new_id(call, arg, options)) return false;
+      break;
+    }
+  }
+  if (!check_limit(call, options.trim)) return false;
+  options.fields_at = i + 1;
+  if (options.fields_at >= call.args.size() || (call.args.size() - options.fields_at) % 2 != 0) {
+    call.reply.error(wrong_arity("xadd"));
+    return false;
+  }
+  if (options.form == IdForm::chosen && options.id == RecordId{}) {
+    call.reply.error("ERR The ID specified in XADD must be greater than 0-0");
+    return false;
+  }
+  return true;
+}
+
+// Where to cut so that `keep` live entries stay.
+broker::Topics::Removed trim_to_length(broker::Broker& broker, broker::Topic& topic,
+                                       std::uint64_t keep) {
+  Sequence at = broker.topics().state(topic).trim_point(keep, false);
+  return broker.topics().trim_to(topic, at);
+}
+
+std::uint64_t live_before(broker::Broker& broker, broker::Topic& topic, Sequence end) {
+  std::uint64_t count = 0;
+  const model::Topic& state = broker.topics().state(topic);
+  // Erased entries do not count; without any, the difference does.
+  if (!state.has_erased()) {
+    return end <= state.start() ? 0 : static_cast<std::uint64_t>(end - state.start());
+  }
+  auto counted = broker.topics().read(topic, state.start(), [&](const model::StoredRecord& record) {
+    if (record.sequence >= end) return false;
+    ++count;
+    return true;
+  });
+  return counted ? count : 0;
+}
+
+Result<broker::Topics::Removed> run_trim(broker::Broker& broker, broker::Topic& topic,
+                                         const Trim& trim) {
+  std::uint64_t live = broker.topics().live_count(topic);
+  std::uint64_t removable = 0;
+  if (trim.kind == Trim::Kind::max_length) {
+    removable = live > trim.length ? live - trim.length : 0;
+    // Cheap, as it is asked for with every append.
+    if (trim.approximate && removable < std::min(trim_block, live)) {
+      return broker::Topics::Removed{};
+    }
+  } else {
+    Result<Sequence> at = broker.topics().sequence_of(topic, trim.min_id);
+    if (!at) return at.error();
+    if (!trim.approximate) return broker.topics().trim_to(topic, *at);
+    removable = live_before(broker, topic, *at);
+  }
+  if (trim.approximate) {
+    std::uint64_t limit = trim.limit.value_or(trim_limit_usual);
+    if (limit != 0) removable = std::min(removable, limit);
+    // The last block goes only when nothing stays.
+    if (removable < live) removable = removable / trim_block * trim_block;
+  }
+  if (removable == 0) return broker::Topics::Removed{};
+  return trim_to_length(broker, topic, live - removable);
+}
+
+// The stream to add to, made when it is missing. Null after a reply.
+broker::Topic* stream_for_add(Call& call, ByteView key, bool create) {
+  FoundStream found = find_stream(call, key);
+  if (found.refused || found.topic) return found.topic;
+  if (!create) {
+    call.reply.null();
+    return nullptr;
+  }
+  model::TopicSettings settings;
+  settings.partition_count = call.broker.options().auto_partition_count;
+  settings.durability = call.broker.options().durability;
+  auto created = call.broker.topics().create(std::string(key), settings);
+  if (!created) {
+    write_error(call.reply, created.error());
+    return nullptr;
+  }
+  call.wait_for(created->commit);
+  return created->topic;
+}
+
+// The id to ask the log for; nothing for one of the clock's. False after an error reply.
+bool choose_id(Call& call, RecordId last, const AddOptions& options, std::optional<RecordId>& id) {
+  if (last == RecordId::max()) {
+    call.reply.error("ERR The stream has exhausted the last possible ID, unable to add more items");
+    return false;
+  }
+  if (options.form == IdForm::automatic) return true;
+  RecordId wanted = options.id;
+  bool follows = wanted > last;
+  if (options.form == IdForm::automatic_seq) {
+    wanted.seq = wanted.ms == last.ms ? last.seq + 1 : 0;
+    if (wanted == RecordId{}) wanted.seq = 1;
+    // Behind the greatest number there is none.
+    follows = wanted.ms > last.ms || (wanted.ms == last.ms && wanted.seq != 0);
+  }
+  if (!follows) {
+    call.reply.error(
+        "ERR The ID specified in XADD is equal or smaller than the target stream top item");
+    return false;
+  }
+  id = wanted;
+  return true;
+}
+
+void xadd(Call& call) {
+  AddOptions options;
+  if (!parse_add(call, options) || !may_write(call)) return;
+  std::span<const ByteView> fields = call.args.subspan(options.fields_at);
+  if (fields.size() / 2 > field_list_size_max) return call.reply.error("ERR too many fields");
+  ByteView key = call.args[1];
+  // Nothing is created for an id that can not be.
+  broker::Topic* topic = call.broker.topics().find(key);
+  std::optional<RecordId> id;
+  RecordId last = topic ? call.broker.topics().last_id(*topic) : RecordId{};
+  if (!choose_id(call, last, options, id)) return;
+  if (!topic) topic = stream_for_add(call, key, options.create);
+  if (!topic) return;
+
+  std::string& list = call.service.scratch();
+  ByteWriter writer(list);
+  writer.varint(fields.size() / 2);
+  ByteView partition_key;
+  for (std::size_t i = 0; i < fields.size(); i += 2) {
+    writer.sized(fields[i]);
+    writer.sized(fields[i + 1]);
+    if (fields[i] == "key" && partition_key.empty()) partition_key = fields[i + 1];
+  }
+  model::NewRecord record;
+  record.origin = model::Origin::fields;
+  record.value = list;
+  record.partition_key = partition_key;
+  record.id = id;
+  Result<broker::Appended> appended = call.broker.topics().append(*topic, record);
+  if (!appended) return write_error(call.reply, appended.error());
+  call.wait_for(appended->commit);
+  if (options.trim.kind != Trim::Kind::none) {
+    Result<broker::Topics::Removed> removed = run_trim(call.broker, *topic, options.trim);
+    if (!removed) return write_error(call.reply, removed.error());
+    if (removed->count > 0) call.wait_for(removed->commit);
+  }
+  if (call.transaction) call.transaction->appended.emplace_back(key);
+  call.reply.id(appended->first_id);
+}
+
+void xtrim(Call& call) {
+  Trim trim;
+  for (std::size_t i = 2; i < call.args.size(); ++i) {
+    bool more = i + 1 < call.args.size();
+    if (more && (is_word(call.args[i], "maxlen") || is_word(call.args[i], "minid"))) {
+      if (!parse_trim(call, i, trim)) return;
+    } else if (more && is_word(call.args[i], "limit")) {
+      if (!parse_limit(call, i, trim)) return;
+    } else {
+      return call.reply.error(text::syntax);
+    }
+  }
+  if (!check_limit(call, trim)) return;
+  if (trim.kind == Trim::Kind::none) {
+    return call.reply.error("ERR syntax error, XTRIM must be called with at least one strategy");
+  }
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused) return;
+  if (!found.topic) return call.reply.integer(0);
+  Result<broker::Topics::Removed> removed = run_trim(call.broker, *found.topic, trim);
+  if (!removed) return write_error(call.reply, removed.error());
+  if (removed->count > 0) call.wait_for(removed->commit);
+  call.reply.count(removed->count);
+}
+
+void xdel(Call& call) {
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused) return;
+  std::vector<RecordId> ids;
+  for (std::size_t i = 2; i < call.args.size(); ++i) {
+    std::optional<RecordId> id = id_arg(call, i);
+    if (!id) return;
+    ids.push_back(*id);
+  }
+  if (!found.topic) return call.reply.integer(0);
+  broker::Topics::Removed removed = call.broker.topics().erase(*found.topic, ids);
+  if (removed.count > 0) call.wait_for(removed.commit);
+  call.reply.count(removed.count);
+}
+
+struct SetIdOptions {
+  RecordId id;
+  std::optional<std::uint64_t> added;
+  std::optional<RecordId> max_erased;
+};
+
+bool parse_set_id(Call& call, SetIdOptions& options) {
+  std::optional<RecordId> id = id_arg(call, 2);
+  if (!id) return false;
+  options.id = *id;
+  for (std::size_t i = 3; i < call.args.size(); ++i) {
+    bool more = i + 1 < call.args.size();
+    if (more && is_word(call.args[i], "entriesadded")) {
+      std::optional<std::int64_t> added = integer_arg(call, ++i);
+      if (!added) return false;
+      if (*added < 0) {
+        call.reply.error("ERR entries_added must be positive");
+        return false;
+      }
+      options.added = static_cast<std::uint64_t>(*added);
+    } else if (more && is_word(call.args[i], "maxdeletedid")) {
+      options.max_erased = id_arg(call, ++i);
+      if (!options.max_erased) return false;
+      if (options.id < *options.max_erased) {
+        call.reply.error(
+            "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id");
+        return false;
+      }
+    } else {
+      call.reply.error(text::syntax);
+      return false;
+    }
+  }
+  return true;
+}
+
+void xsetid(Call& call) {
+  SetIdOptions options;
+  if (!parse_set_id(call, options)) return;
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused) return;
+  if (!found.topic) return call.reply.error(text::no_such_key);
+  const model::Topic& state = call.broker.topics().state(*found.topic);
+  if (options.id < state.max_erased_id()) {
+    return call.reply.error(
+        "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id");
+  }
+  if (options.id < state.last_id()) {
+    return call.reply.error(
+        "ERR The ID specified in XSETID is smaller than the target stream top item");
+  }
+  if (options.added && *options.added < state.live_count()) {
+    return call.reply.error(
+        "ERR The entries_added specified in XSETID is smaller than the target stream length");
+  }
+  call.wait_for(
+      call.broker.topics().set_id(*found.topic, options.id, options.added, options.max_erased));
+  call.reply.ok();
+}
+
+void xlen(Call& call) {
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused) return;
+  call.reply.count(found.topic ? call.broker.topics().live_count(*found.topic) : 0);
+}
+
+constexpr Command rows[] = {
+    {"xadd", -5, flag::write | flag::deny_oom | flag::fast | flag::appends, Where::keys,
+     KeyRule::range, 1, 1, 1, "stream", "5.0.0", "Appends an entry to a stream.", xadd},
+    {"xtrim", -4, flag::write, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
+     "Removes entries from the beginning of a stream.", xtrim},
+    {"xdel", -3, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
+     "Removes entries from a stream.", xdel},
+    {"xsetid", -3, flag::write | flag::deny_oom | flag::fast, Where::keys, KeyRule::range, 1, 1, 1,
+     "stream", "5.0.0", "Sets the last id and the counters of a stream.", xsetid},
+    {"xlen", 2, flag::read_only | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream",
+     "5.0.0", "Returns the number of entries in a stream.", xlen},
+};
+
+}  // namespace
+
+std::span<const Command> stream_write_commands() { return rows; }
+
+}  // namespace trv::redis

@@ -1,0 +1,148 @@
+#include "redis/handlers/streams.h"
+
+namespace trv::redis {
+
+FoundStream find_stream(Call& call, ByteView key) {
+  broker::Topic* topic = call.broker.topics().find(key);
+  if (!topic && call.broker.keyspaces().of(key).find(key, call.now)) {
+    call.reply.error(text::wrong_type);
+    return {nullptr, true};
+  }
+  return {topic, false};
+}
+
+bool added_in_transaction(Call& call, ByteView key) {
+  if (!call.transaction) return false;
+  for (const std::string& name : call.transaction->appended) {
+    if (name != key) continue;
+    call.reply.error("ERR a transaction can not read a stream after adding to it");
+    return true;
+  }
+  return false;
+}
+
+void write_entry(Call& call, ReplyWriter& reply, const model::StoredRecord& record) {
+  reply.array(2);
+  reply.id(record.id);
+  write_fields(reply, call.broker, record);
+}
+
+namespace {
+
+std::optional<RecordId> range_bound(Call& call, ByteView text, MissingSeq missing) {
+  bool exclusive = !text.empty() && text[0] == '(';
+  std::optional<RecordId> id =
+      exclusive ? parse_id_strict(text.substr(1), missing) : parse_id(text, missing);
+  if (!id) {
+    call.reply.error(text::invalid_id);
+    return std::nullopt;
+  }
+  if (!exclusive) return id;
+  if (missing == MissingSeq::zero) {
+    if (*id != RecordId::max()) return id->next();
+    call.reply.error("ERR invalid start ID for the interval");
+    return std::nullopt;
+  }
+  if (*id != RecordId{0, 0}) return id->previous();
+  call.reply.error("ERR invalid end ID for the interval");
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<RecordId> range_start(Call& call, ByteView text) {
+  return range_bound(call, text, MissingSeq::zero);
+}
+
+std::optional<RecordId> range_end(Call& call, ByteView text) {
+  return range_bound(call, text, MissingSeq::max);
+}
+
+std::optional<RecordId> id_arg(Call& call, std::size_t index) {
+  std::optional<RecordId> id = parse_id_strict(call.args[index], MissingSeq::zero);
+  if (!id) call.reply.error(text::invalid_id);
+  return id;
+}
+
+Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker,
+                                                          broker::Topic& topic, RecordId id) {
+  Result<Sequence> at = broker.topics().sequence_of(topic, id);
+  if (!at) return at.error();
+  if (*at >= broker.topics().visible_end(topic)) return std::optional<model::StoredRecord>();
+  auto record = broker.topics().read_one(topic, *at);
+  if (record && *record && (*record)->id != id) record->reset();
+  return record;
+}
+
+Status each_record(broker::Broker& broker, broker::Topic& topic, RecordId first, RecordId last,
+                   std::size_t count, const broker::Topics::Visit& visit) {
+  if (first > last || count == 0) return {};
+  Result<Sequence> from = broker.topics().sequence_of(topic, first);
+  if (!from) return from.error();
+  std::size_t left = count;
+  Result<Sequence> end = broker.topics().read(topic, *from, [&](const model::StoredRecord& record) {
+    if (record.id > last) return false;
+    if (!visit(record)) return false;
+    return --left > 0;
+  });
+  return end ? Status() : Status(end.error());
+}
+
+std::optional<RecordId> first_id(broker::Broker& broker, broker::Topic& topic) {
+  return broker.topics().first_live_id(topic);
+}
+
+std::optional<std::uint64_t> added_up_to(broker::Broker& broker, broker::Topic& topic,
+                                         RecordId id) {
+  const model::Topic& state = broker.topics().state(topic);
+  std::uint64_t added = state.added_count();
+  if (added == 0) return 0;
+  if (state.live_count() == 0 && id < state.last_id()) return added;
+  if (id == state.last_id()) return added;
+  if (id > state.last_id()) return std::nullopt;
+  std::optional<RecordId> first = first_id(broker, topic);
+  if (!first) return std::nullopt;
+  bool erased_inside = state.max_erased_id() != RecordId{} && state.max_erased_id() >= *first;
+  if (erased_inside) return std::nullopt;
+  if (id < *first) return added - state.live_count();
+  if (id == *first) return added - state.live_count() + 1;
+  return std::nullopt;
+}
+
+bool erased_since(broker::Broker& broker, broker::Topic& topic, RecordId id) {
+  const model::Topic& state = broker.topics().state(topic);
+  if (state.live_count() == 0 || state.max_erased_id() == RecordId{}) return false;
+  return state.max_erased_id() >= id;
+}
+
+std::optional<std::uint64_t> lag_of(broker::Broker& broker, broker::Topic& topic,
+                                    const model::ClaimGroup& group) {
+  const model::Topic& state = broker.topics().state(topic);
+  std::uint64_t added = state.added_count();
+  if (added == 0) return 0;
+  if (group.entries_read() && !erased_since(broker, topic, group.position())) {
+    return added - std::min(added, *group.entries_read());
+  }
+  std::optional<std::uint64_t> read = added_up_to(broker, topic, group.position());
+  if (!read) return std::nullopt;
+  return added - std::min(added, *read);
+}
+
+bool too_large(Call& call, std::size_t start) {
+  if (call.reply.out().size() - start <= reply_size_max) return false;
+  call.reply.out().resize(start);
+  call.reply.error(text::reply_too_large);
+  return true;
+}
+
+std::string no_group_for(ByteView key, ByteView group) {
+  return "NOGROUP No such key '" + std::string(key) + "' or consumer group '" + std::string(group) +
+         "'";
+}
+
+std::string no_consumer_group(ByteView key, ByteView group) {
+  return "NOGROUP No such consumer group '" + std::string(group) + "' for key name '" +
+         std::string(key) + "'";
+}
+
+}  // namespace trv::redis

@@ -1,0 +1,65 @@
+// What the stream and group commands share: finding streams and groups, ranges of ids, and writing
+// entries. A stream is a topic; its entries are the topic's records, whoever wrote them.
+#pragma once
+
+#include <optional>
+
+#include "broker/claim_groups.h"
+#include "broker/keyspaces.h"
+#include "broker/topics.h"
+#include "redis/convert.h"
+#include "redis/service.h"
+#include "redis/wire/number.h"
+
+namespace trv::redis {
+
+struct FoundStream {
+  broker::Topic* topic = nullptr;
+  bool refused = false;  // the key holds a string, and the reply says so
+};
+FoundStream find_stream(Call& call, ByteView key);
+
+// True, after an error reply, when the transaction that is being run has added to the stream: what
+// it added is not there to read before the transaction is durable.
+bool added_in_transaction(Call& call, ByteView key);
+
+// Writes [id, [field, value, ...]].
+void write_entry(Call& call, ReplyWriter& reply, const model::StoredRecord& record);
+
+// `-`, `+`, `id`, `(id`. Nothing, and an error reply, when it is none of them.
+std::optional<RecordId> range_start(Call& call, ByteView text);
+std::optional<RecordId> range_end(Call& call, ByteView text);
+// An id without `-` and `+`, `seq` 0 when it is missing.
+std::optional<RecordId> id_arg(Call& call, std::size_t index);
+
+// The visible record with that id.
+Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker,
+                                                          broker::Topic& topic, RecordId id);
+
+// Visits the visible records from `first` to `last`, at most `count`.
+Status each_record(broker::Broker& broker, broker::Topic& topic, RecordId first, RecordId last,
+                   std::size_t count, const broker::Topics::Visit& visit);
+
+// How many records were added up to `id`, when that can be told without reading: nothing is erased
+// among those that count.
+std::optional<std::uint64_t> added_up_to(broker::Broker& broker, broker::Topic& topic, RecordId id);
+// Records behind the group's position; nothing when erased ones make that unknown.
+std::optional<std::uint64_t> lag_of(broker::Broker& broker, broker::Topic& topic,
+                                    const model::ClaimGroup& group);
+// What is erased lies at or after `id`.
+bool erased_since(broker::Broker& broker, broker::Topic& topic, RecordId id);
+
+// The first id that is there; nothing when the stream is empty.
+std::optional<RecordId> first_id(broker::Broker& broker, broker::Topic& topic);
+
+inline constexpr std::size_t reply_size_max = std::size_t{256} << 20;  // bytes
+inline constexpr std::size_t no_count = static_cast<std::size_t>(-1);
+
+// True when a reply has become too large; it is replaced by an error.
+bool too_large(Call& call, std::size_t start);
+
+// Reading a group: NOGROUP texts.
+std::string no_group_for(ByteView key, ByteView group);       // XREADGROUP, XPENDING, ...
+std::string no_consumer_group(ByteView key, ByteView group);  // XGROUP, XINFO
+
+}  // namespace trv::redis

@@ -1,0 +1,127 @@
+#include "redis/service.h"
+
+#include <utility>
+
+#include "broker/keyspaces.h"
+#include "broker/topics.h"
+
+namespace trv::redis {
+
+Service::Service(broker::Broker& broker, ServiceSettings settings)
+    : broker_(broker),
+      settings_(std::move(settings)),
+      waiters_(*this),
+      started_(broker.core().now()) {}
+
+ConnectionId Service::add_client(Client& client) {
+  // Unique over all cores, ascending on each.
+  auto cores = static_cast<std::uint64_t>(broker_.core_count());
+  ConnectionId id(next_client_++ * cores + broker_.core().index().value);
+  clients_.emplace(id, &client);
+  return id;
+}
+
+void Service::remove_client(ConnectionId id) { clients_.erase(id); }
+
+void Service::run(Call& call) {
+  ++counters_.commands;
+  std::size_t start = call.reply.out().size();
+  call.command.run(call);
+  const std::string& out = call.reply.out();
+  if (out.size() > start && out[start] == '-') ++counters_.errors;
+}
+
+void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit) {
+  if (place.home == broker_.core().index()) {
+    auto at = clients_.find(place.connection);
+    if (at != clients_.end()) at->second->fulfil(place.place, std::move(bytes), commit);
+    return;
+  }
+  // The commit is this core's: it is waited for here.
+  auto send = [this, place](std::string reply) {
+    Service& home = peer(place.home);
+    broker_.post(place.home, [&home, place, reply = std::move(reply)]() mutable {
+      home.fulfil(place, std::move(reply), {});
+    });
+  };
+  if (commit.round == 0 || broker_.is_durable(commit)) return send(std::move(bytes));
+  broker_.when_durable(commit,
+                       [send, bytes = std::move(bytes)](Result<broker::Durable> result) mutable {
+                         if (!result) bytes = "-" + std::string(text::cannot_store) + "\r\n";
+                         send(std::move(bytes));
+                       });
+}
+
+std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
+  if (const model::Keyspace::Entry* entry = broker_.keyspaces().of(key).find(key, now)) {
+    return entry->version;
+  }
+  broker::Topic* topic = broker_.topics().find(key);
+  if (!topic) return 0;
+  const model::Topic& state = broker_.topics().state(*topic);
+  std::uint64_t parts[] = {state.id().value,         state.last_id().ms,  state.last_id().seq,
+                           state.live_count(),       state.added_count(), state.max_erased_id().ms,
+                           state.max_erased_id().seq};
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (std::uint64_t part : parts) hash = (hash ^ part) * 0x9e3779b97f4a7c15u + (hash >> 29);
+  return hash | 1;
+}
+
+broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
+                                        const std::vector<WatchedKey>& watched,
+                                        const Caller& caller, ReplyWriter& reply, Client* client) {
+  WallTime now = broker_.wall_now();
+  for (const WatchedKey& one : watched) {
+    if (fingerprint(one.key, now) == one.fingerprint) continue;
+    reply.null_array();
+    return {};
+  }
+  TransactionScope scope;
+  broker::Commit commit;
+  reply.array(queue.size());
+  std::vector<ByteView> args;
+  for (const QueuedCommand& one : queue) {
+    args.assign(one.args.begin(), one.args.end());
+    Call call{*this, broker_, *one.command, args, reply, caller, now};
+    call.session = client ? &client->session() : nullptr;
+    call.client = client;
+    call.transaction = &scope;
+    run(call);
+    TRV_ASSERT(!call.block);
+    TRV_ASSERT(!call.deferred);
+    if (call.waits) commit = commit | call.commit;
+  }
+  return commit;
+}
+
+void Service::run_shipped_transaction(const std::vector<QueuedCommand>& queue,
+                                      const std::vector<WatchedKey>& watched, const Caller& caller,
+                                      std::uint64_t place) {
+  std::string out;
+  ReplyWriter reply(out, caller.protocol);
+  broker::Commit commit = run_transaction(queue, watched, caller, reply, nullptr);
+  fulfil({caller.home, caller.connection, place}, std::move(out), commit);
+}
+
+void Service::block(Call& call, std::uint64_t place) {
+  ReplyPlace target{call.caller.home, call.caller.connection, place};
+  waiters_.add(call.command, call.caller, std::move(*call.block),
+               [this, target](std::string bytes, broker::Commit commit) {
+                 fulfil(target, std::move(bytes), commit);
+               });
+  call.block.reset();
+}
+
+void Service::run_shipped(const Command& command, const std::vector<std::string>& args,
+                          const Caller& caller, std::uint64_t place) {
+  std::vector<ByteView> views(args.begin(), args.end());
+  std::string out;
+  ReplyWriter reply(out, caller.protocol);
+  Call call{*this, broker_, command, views, reply, caller, broker_.wall_now()};
+  run(call);
+  if (call.block) return block(call, place);
+  fulfil({caller.home, caller.connection, place}, std::move(out),
+         call.waits ? call.commit : broker::Commit{});
+}
+
+}  // namespace trv::redis

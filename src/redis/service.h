@@ -1,0 +1,171 @@
+// Service: what the Redis front-end has on one core beside the broker: settings, counters,
+// subscriptions, blocked readers, and the connected clients. Handlers get it in their Call.
+//
+// Owner: the core's Server. Other cores reach it through Broker::post with peer().
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/broker.h"
+#include "redis/channels.h"
+#include "redis/command_table.h"
+#include "redis/errors.h"
+#include "redis/session.h"
+#include "redis/waiters.h"
+
+namespace trv::redis {
+
+// What CLIENT LIST tells of a client.
+struct ClientFacts {
+  std::string peer_address;
+  std::string local_address;
+  std::chrono::seconds age{0};
+  std::chrono::seconds idle{0};
+  std::size_t input_bytes = 0;
+  std::size_t output_bytes = 0;
+  bool blocked = false;
+};
+
+// The connection, as handlers see it.
+class Client {
+ public:
+  virtual ~Client() = default;
+  virtual Session& session() = 0;
+  virtual ClientFacts facts() const = 0;
+  // Sends something that is not a reply. A client that leaves too much unread is disconnected.
+  virtual void push(std::string_view bytes) = 0;
+  // Takes the place of the reply of the command that is being run.
+  virtual std::uint64_t defer() = 0;
+  virtual void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) = 0;
+  // Ends a blocked command: with a timeout's answer or an error. False when there is none.
+  virtual bool unblock(bool with_error) = 0;
+  // The reply at `place` may be sent, or, when not `ok`, can never be.
+  virtual void on_durable(std::uint64_t place, bool ok) = 0;
+  // Disconnects; replies that are complete are still sent when `linger`.
+  virtual void kill(bool linger) = 0;
+};
+
+struct ServiceSettings {
+  std::string bind;
+  std::uint16_t port = 0;
+  std::string password;  // empty: no login needed
+  std::uint32_t clients_max = 10'000;
+  std::int64_t bulk_size_max = 16 << 20;
+  std::string run_id;
+};
+
+// Counters of one core; INFO adds them up.
+struct Counters {
+  std::uint64_t connections = 0;
+  std::uint64_t connections_refused = 0;
+  std::uint64_t commands = 0;
+  std::uint64_t errors = 0;
+  std::uint64_t input_bytes = 0;
+  std::uint64_t output_bytes = 0;
+  std::uint64_t hits = 0;
+  std::uint64_t misses = 0;
+  std::uint64_t slow_subscribers = 0;  // disconnected
+};
+
+// Where the reply of a command belongs that was not answered at once.
+struct ReplyPlace {
+  CoreIndex home;
+  ConnectionId connection;
+  std::uint64_t place = 0;
+};
+
+class Service {
+ public:
+  Service(broker::Broker& broker, ServiceSettings settings);
+
+  broker::Broker& broker() { return broker_; }
+  const ServiceSettings& settings() const { return settings_; }
+  ServiceSettings& settings() { return settings_; }
+  const CommandTable& table() const { return table_; }
+  Channels& channels() { return channels_; }
+  Waiters& waiters() { return waiters_; }
+  Counters& counters() { return counters_; }
+  runtime::SteadyTime started() const { return started_; }
+  // An empty string whose memory is kept between commands. Not across calls that may use it too.
+  std::string& scratch() {
+    if (scratch_.capacity() > scratch_size_max) std::string().swap(scratch_);
+    scratch_.clear();
+    return scratch_;
+  }
+
+  void connect(std::vector<Service*> peers) { peers_ = std::move(peers); }
+  Service& peer(CoreIndex core) { return *peers_[core.value]; }
+  Service& peer_of(broker::Broker& broker) { return peer(broker.core().index()); }
+  bool single_core() const { return peers_.size() == 1; }
+
+  // Clients of this core, by id.
+  const std::map<ConnectionId, Client*>& clients() const { return clients_; }
+  ConnectionId add_client(Client& client);
+  void remove_client(ConnectionId id);
+
+  // Runs a command here. The reply is appended to `call.reply` unless the call says otherwise.
+  void run(Call& call);
+  // Runs queued commands as one; no other command comes between. The reply is null when a watched
+  // key has changed. Result: what the reply must wait for; round 0 for nothing.
+  broker::Commit run_transaction(const std::vector<QueuedCommand>& queue,
+                                 const std::vector<WatchedKey>& watched, const Caller& caller,
+                                 ReplyWriter& reply, Client* client);
+  // Changes whenever the key does. Requires: this core owns it.
+  std::uint64_t fingerprint(ByteView key, WallTime now);
+  // Runs a command that another core shipped, and sends the reply back.
+  void run_shipped(const Command& command, const std::vector<std::string>& args,
+                   const Caller& caller, std::uint64_t place);
+  void run_shipped_transaction(const std::vector<QueuedCommand>& queue,
+                               const std::vector<WatchedKey>& watched, const Caller& caller,
+                               std::uint64_t place);
+  // Delivers a late reply, from whatever core, once `commit` (of this core) is durable.
+  void fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit);
+  // Puts the call's command among the waiters. `place` gets its reply.
+  void block(Call& call, std::uint64_t place);
+
+  // Runs `each(Service&) -> R` on every core, then `merge(std::vector<R>&&, ReplyWriter&)` here.
+  // With several cores the reply is late, and inside a transaction it is refused.
+  template <class Each, class Merge>
+  void gather(Call& call, Each each, Merge merge);
+
+ private:
+  broker::Broker& broker_;
+  ServiceSettings settings_;
+  CommandTable table_;
+  Channels channels_;
+  Waiters waiters_;
+  Counters counters_;
+  std::vector<Service*> peers_;
+  std::map<ConnectionId, Client*> clients_;
+  static constexpr std::size_t scratch_size_max = 1u << 20;
+  std::string scratch_;
+  std::uint64_t next_client_ = 1;
+  runtime::SteadyTime started_;
+};
+
+template <class Each, class Merge>
+void Service::gather(Call& call, Each each, Merge merge) {
+  using R = std::invoke_result_t<Each&, Service&>;
+  if (single_core()) {
+    std::vector<R> results;
+    results.push_back(each(*this));
+    merge(std::move(results), call.reply);
+    return;
+  }
+  if (call.transaction) return call.reply.error(text::several_cores);
+  ReplyPlace place{call.caller.home, call.caller.connection, call.client->defer()};
+  call.deferred = true;
+  broker_.gather([this, each](broker::Broker& here) mutable { return each(peer_of(here)); },
+                 [this, place, merge, protocol = call.reply.protocol()](std::vector<R> results) {
+                   std::string out;
+                   ReplyWriter writer(out, protocol);
+                   merge(std::move(results), writer);
+                   fulfil(place, std::move(out), {});
+                 });
+}
+
+}  // namespace trv::redis

@@ -1,0 +1,113 @@
+#include "redis/session.h"
+
+#include <algorithm>
+
+#include "redis/errors.h"
+
+namespace trv::redis {
+
+namespace {
+
+// How much of a client's words an error repeats.
+constexpr std::size_t quoted_max = 128;
+
+std::string unknown_command(std::span<const ByteView> args) {
+  std::string text = "ERR unknown command '";
+  text += args[0].substr(0, quoted_max);
+  text += "', with args beginning with: ";
+  std::string words;
+  for (std::size_t i = 1; i < args.size() && words.size() < quoted_max; ++i) {
+    words += "'";
+    words += args[i].substr(0, quoted_max - words.size());
+    words += "' ";
+  }
+  return text + words;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+// Null when it is unknown or has the wrong number of arguments: `why` then says so.
+const Command* resolve(const CommandTable& table, std::span<const ByteView> args,
+                       std::string& why) {
+  const Command* command = table.find(args[0]);
+  // A row of a subcommand is not a command.
+  if (!command || command->name.find('|') != std::string_view::npos) {
+    why = unknown_command(args);
+    return nullptr;
+  }
+  if (command->has(flag::container) && args.size() > 1) {
+    const Command* sub = table.find_subcommand(*command, args[1]);
+    if (!sub) {
+      why = "ERR unknown subcommand '" + std::string(args[1].substr(0, quoted_max)) + "'. Try " +
+            upper(command->name) + " HELP.";
+      return nullptr;
+    }
+    command = sub;
+  }
+  auto count = static_cast<std::int64_t>(args.size());
+  bool fits = command->arity < 0 ? count >= -command->arity : count == command->arity;
+  if (!fits || !command->run) {
+    why = wrong_arity(command->name);
+    return nullptr;
+  }
+  return command;
+}
+
+std::string why_refused(const Session& session, const Command& command) {
+  if (!session.authenticated && !command.has(flag::no_auth)) return std::string(text::no_auth);
+  bool queueing = session.transaction != TransactionState::none;
+  if (queueing && command.has(flag::no_multi)) return std::string(text::not_in_transaction);
+  if (session.subscriber() && !command.has(flag::subscriber)) {
+    std::string name(command.name.substr(0, command.name.find('|')));
+    return "ERR Can't execute '" + name +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
+  return {};
+}
+
+bool enqueue(Session& session, const Command& command, std::span<const ByteView> args) {
+  std::size_t bytes = sizeof(QueuedCommand);
+  for (ByteView arg : args) bytes += arg.size() + sizeof(std::string);
+  if (bytes > Session::queue_bytes_max - std::min(session.queue_bytes, Session::queue_bytes_max)) {
+    return false;
+  }
+  session.queue_bytes += bytes;
+  session.queue.push_back({&command, {args.begin(), args.end()}});
+  return true;
+}
+
+}  // namespace
+
+const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,
+                     ReplyWriter& reply) {
+  std::string why;
+  const Command* command = resolve(table, args, why);
+  if (command) why = why_refused(session, *command);
+  bool queueing = session.transaction != TransactionState::none;
+  if (why.empty() && queueing && !command->has(flag::not_queued)) {
+    if (session.transaction == TransactionState::broken) {
+      // What is queued will never run.
+      reply.simple("QUEUED");
+      return nullptr;
+    }
+    if (enqueue(session, *command, args)) {
+      reply.simple("QUEUED");
+      return nullptr;
+    }
+    why = "ERR the transaction is too large";
+  }
+  if (why.empty()) return command;
+  if (queueing) {
+    session.transaction = TransactionState::broken;
+    session.queue.clear();
+  }
+  reply.error(why);
+  return nullptr;
+}
+
+}  // namespace trv::redis

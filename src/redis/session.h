@@ -1,0 +1,82 @@
+// Session: what the server remembers of one connected client, and the rules by which a request is
+// admitted. No sockets, no broker.
+//
+// Owner: the connection, on its core.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "redis/command.h"
+#include "redis/command_table.h"
+
+namespace trv::redis {
+
+struct QueuedCommand {
+  const Command* command = nullptr;
+  std::vector<std::string> args;
+};
+
+// A watched key and what it looked like: any change of the key changes the fingerprint.
+struct WatchedKey {
+  std::string key;
+  std::uint64_t fingerprint = 0;
+};
+
+enum class TransactionState : std::uint8_t {
+  none,      // no MULTI
+  queueing,  // commands are kept for EXEC
+  broken,    // one was refused: EXEC will answer EXECABORT
+};
+
+enum class ReplyMode : std::uint8_t {
+  on,
+  off,
+  skip,  // the next command's reply is dropped
+};
+
+struct Session {
+  static constexpr std::size_t queue_bytes_max = 64u << 20;  // arguments queued by MULTI
+  static constexpr std::size_t watched_keys_max = 100'000;
+
+  ConnectionId id;
+  Protocol protocol = Protocol::resp2;
+  bool authenticated = true;
+  std::string name;
+  std::string library_name;
+  std::string library_version;
+  bool no_evict = false;
+  bool no_touch = false;
+  ReplyMode reply_mode = ReplyMode::on;
+
+  TransactionState transaction = TransactionState::none;
+  std::vector<QueuedCommand> queue;
+  std::size_t queue_bytes = 0;
+  std::vector<WatchedKey> watched;
+
+  std::set<std::string, std::less<>> channels;
+  std::set<std::string, std::less<>> patterns;
+  std::size_t subscription_count() const { return channels.size() + patterns.size(); }
+  // In RESP2 a client with subscriptions may only change them.
+  bool subscriber() const { return protocol == Protocol::resp2 && subscription_count() > 0; }
+
+  const Command* last_command = nullptr;
+  bool closing = false;  // after what was answered so far
+
+  void end_transaction() {
+    transaction = TransactionState::none;
+    queue.clear();
+    queue_bytes = 0;
+  }
+};
+
+// Finds the command of a request and decides what becomes of it: the command to run now, or null
+// when it was refused or queued, which was then answered.
+const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,
+                     ReplyWriter& reply);
+
+}  // namespace trv::redis

@@ -1,0 +1,10 @@
+// What the server says it is compatible with. Clients and frameworks enable features by it.
+#pragma once
+
+#include <string_view>
+
+namespace trv::redis {
+
+inline constexpr std::string_view reported_version = "7.4.0";
+
+}  // namespace trv::redis

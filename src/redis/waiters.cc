@@ -1,0 +1,99 @@
+#include "redis/waiters.h"
+
+#include <set>
+#include <utility>
+
+#include "redis/service.h"
+
+namespace trv::redis {
+
+void Waiters::add(const Command& command, const Caller& caller, BlockRequest request, Done done) {
+  auto [at, fresh] = waiters_.try_emplace(
+      caller.connection, Waiter{&command, caller, std::move(request), std::move(done), {}, {}});
+  TRV_ASSERT(fresh);
+  Waiter& waiter = at->second;
+  std::set<std::string> names(waiter.request.names.begin(), waiter.request.names.end());
+  for (const std::string& name : names) {
+    Name& entry = names_[name];
+    if (entry.waiters.empty()) watch(name, entry);
+    entry.waiters.push_back(&waiter);
+    waiter.places.emplace_back(name, std::prev(entry.waiters.end()));
+  }
+  if (waiter.request.timeout.count() > 0) {
+    waiter.timer = service_.broker().core().schedule(
+        waiter.request.timeout, [this, id = caller.connection] { on_timeout(id); });
+  }
+}
+
+bool Waiters::cancel(ConnectionId connection) {
+  auto at = waiters_.find(connection);
+  if (at == waiters_.end()) return false;
+  leave(at->second);
+  waiters_.erase(at);
+  return true;
+}
+
+void Waiters::leave(Waiter& waiter) {
+  for (auto& [name, place] : waiter.places) {
+    auto at = names_.find(name);
+    at->second.waiters.erase(place);
+    if (at->second.waiters.empty()) {
+      service_.broker().topics().unwatch(name, at->second.watch);
+      names_.erase(at);
+    }
+  }
+  waiter.places.clear();
+}
+
+void Waiters::watch(const std::string& name, Name& at) {
+  at.watch = service_.broker().topics().watch(name, [this, name] { on_woken(name); });
+}
+
+void Waiters::on_timeout(ConnectionId connection) {
+  auto at = waiters_.find(connection);
+  if (at == waiters_.end()) return;
+  Waiter waiter = std::move(at->second);
+  leave(waiter);
+  waiters_.erase(at);
+  std::string bytes;
+  ReplyWriter(bytes, waiter.caller.protocol).null_array();
+  waiter.done(std::move(bytes), {});
+}
+
+bool Waiters::retry(Waiter& waiter) {
+  std::vector<ByteView> args(waiter.request.args.begin(), waiter.request.args.end());
+  std::string bytes;
+  ReplyWriter reply(bytes, waiter.caller.protocol);
+  Call call{service_,      service_.broker(),           *waiter.command, args, reply,
+            waiter.caller, service_.broker().wall_now()};
+  waiter.command->run(call);
+  if (call.block) return false;
+  // It leaves first: its client's next command may block again at once.
+  broker::Commit commit = call.waits ? call.commit : broker::Commit{};
+  Done done = std::move(waiter.done);
+  leave(waiter);
+  waiters_.erase(waiter.caller.connection);
+  done(std::move(bytes), commit);
+  return true;
+}
+
+void Waiters::on_woken(const std::string& name) {
+  auto at = names_.find(name);
+  if (at == names_.end()) return;
+  // Each watch wakes once. The next one comes first, so that nothing is missed meanwhile.
+  watch(name, at->second);
+  std::vector<ConnectionId> order;
+  order.reserve(at->second.waiters.size());
+  for (const Waiter* waiter : at->second.waiters) order.push_back(waiter->caller.connection);
+  std::set<std::string> exhausted;
+  for (ConnectionId id : order) {
+    auto waiting = waiters_.find(id);
+    if (waiting == waiters_.end()) continue;
+    Waiter& waiter = waiting->second;
+    std::string tag = waiter.request.tag;
+    if (!tag.empty() && exhausted.contains(tag)) continue;
+    if (!retry(waiter) && !tag.empty()) exhausted.insert(tag);
+  }
+}
+
+}  // namespace trv::redis

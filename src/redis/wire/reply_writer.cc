@@ -1,0 +1,110 @@
+#include "redis/wire/reply_writer.h"
+
+#include <charconv>
+#include <cmath>
+
+#include "redis/wire/number.h"
+
+namespace trv::redis {
+
+void ReplyWriter::header(char kind, std::uint64_t count) {
+  char text[integer_text_max + 3];
+  text[0] = kind;
+  std::size_t size = 1 + print_unsigned(text + 1, count);
+  text[size++] = '\r';
+  text[size++] = '\n';
+  out_.append(text, size);
+}
+
+void ReplyWriter::simple(ByteView text) {
+  out_ += '+';
+  out_ += text;
+  out_ += "\r\n";
+}
+
+void ReplyWriter::error(ByteView text) {
+  out_ += '-';
+  for (char c : text) out_ += c == '\r' || c == '\n' ? ' ' : c;
+  out_ += "\r\n";
+}
+
+void ReplyWriter::integer(std::int64_t value) {
+  char text[integer_text_max + 3];
+  text[0] = ':';
+  std::size_t size = 1 + print_integer(text + 1, value);
+  text[size++] = '\r';
+  text[size++] = '\n';
+  out_.append(text, size);
+}
+
+void ReplyWriter::bulk(ByteView bytes) {
+  header('$', bytes.size());
+  out_ += bytes;
+  out_ += "\r\n";
+}
+
+void ReplyWriter::bulk_integer(std::int64_t value) {
+  char text[integer_text_max];
+  bulk({text, print_integer(text, value)});
+}
+
+void ReplyWriter::id(RecordId id) {
+  char text[id_text_max];
+  bulk({text, print_id(text, id)});
+}
+
+void ReplyWriter::null() { out_ += resp3() ? "_\r\n" : "$-1\r\n"; }
+
+void ReplyWriter::null_array() { out_ += resp3() ? "_\r\n" : "*-1\r\n"; }
+
+void ReplyWriter::boolean(bool value) {
+  if (resp3()) {
+    out_ += value ? "#t\r\n" : "#f\r\n";
+  } else {
+    integer(value ? 1 : 0);
+  }
+}
+
+void ReplyWriter::real(double value) {
+  char text[40];
+  std::size_t size;
+  if (std::isinf(value)) {
+    size = static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr -
+                                    text);  // inf, -inf
+  } else if (std::isnan(value)) {
+    text[0] = 'n', text[1] = 'a', text[2] = 'n';
+    size = 3;
+  } else {
+    size = static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr - text);
+  }
+  if (!resp3()) return bulk({text, size});
+  out_ += ',';
+  out_.append(text, size);
+  out_ += "\r\n";
+}
+
+void ReplyWriter::verbatim(ByteView text) {
+  if (!resp3()) return bulk(text);
+  header('=', text.size() + 4);
+  out_ += "txt:";
+  out_ += text;
+  out_ += "\r\n";
+}
+
+void ReplyWriter::map(std::size_t pairs) {
+  if (resp3()) {
+    header('%', pairs);
+  } else {
+    header('*', std::uint64_t{2} * pairs);
+  }
+}
+
+std::size_t ReplyWriter::open_array() { return out_.size(); }
+
+void ReplyWriter::close_array(std::size_t place, std::size_t count) {
+  std::string text;
+  ReplyWriter(text, protocol_).array(count);
+  out_.insert(place, text);
+}
+
+}  // namespace trv::redis
