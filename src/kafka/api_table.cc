@@ -1,0 +1,88 @@
+#include "kafka/api_table.h"
+
+#include <algorithm>
+#include <array>
+
+#include "kafka/errors.h"
+#include "kafka/handlers/handlers.h"
+
+namespace trv::kafka {
+namespace {
+
+template <class Api, void (*handle)(const Call&, const typename Api::Request&)>
+bool run(const Call& call) {
+  typename Api::Request request;
+  wire::Decoder in(call.body, call.header.version, call.flexible);
+  decode(in, request);
+  if (!in.ok()) return false;
+  handle(call, request);
+  return true;
+}
+
+struct Versions {
+  std::int16_t advertised_min;
+  std::int16_t served_min;
+  std::int16_t max;
+};
+
+template <class Api, void (*handle)(const Call&, const typename Api::Request&)>
+constexpr ApiRow row(Versions versions) {
+  static_assert(Api::version_min >= 0);
+  return {Api::key,     versions.advertised_min, versions.served_min,
+          versions.max, Api::flexible_from,      run<Api, handle>};
+}
+
+constexpr std::array table{
+    row<wire::ProduceApi, handle_produce>({0, 3, 11}),
+    row<wire::FetchApi, handle_fetch>({4, 4, 12}),
+    row<wire::ListOffsetsApi, handle_list_offsets>({1, 1, 7}),
+    row<wire::MetadataApi, handle_metadata>({0, 0, 12}),
+    row<wire::OffsetCommitApi, handle_offset_commit>({2, 2, 8}),
+    row<wire::OffsetFetchApi, handle_offset_fetch>({1, 1, 8}),
+    row<wire::FindCoordinatorApi, handle_find_coordinator>({0, 0, 4}),
+    row<wire::JoinGroupApi, handle_join_group>({0, 0, 9}),
+    row<wire::HeartbeatApi, handle_heartbeat>({0, 0, 4}),
+    row<wire::LeaveGroupApi, handle_leave_group>({0, 0, 5}),
+    row<wire::SyncGroupApi, handle_sync_group>({0, 0, 5}),
+    row<wire::DescribeGroupsApi, handle_describe_groups>({0, 0, 5}),
+    row<wire::ListGroupsApi, handle_list_groups>({0, 0, 4}),
+    row<wire::ApiVersionsApi, handle_api_versions>({0, 0, 4}),
+    row<wire::CreateTopicsApi, handle_create_topics>({2, 2, 7}),
+    row<wire::DeleteTopicsApi, handle_delete_topics>({1, 1, 6}),
+    row<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 4}),
+    row<wire::OffsetForLeaderEpochApi, handle_offset_for_leader_epoch>({2, 2, 4}),
+    row<wire::AddPartitionsToTxnApi, handle_add_partitions_to_txn>({0, 0, 3}),
+    row<wire::AddOffsetsToTxnApi, handle_add_offsets_to_txn>({0, 0, 3}),
+    row<wire::EndTxnApi, handle_end_txn>({0, 0, 3}),
+    row<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 3}),
+    row<wire::DescribeConfigsApi, handle_describe_configs>({1, 1, 4}),
+    row<wire::DeleteGroupsApi, handle_delete_groups>({0, 0, 2}),
+    row<wire::DescribeClusterApi, handle_describe_cluster>({0, 0, 1}),
+};
+
+constexpr bool ascending() {
+  for (std::size_t i = 1; i < table.size(); ++i) {
+    if (table[i - 1].key >= table[i].key) return false;
+  }
+  return true;
+}
+static_assert(ascending());
+
+}  // namespace
+
+std::span<const ApiRow> api_table() { return table; }
+
+const ApiRow* find_api(std::int16_t key) {
+  auto it = std::lower_bound(table.begin(), table.end(), key,
+                             [](const ApiRow& row, std::int16_t k) { return row.key < k; });
+  return it == table.end() || it->key != key ? nullptr : &*it;
+}
+
+void refuse_api_versions(const Reply& reply, const ApiRow& row) {
+  wire::ApiVersionsResponse response;
+  response.error_code = wire_code(ErrorCode::unsupported_version);
+  response.api_keys.push_back({row.key, row.version_min, row.version_max});
+  reply.send(response);
+}
+
+}  // namespace trv::kafka

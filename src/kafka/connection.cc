@@ -1,0 +1,120 @@
+#include "kafka/connection.h"
+
+#include <charconv>
+
+namespace trv::kafka {
+namespace {
+
+// Splits "address:port"; IPv6 addresses may stand in brackets.
+std::pair<std::string, std::uint16_t> split_address(const std::string& address) {
+  std::size_t colon = address.rfind(':');
+  std::uint16_t port = 0;
+  if (colon == std::string::npos) return {address, port};
+  std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+  std::string host = address.substr(0, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  }
+  return {std::move(host), port};
+}
+
+Session::Peer make_peer(const Options& options, const runtime::Stream& stream) {
+  auto [host, port] = split_address(stream.local_address());
+  Session::Peer peer;
+  peer.host = "/" + split_address(stream.peer_address()).first;
+  peer.advertised_host = options.advertised_host.empty() ? host : options.advertised_host;
+  peer.advertised_port = options.advertised_port == 0 ? port : options.advertised_port;
+  return peer;
+}
+
+}  // namespace
+
+Connection::Connection(Service& service, ConnectionId id, std::unique_ptr<runtime::Stream> stream,
+                       std::function<void(ConnectionId)> ended)
+    : stream_(std::move(stream)),
+      ended_(std::move(ended)),
+      session_(
+          service, id, make_peer(service.options(), *stream_),
+          [this](wire::EncodedMessage message) { write(std::move(message)); },
+          [this] { on_session_changed(); }) {}
+
+runtime::Task<> Connection::run() {
+  std::size_t burst_size = 0;
+  for (;;) {
+    // A peer that sends without a pause must not keep the round from ending: nothing that it sent
+    // would become durable, and nobody else would be served.
+    if (burst_size >= burst_size_max) {
+      burst_size = 0;
+      co_await stream_->core().sleep(runtime::Duration(0));
+    }
+    Result<std::size_t> size = co_await stream_->read(buffer_.space());
+    if (!size || *size == 0) break;
+    buffer_.filled(*size);
+    burst_size += *size;
+    bool wanted = co_await handle_frames();
+    if (!wanted) break;
+  }
+  session_.end();
+  stream_->close();
+  ended_(session_.id());
+}
+
+runtime::Task<bool> Connection::handle_frames() {
+  for (;;) {
+    while (must_wait()) {
+      if (session_.full()) {
+        co_await room_.wait();
+      } else {
+        co_await stream_->drained(unsent_size_max);
+      }
+    }
+    if (session_.ended() || stream_->closed()) co_return false;
+    Result<std::optional<ByteView>> frame = buffer_.next();
+    if (!frame) co_return false;
+    if (!*frame) co_return true;
+    if (!session_.on_frame(**frame)) co_return false;
+  }
+}
+
+bool Connection::must_wait() const {
+  if (session_.ended() || stream_->closed()) return false;
+  return session_.full() || stream_->unsent() > unsent_size_max;
+}
+
+void Connection::on_session_changed() {
+  // Closing also ends a read that is suspended; resuming must come last.
+  if (session_.ended()) stream_->close();
+  room_.set();
+}
+
+void Connection::close() { session_.end(); }
+
+bool Connection::idle_since(runtime::SteadyTime since) const {
+  return !session_.waiting() && stream_->last_read() < since;
+}
+
+void Connection::write(wire::EncodedMessage message) {
+  constexpr std::size_t copy_size_max = 4096;
+  if (message.splices.empty() && message.text.size() <= copy_size_max) {
+    stream_->write(std::string_view(message.text));
+    return;
+  }
+  Slice text = Slice::own(std::move(message.text));
+  std::size_t begin = 0;
+  auto write_text = [&](std::size_t end) {
+    Slice part = text.sub(begin, end - begin);
+    begin = end;
+    if (part.size() <= copy_size_max) {
+      stream_->write(part.view());
+    } else {
+      stream_->write(std::move(part));
+    }
+  };
+  for (wire::EncodedMessage::Splice& splice : message.splices) {
+    write_text(splice.position);
+    stream_->write(std::move(splice.bytes));
+  }
+  write_text(text.size());
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,44 @@
+#include "kafka/convert.h"
+
+#include "model/batch.h"
+
+namespace trv::kafka {
+
+model::Message BatchCodec::to_message(const model::StoredRecord& record) const {
+  model::Message message;
+  message.key = record.key;
+  message.value = record.value;
+  message.headers = model::read_headers(record);
+  message.timestamp_ms = record.timestamp_ms;
+  message.owners.push_back(record.owner);
+  return message;
+}
+
+Status add_fetched(broker::Broker& owner, broker::Topic& topic, const broker::FetchedBatch& batch,
+                   wire::Records& records) {
+  if (batch.header.origin() == model::Origin::batch) {
+    records.add(batch.bytes);
+    return {};
+  }
+  // The records of one stored batch are neighbours in the topic's sequence, too.
+  Sequence end = batch.first_sequence + batch.header.record_count;
+  model::BatchBuilder builder;
+  Offset base;
+  auto flush = [&] {
+    if (!builder.empty()) records.add(Slice::own(builder.take(base, 0)));
+  };
+  Result<Sequence> read = owner.topics().read(
+      topic, batch.first_sequence, [&](const model::StoredRecord& record) {
+        if (record.sequence >= end) return false;
+        if (!builder.empty() && record.offset != base + builder.record_count()) flush();
+        if (builder.empty()) base = record.offset;
+        model::Message message = owner.message_of(record);
+        builder.add(message.timestamp_ms, message.key, message.value, message.headers);
+        return record.sequence + 1 < end;
+      });
+  if (!read) return read.error();
+  flush();
+  return {};
+}
+
+}  // namespace trv::kafka

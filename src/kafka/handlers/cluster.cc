@@ -1,0 +1,89 @@
+// What the broker is and where: ApiVersions, DescribeCluster, FindCoordinator.
+#include <algorithm>
+
+#include "kafka/errors.h"
+#include "kafka/handlers/handlers.h"
+
+namespace trv::kafka {
+namespace {
+
+constexpr std::int8_t endpoint_brokers = 1;
+constexpr std::int16_t error_unsupported_endpoint_type = 115;
+constexpr std::int8_t coordinator_group = 0;
+constexpr std::int8_t coordinator_transaction = 1;
+
+bool is_alphanumeric(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// Letters, digits, '-' and '.', with a letter or digit at both ends.
+bool valid_software_name(ByteView name) {
+  return !name.empty() && is_alphanumeric(name.front()) && is_alphanumeric(name.back()) &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
+}
+
+wire::FindCoordinatorResponse::Coordinator coordinator_of(const Call& call, ByteView key,
+                                                          std::int8_t key_type) {
+  wire::FindCoordinatorResponse::Coordinator answer;
+  answer.key = std::string(key);
+  if (key_type != coordinator_group && key_type != coordinator_transaction) {
+    answer.error_code = wire_code(ErrorCode::invalid_request);
+    answer.error_message = "unknown coordinator type";
+    return answer;
+  }
+  answer.node_id = call.service.options().node_id;
+  answer.host = call.session.peer().advertised_host;
+  answer.port = call.session.peer().advertised_port;
+  return answer;
+}
+
+}  // namespace
+
+void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& request) {
+  wire::ApiVersionsResponse response;
+  if (call.header.version >= 3 && (!valid_software_name(request.client_software_name) ||
+                                   !valid_software_name(request.client_software_version))) {
+    response.error_code = wire_code(ErrorCode::invalid_request);
+  } else {
+    for (const ApiRow& row : api_table()) {
+      response.api_keys.push_back({row.key, row.version_min, row.version_max});
+    }
+  }
+  call.reply.send(response);
+}
+
+void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request) {
+  wire::DescribeClusterResponse response;
+  response.endpoint_type = request.endpoint_type;
+  if (request.endpoint_type != endpoint_brokers) {
+    response.error_code = error_unsupported_endpoint_type;
+    response.error_message = "only the brokers' endpoint exists";
+  } else {
+    const Options& options = call.service.options();
+    response.controller_id = options.node_id;
+    response.brokers.push_back({options.node_id, call.session.peer().advertised_host,
+                                call.session.peer().advertised_port, std::nullopt});
+  }
+  response.cluster_id = call.service.broker().options().cluster_id;
+  call.reply.send(response);
+}
+
+void handle_find_coordinator(const Call& call, const wire::FindCoordinatorRequest& request) {
+  wire::FindCoordinatorResponse response;
+  if (call.header.version >= 4) {
+    for (ByteView key : request.coordinator_keys) {
+      response.coordinators.push_back(coordinator_of(call, key, request.key_type));
+    }
+  } else {
+    auto answer = coordinator_of(call, request.key, request.key_type);
+    response.error_code = answer.error_code;
+    response.error_message = std::move(answer.error_message);
+    response.node_id = answer.node_id;
+    response.host = std::move(answer.host);
+    response.port = answer.port;
+  }
+  call.reply.send(response);
+}
+
+}  // namespace trv::kafka

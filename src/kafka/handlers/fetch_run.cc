@@ -1,0 +1,213 @@
+#include "kafka/handlers/fetch_run.h"
+
+#include <algorithm>
+
+#include "kafka/convert.h"
+#include "kafka/errors.h"
+
+namespace trv::kafka {
+namespace {
+
+using AnswerPartition = wire::FetchResponse::Topic::Partition;
+using TopicResult = FetchRun::TopicResult;
+
+// What one topic may contribute when topics are read on several cores at once.
+constexpr std::size_t remote_topic_size_min = 64u << 10;
+
+struct Budget {
+  std::size_t bytes = 0;
+  // Nothing was read so far: the first batch is given even when it is larger than the limits.
+  bool at_least_one = true;
+};
+
+void fail(AnswerPartition& answer, TopicResult& result, ErrorCode code) {
+  answer.error_code = wire_code(code);
+  result.failed = true;
+}
+
+void fill_positions(broker::Broker& owner, broker::Topic& topic, PartitionIndex partition,
+                    AnswerPartition& answer) {
+  answer.high_watermark = owner.topics().high_watermark(topic, partition).value;
+  answer.last_stable_offset = owner.topics().last_stable_offset(topic, partition).value;
+  answer.log_start_offset = owner.topics().state(topic).log_start(partition).value;
+}
+
+void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPartition& asked,
+                    broker::Isolation isolation, Budget& budget, TopicResult& result) {
+  AnswerPartition& answer = result.partitions.emplace_back();
+  answer.index = asked.index;
+  if (isolation == broker::Isolation::committed) answer.aborted_transactions.emplace();
+  if (topic == nullptr || asked.index < 0 ||
+      asked.index >= broker::Topics::settings(*topic).partition_count) {
+    return fail(answer, result, ErrorCode::unknown_topic_or_partition);
+  }
+  if (asked.leader_epoch > 0) return fail(answer, result, ErrorCode::unknown_leader_epoch);
+  PartitionIndex partition(asked.index);
+  broker::FetchLimits limits;
+  limits.bytes_max = std::min(budget.bytes, static_cast<std::size_t>(std::max(asked.bytes_max, 0)));
+  limits.at_least_one = budget.at_least_one;
+  Result<broker::Fetched> fetched =
+      owner.topics().fetch(*topic, partition, Offset(asked.offset), limits, isolation);
+  if (!fetched) {
+    fill_positions(owner, *topic, partition, answer);
+    return fail(answer, result, error_code(fetched.error().code));
+  }
+  answer.high_watermark = fetched->high_watermark.value;
+  answer.last_stable_offset = fetched->last_stable_offset.value;
+  answer.log_start_offset = fetched->log_start.value;
+  for (const broker::AbortedTransaction& aborted : fetched->aborted) {
+    answer.aborted_transactions->push_back({aborted.producer_id.value, aborted.first_offset.value});
+  }
+  for (const broker::FetchedBatch& batch : fetched->batches) {
+    Status added = add_fetched(owner, *topic, batch, answer.records);
+    if (!added) return fail(answer, result, error_code(added.error().code));
+  }
+  result.size += answer.records.size;
+  budget.bytes -= std::min(budget.bytes, answer.records.size);
+  if (answer.records.size > 0) budget.at_least_one = false;
+}
+
+// On the owner's core.
+TopicResult read_partitions(broker::Broker& owner, const FetchTopic& asked,
+                            broker::Isolation isolation, Budget budget) {
+  TopicResult result;
+  result.partitions.reserve(asked.partitions.size());
+  broker::Topic* topic = owner.topics().find(asked.name);
+  for (const FetchPartition& partition : asked.partitions) {
+    read_partition(owner, topic, partition, isolation, budget, result);
+  }
+  return result;
+}
+
+void wake(Service& service, FetchId id, std::size_t place) {
+  if (FetchRun* run = service.find_fetch(id)) run->on_woken(place);
+}
+
+// On the owner's core: has the run woken when something new is visible in the topic.
+broker::WatchId watch_topic(broker::Broker& owner, const std::string& name, Service* service,
+                            CoreIndex home, FetchId id, std::size_t place) {
+  return owner.topics().watch(name, [&owner, service, home, id, place] {
+    back_home(owner, home, [service, id, place] { wake(*service, id, place); });
+  });
+}
+
+}  // namespace
+
+FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, std::vector<FetchTopic> topics)
+    : reply_(reply),
+      id_(id),
+      terms_(terms),
+      topics_(std::move(topics)),
+      results_(topics_.size()),
+      watches_(topics_.size()) {}
+
+FetchRun::~FetchRun() {
+  broker::Broker& here = reply_.service().broker();
+  for (std::size_t place = 0; place < topics_.size(); ++place) {
+    if (!watches_[place]) continue;
+    std::string name = topics_[place].name;
+    here.at(name, [name, watch = *watches_[place]](broker::Broker& owner) {
+      owner.topics().unwatch(name, watch);
+    });
+  }
+}
+
+void FetchRun::start() {
+  may_wait_ = terms_.wait.count() > 0 && !topics_.empty();
+  if (may_wait_) {
+    Service* service = &reply_.service();
+    deadline_ = service->broker().core().schedule(terms_.wait, [service, id = id_] {
+      if (FetchRun* run = service->find_fetch(id)) run->on_deadline();
+    });
+  }
+  read_all();
+}
+
+void FetchRun::read_all() {
+  size_ = 0;
+  failed_ = false;
+  read_again_ = false;
+  missing_ = static_cast<int>(topics_.size()) + 1;
+  for (std::size_t place = 0; place < topics_.size(); ++place) read_topic(place);
+  if (--missing_ == 0) decide();
+}
+
+void FetchRun::read_topic(std::size_t place) {
+  broker::Broker& here = reply_.service().broker();
+  const FetchTopic& topic = topics_[place];
+  bool watch_wanted = may_wait_ && !watches_[place];
+  Service* service = &reply_.service();
+  CoreIndex home = service->home();
+  if (here.owns(topic.name)) {
+    Budget budget{terms_.bytes_max - std::min(terms_.bytes_max, size_), size_ == 0};
+    TopicResult result = read_partitions(here, topic, terms_.isolation, budget);
+    if (watch_wanted && !result.failed && result.size < terms_.bytes_min) {
+      result.watch = watch_topic(here, topic.name, service, home, id_, place);
+    }
+    on_read(place, std::move(result));
+    return;
+  }
+  Budget budget{std::max(terms_.bytes_max / topics_.size(), remote_topic_size_min), true};
+  here.at(topic.name, [topic, place, budget, home, service, id = id_, watch_wanted,
+                       terms = terms_](broker::Broker& owner) {
+    TopicResult result = read_partitions(owner, topic, terms.isolation, budget);
+    if (watch_wanted && !result.failed && result.size < terms.bytes_min) {
+      result.watch = watch_topic(owner, topic.name, service, home, id, place);
+    }
+    owner.post(home, [service, id, place, name = topic.name, result = std::move(result)]() mutable {
+      if (FetchRun* run = service->find_fetch(id)) {
+        run->on_read(place, std::move(result));
+      } else if (result.watch) {
+        // The run ended meanwhile.
+        service->broker().at(name, [name, watch = *result.watch](broker::Broker& there) {
+          there.topics().unwatch(name, watch);
+        });
+      }
+    });
+  });
+}
+
+void FetchRun::on_read(std::size_t place, TopicResult result) {
+  size_ += result.size;
+  failed_ = failed_ || result.failed;
+  if (result.watch) watches_[place] = result.watch;
+  results_[place] = std::move(result);
+  if (--missing_ == 0) decide();
+}
+
+void FetchRun::decide() {
+  if (failed_ || !may_wait_ || size_ >= terms_.bytes_min) return send();
+  // What was read is read again: the answer must show one moment, and slices pin memory.
+  for (TopicResult& result : results_) result.partitions.clear();
+  if (read_again_) read_all();
+}
+
+void FetchRun::on_woken(std::size_t place) {
+  watches_[place].reset();
+  if (missing_ > 0) {
+    read_again_ = true;
+  } else {
+    read_all();
+  }
+}
+
+void FetchRun::on_deadline() {
+  may_wait_ = false;
+  if (missing_ == 0) read_all();
+}
+
+void FetchRun::send() {
+  wire::FetchResponse response;
+  response.topics.resize(topics_.size());
+  for (std::size_t place = 0; place < topics_.size(); ++place) {
+    response.topics[place].name = std::move(topics_[place].name);
+    topics_[place].name = response.topics[place].name;
+    response.topics[place].partitions = std::move(results_[place].partitions);
+  }
+  reply_.send(response);
+  end();
+}
+
+void FetchRun::end() { reply_.service().forget_fetch(id_); }
+
+}  // namespace trv::kafka

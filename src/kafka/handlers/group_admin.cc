@@ -1,0 +1,113 @@
+// Looking at consumer groups and deleting them: DescribeGroups, ListGroups, DeleteGroups.
+#include <algorithm>
+#include <cctype>
+
+#include "broker/groups.h"
+#include "kafka/errors.h"
+#include "kafka/handlers/gathering.h"
+#include "kafka/handlers/handlers.h"
+
+namespace trv::kafka {
+namespace {
+
+using DescribeAnswer = Gathering<wire::DescribeGroupsResponse>;
+using DescribedGroup = wire::DescribeGroupsResponse::Group;
+using DeleteAnswer = Gathering<wire::DeleteGroupsResponse>;
+
+bool same_word(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+DescribedGroup describe(broker::Broker& owner, const std::string& name) {
+  DescribedGroup group;
+  group.group_id = name;
+  std::optional<model::GroupDescription> found = owner.groups().describe(name);
+  if (!found) {
+    // Before version 6 a group that does not exist is one that is dead.
+    group.state = "Dead";
+    return group;
+  }
+  group.state = std::string(found->state);
+  group.protocol_type = std::move(found->protocol_type);
+  group.protocol_name = std::move(found->protocol_name);
+  for (model::GroupDescription::Member& member : found->members) {
+    group.members.push_back({std::move(member.member_id), std::move(member.instance_id),
+                             std::move(member.client_id), std::move(member.client_host),
+                             std::move(member.metadata), std::move(member.assignment)});
+  }
+  return group;
+}
+
+ErrorCode delete_error(Errc code) {
+  if (code == Errc::not_found) return ErrorCode::group_id_not_found;
+  if (code == Errc::in_use) return ErrorCode::non_empty_group;
+  return ErrorCode::coordinator_not_available;
+}
+
+}  // namespace
+
+void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest& request) {
+  auto answer = gather_answer<wire::DescribeGroupsResponse>(call.reply);
+  CoreIndex home = call.service.home();
+  for (ByteView id : request.groups) {
+    answer->expect();
+    std::string name(id);
+    call.service.broker().at(id, [answer, home, name](broker::Broker& owner) mutable {
+      back_home(owner, home,
+                [answer = std::move(answer), group = describe(owner, name)]() mutable {
+                  answer->response.groups.push_back(std::move(group));
+                  answer->done();
+                });
+    });
+  }
+  answer->done();
+}
+
+void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request) {
+  std::vector<std::string> states(request.states_filter.begin(), request.states_filter.end());
+  call.service.broker().gather(
+      [](broker::Broker& owner) { return owner.groups().list(); },
+      [reply = call.reply,
+       states = std::move(states)](std::vector<std::vector<broker::Groups::Listed>> by_core) {
+        wire::ListGroupsResponse response;
+        for (auto& groups : by_core) {
+          for (broker::Groups::Listed& group : groups) {
+            bool wanted = states.empty() ||
+                          std::any_of(states.begin(), states.end(), [&](const std::string& state) {
+                            return same_word(state, group.state);
+                          });
+            if (!wanted) continue;
+            response.groups.push_back({std::move(group.group), std::move(group.protocol_type),
+                                       std::move(group.state), "classic"});
+          }
+        }
+        reply.send(response);
+      });
+}
+
+void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& request) {
+  auto answer = gather_answer<wire::DeleteGroupsResponse>(call.reply);
+  CoreIndex home = call.service.home();
+  for (ByteView id : request.groups) {
+    answer->expect();
+    std::string name(id);
+    call.service.broker().at(id, [answer, home, name](broker::Broker& owner) mutable {
+      auto finish = [&owner, home, answer = std::move(answer), name](ErrorCode code) {
+        back_home(owner, home, [answer, name, code] {
+          answer->response.results.push_back({name, wire_code(code)});
+          answer->done();
+        });
+      };
+      Result<broker::Commit> removed = owner.groups().remove(name);
+      if (!removed) return finish(delete_error(removed.error().code));
+      owner.when_durable(*removed, [finish](Result<broker::Durable> result) {
+        finish(result ? ErrorCode::none : delete_error(result.error().code));
+      });
+    });
+  }
+  answer->done();
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,61 @@
+// The handlers of all requests. Each is three steps: check, ask the broker, encode the answer.
+// A handler answers exactly once, now or later, through its call's Reply; the request's views end
+// with the handler's call.
+#pragma once
+
+#include "kafka/api_table.h"
+#include "kafka/wire/add_offsets_to_txn.gen.h"
+#include "kafka/wire/add_partitions_to_txn.gen.h"
+#include "kafka/wire/api_versions.gen.h"
+#include "kafka/wire/create_topics.gen.h"
+#include "kafka/wire/delete_groups.gen.h"
+#include "kafka/wire/delete_topics.gen.h"
+#include "kafka/wire/describe_cluster.gen.h"
+#include "kafka/wire/describe_configs.gen.h"
+#include "kafka/wire/describe_groups.gen.h"
+#include "kafka/wire/end_txn.gen.h"
+#include "kafka/wire/fetch.gen.h"
+#include "kafka/wire/find_coordinator.gen.h"
+#include "kafka/wire/heartbeat.gen.h"
+#include "kafka/wire/init_producer_id.gen.h"
+#include "kafka/wire/join_group.gen.h"
+#include "kafka/wire/leave_group.gen.h"
+#include "kafka/wire/list_groups.gen.h"
+#include "kafka/wire/list_offsets.gen.h"
+#include "kafka/wire/metadata.gen.h"
+#include "kafka/wire/offset_commit.gen.h"
+#include "kafka/wire/offset_fetch.gen.h"
+#include "kafka/wire/offset_for_leader_epoch.gen.h"
+#include "kafka/wire/produce.gen.h"
+#include "kafka/wire/sync_group.gen.h"
+#include "kafka/wire/txn_offset_commit.gen.h"
+
+namespace trv::kafka {
+
+void handle_produce(const Call& call, const wire::ProduceRequest& request);
+void handle_fetch(const Call& call, const wire::FetchRequest& request);
+void handle_list_offsets(const Call& call, const wire::ListOffsetsRequest& request);
+void handle_metadata(const Call& call, const wire::MetadataRequest& request);
+void handle_offset_commit(const Call& call, const wire::OffsetCommitRequest& request);
+void handle_offset_fetch(const Call& call, const wire::OffsetFetchRequest& request);
+void handle_find_coordinator(const Call& call, const wire::FindCoordinatorRequest& request);
+void handle_join_group(const Call& call, const wire::JoinGroupRequest& request);
+void handle_heartbeat(const Call& call, const wire::HeartbeatRequest& request);
+void handle_leave_group(const Call& call, const wire::LeaveGroupRequest& request);
+void handle_sync_group(const Call& call, const wire::SyncGroupRequest& request);
+void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest& request);
+void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request);
+void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& request);
+void handle_create_topics(const Call& call, const wire::CreateTopicsRequest& request);
+void handle_delete_topics(const Call& call, const wire::DeleteTopicsRequest& request);
+void handle_init_producer_id(const Call& call, const wire::InitProducerIdRequest& request);
+void handle_offset_for_leader_epoch(const Call& call, const wire::OffsetForLeaderEpochRequest& request);
+void handle_add_partitions_to_txn(const Call& call, const wire::AddPartitionsToTxnRequest& request);
+void handle_add_offsets_to_txn(const Call& call, const wire::AddOffsetsToTxnRequest& request);
+void handle_end_txn(const Call& call, const wire::EndTxnRequest& request);
+void handle_txn_offset_commit(const Call& call, const wire::TxnOffsetCommitRequest& request);
+void handle_describe_configs(const Call& call, const wire::DescribeConfigsRequest& request);
+void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& request);
+void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request);
+
+}  // namespace trv::kafka

@@ -1,0 +1,201 @@
+// Producer ids and transactions: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn.
+#include "broker/transactions.h"
+#include "kafka/errors.h"
+#include "kafka/handlers/handlers.h"
+#include "kafka/handlers/topic_places.h"
+
+namespace trv::kafka {
+namespace {
+
+using broker::Transactions;
+
+// Producers of older versions know a fenced producer as one with an old epoch.
+ErrorCode outcome_code(const Transactions::Outcome& outcome, bool knows_fenced) {
+  using model::TransactionError;
+  // The disk: the client looks for the coordinator and tries again.
+  if (outcome.failure) return ErrorCode::coordinator_not_available;
+  switch (outcome.error) {
+    case TransactionError::none:
+      return ErrorCode::none;
+    case TransactionError::invalid_request:
+      return ErrorCode::invalid_request;
+    case TransactionError::invalid_timeout:
+      return ErrorCode::invalid_transaction_timeout;
+    case TransactionError::concurrent:
+      return ErrorCode::concurrent_transactions;
+    case TransactionError::fenced:
+      return knows_fenced ? ErrorCode::producer_fenced : ErrorCode::invalid_producer_epoch;
+    case TransactionError::wrong_producer:
+      return ErrorCode::invalid_producer_id_mapping;
+    case TransactionError::invalid_state:
+      return ErrorCode::invalid_txn_state;
+    case TransactionError::too_many_partitions:
+      return ErrorCode::invalid_request;
+    case TransactionError::too_many_ids:
+      return ErrorCode::coordinator_not_available;
+  }
+  return ErrorCode::unknown_server_error;
+}
+
+// Runs `work(transactions, done)` on the owner of the transactional id and `answer(outcome)` here.
+template <class Work, class Answer>
+void coordinate(Service& service, const std::string& transactional_id, Work work, Answer answer) {
+  service.broker().at(transactional_id, [home = service.home(), work = std::move(work),
+                                         answer = std::move(answer)](broker::Broker& owner) mutable {
+    work(owner.transactions(),
+         [&owner, home, answer = std::move(answer)](Transactions::Outcome outcome) mutable {
+           back_home(owner, home,
+                     [answer = std::move(answer), outcome = std::move(outcome)]() mutable {
+                       answer(outcome);
+                     });
+         });
+  });
+}
+
+void send_identity(const Reply& reply, const Transactions::Outcome& outcome) {
+  wire::InitProducerIdResponse response;
+  ErrorCode code = outcome_code(outcome, reply.version() >= 4);
+  response.error_code = wire_code(code);
+  if (code == ErrorCode::none) {
+    response.producer_id = outcome.producer.id.value;
+    response.producer_epoch = outcome.producer.epoch;
+  }
+  reply.send(response);
+}
+
+struct AddWork {
+  std::string transactional_id;
+  model::ProducerIdentity producer;
+  std::vector<std::pair<std::string, std::vector<std::int32_t>>> topics;
+};
+
+// One code for all partitions.
+void send_added(const Reply& reply, const AddWork& work, ErrorCode code) {
+  wire::AddPartitionsToTxnResponse response;
+  for (const auto& [name, partitions] : work.topics) {
+    auto& topic = response.topics.emplace_back();
+    topic.name = name;
+    for (std::int32_t index : partitions) topic.partitions.push_back({index, wire_code(code)});
+  }
+  reply.send(response);
+}
+
+// Some partition does not exist: then none is added.
+bool refuse_unknown(const Reply& reply, const AddWork& work, const TopicPlaces& places) {
+  wire::AddPartitionsToTxnResponse response;
+  bool unknown = false;
+  for (const auto& [name, partitions] : work.topics) {
+    auto place = places.find(name);
+    auto& topic = response.topics.emplace_back();
+    topic.name = name;
+    for (std::int32_t index : partitions) {
+      bool exists = place != places.end() && place->second.has(index);
+      unknown = unknown || !exists;
+      topic.partitions.push_back({index, wire_code(exists ? ErrorCode::operation_not_attempted
+                                                          : ErrorCode::unknown_topic_or_partition)});
+    }
+  }
+  if (unknown) reply.send(response);
+  return unknown;
+}
+
+void add_known(Service& service, const Reply& reply, AddWork work) {
+  std::vector<model::TransactionPartition> partitions;
+  for (const auto& [name, indexes] : work.topics) {
+    for (std::int32_t index : indexes) partitions.push_back({name, PartitionIndex(index)});
+  }
+  std::string id = work.transactional_id;
+  coordinate(
+      service, id,
+      [id, producer = work.producer, partitions = std::move(partitions)](
+          Transactions& transactions, Transactions::Done done) {
+        transactions.add_partitions(id, producer, partitions, std::move(done));
+      },
+      [reply, work = std::move(work)](const Transactions::Outcome& outcome) {
+        send_added(reply, work, outcome_code(outcome, reply.version() >= 2));
+      });
+}
+
+}  // namespace
+
+void handle_init_producer_id(const Call& call, const wire::InitProducerIdRequest& request) {
+  Reply reply = call.reply;
+  if (!request.transactional_id) {
+    call.service.broker().transactions().init_idempotent(
+        [reply](const Transactions::Outcome& outcome) { send_identity(reply, outcome); });
+    return;
+  }
+  std::string id(*request.transactional_id);
+  std::optional<model::ProducerIdentity> expected;
+  if (request.producer_id != -1) {
+    expected = model::ProducerIdentity{ProducerId(request.producer_id), request.producer_epoch};
+  }
+  coordinate(
+      call.service, id,
+      [id, expected, timeout = std::chrono::milliseconds(request.transaction_timeout_ms)](
+          Transactions& transactions, Transactions::Done done) {
+        transactions.init(id, timeout, expected, std::move(done));
+      },
+      [reply](const Transactions::Outcome& outcome) { send_identity(reply, outcome); });
+}
+
+void handle_add_partitions_to_txn(const Call& call,
+                                  const wire::AddPartitionsToTxnRequest& request) {
+  AddWork work;
+  work.transactional_id = std::string(request.transactional_id);
+  work.producer = {ProducerId(request.producer_id), request.producer_epoch};
+  std::vector<std::string> names;
+  for (const auto& topic : request.topics) {
+    names.emplace_back(topic.name);
+    work.topics.emplace_back(std::string(topic.name), topic.partitions);
+  }
+  Service& service = call.service;
+  find_topic_places(service, std::move(names),
+                    [&service, reply = call.reply,
+                     work = std::move(work)](const TopicPlaces& places) mutable {
+                      if (refuse_unknown(reply, work, places)) return;
+                      add_known(service, reply, std::move(work));
+                    });
+}
+
+void handle_add_offsets_to_txn(const Call& call, const wire::AddOffsetsToTxnRequest& request) {
+  Reply reply = call.reply;
+  if (request.group_id.empty()) {
+    wire::AddOffsetsToTxnResponse response;
+    response.error_code = wire_code(ErrorCode::invalid_group_id);
+    reply.send(response);
+    return;
+  }
+  std::string id(request.transactional_id);
+  model::ProducerIdentity producer{ProducerId(request.producer_id), request.producer_epoch};
+  coordinate(
+      call.service, id,
+      [id, producer, group = std::string(request.group_id)](Transactions& transactions,
+                                                            Transactions::Done done) {
+        transactions.add_group(id, producer, group, std::move(done));
+      },
+      [reply](const Transactions::Outcome& outcome) {
+        wire::AddOffsetsToTxnResponse response;
+        response.error_code = wire_code(outcome_code(outcome, reply.version() >= 2));
+        reply.send(response);
+      });
+}
+
+void handle_end_txn(const Call& call, const wire::EndTxnRequest& request) {
+  Reply reply = call.reply;
+  std::string id(request.transactional_id);
+  model::ProducerIdentity producer{ProducerId(request.producer_id), request.producer_epoch};
+  coordinate(
+      call.service, id,
+      [id, producer, commit = request.committed](Transactions& transactions,
+                                                 Transactions::Done done) {
+        transactions.end(id, producer, commit, std::move(done));
+      },
+      [reply](const Transactions::Outcome& outcome) {
+        wire::EndTxnResponse response;
+        response.error_code = wire_code(outcome_code(outcome, reply.version() >= 2));
+        reply.send(response);
+      });
+}
+
+}  // namespace trv::kafka

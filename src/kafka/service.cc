@@ -1,0 +1,28 @@
+#include "kafka/service.h"
+
+#include "kafka/handlers/fetch_run.h"
+
+namespace trv::kafka {
+
+Service::Service(broker::Broker& broker, Options options)
+    : broker_(broker), options_(std::move(options)) {}
+
+Service::~Service() = default;
+
+void Service::remove(ConnectionId id) {
+  sessions_.erase(id);
+  std::erase_if(fetches_, [id](const auto& entry) { return entry.second->connection() == id; });
+}
+
+FetchRun& Service::add_fetch(std::uint64_t id, std::unique_ptr<FetchRun> run) {
+  return *(fetches_[id] = std::move(run));
+}
+
+FetchRun* Service::find_fetch(std::uint64_t id) {
+  auto it = fetches_.find(id);
+  return it == fetches_.end() ? nullptr : it->second.get();
+}
+
+void Service::forget_fetch(std::uint64_t id) { fetches_.erase(id); }
+
+}  // namespace trv::kafka

@@ -1,0 +1,72 @@
+#include "kafka/session.h"
+
+#include "kafka/api_table.h"
+#include "kafka/reply.h"
+#include "kafka/wire/frame.h"
+
+namespace trv::kafka {
+
+Session::Session(Service& service, ConnectionId id, Peer peer, Output output,
+                 std::function<void()> changed)
+    : service_(service),
+      id_(id),
+      peer_(std::move(peer)),
+      output_(std::move(output)),
+      changed_(std::move(changed)) {
+  service_.add(id_, *this);
+}
+
+Session::~Session() { service_.remove(id_); }
+
+bool Session::on_frame(ByteView frame) {
+  ByteReader in(frame);
+  wire::RequestHeader header = wire::read_header_begin(in);
+  if (!in.ok() || ended_) return false;
+  const ApiRow* row = find_api(header.key);
+  if (row == nullptr) return false;
+  std::uint64_t slot = first_slot_ + slots_.size();
+  if (header.key == wire::ApiVersionsApi::key && header.version > row->version_max) {
+    // The one question that is answered in a version that both know: which versions there are.
+    header.version = 0;
+    slots_.emplace_back();
+    refuse_api_versions(Reply(service_, id_, slot, header, false, false), *row);
+    return true;
+  }
+  if (header.version < row->version_served_min || header.version > row->version_max) return false;
+  bool flexible = header.version >= row->flexible_from;
+  wire::read_header_end(in, flexible, header);
+  if (!in.ok()) return false;
+  // The answer to ApiVersions never has tagged fields in its header.
+  bool tagged_header = flexible && header.key != wire::ApiVersionsApi::key;
+  Call call{service_, *this, header, in.rest(), flexible,
+            Reply(service_, id_, slot, header, flexible, tagged_header)};
+  slots_.emplace_back();
+  return row->run(call) && !ended_;
+}
+
+void Session::finish(std::uint64_t slot, wire::EncodedMessage message) {
+  TRV_ASSERT(slot >= first_slot_ && slot - first_slot_ < slots_.size());
+  std::optional<wire::EncodedMessage>& place = slots_[slot - first_slot_];
+  TRV_ASSERT(!place);
+  place = std::move(message);
+  if (slot == first_slot_) release();
+}
+
+void Session::release() {
+  bool was_full = full();
+  while (!slots_.empty() && slots_.front()) {
+    wire::EncodedMessage message = std::move(*slots_.front());
+    slots_.pop_front();
+    ++first_slot_;
+    if (!message.text.empty() && !ended_) output_(std::move(message));
+  }
+  if (was_full && !full()) changed_();
+}
+
+void Session::end() {
+  if (ended_) return;
+  ended_ = true;
+  changed_();
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,66 @@
+// Session: one Kafka connection without its socket: frames in, answers out in the order of their
+// requests.
+//
+// Owner: the Connection, on its core. Requests are handled as they come, several at a time: a
+// produce waits for the disk and a fetch for data while later requests are already worked on. Each
+// request takes a slot when it arrives; answers leave when all slots before have left.
+//
+// Invariants: slots_ are consecutive numbers from first_slot_ on; the front one is not ready.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "kafka/service.h"
+#include "kafka/wire/codec.h"
+
+namespace trv::kafka {
+
+// Requests of one connection that wait for their answer, at most; then it is not read from.
+inline constexpr std::size_t answers_waiting_max = 128;
+
+class Session {
+ public:
+  struct Peer {
+    std::string host;             // address of the client
+    std::string advertised_host;  // where this client is told to find us
+    std::uint16_t advertised_port = 0;
+  };
+  using Output = std::function<void(wire::EncodedMessage)>;
+  // `changed` runs when full() has become false or ended() true.
+  Session(Service& service, ConnectionId id, Peer peer, Output output,
+          std::function<void()> changed);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Handles one frame, valid during the call. False: the connection must be closed.
+  bool on_frame(ByteView frame);
+  bool full() const { return slots_.size() >= answers_waiting_max; }
+  bool ended() const { return ended_; }
+  bool waiting() const { return !slots_.empty(); }
+
+  // The answer of a slot; empty text when there is none to send.
+  void finish(std::uint64_t slot, wire::EncodedMessage message);
+  void end();
+
+  Service& service() { return service_; }
+  ConnectionId id() const { return id_; }
+  const Peer& peer() const { return peer_; }
+
+ private:
+  void release();
+
+  Service& service_;
+  ConnectionId id_;
+  Peer peer_;
+  Output output_;
+  std::function<void()> changed_;
+  std::deque<std::optional<wire::EncodedMessage>> slots_;
+  std::uint64_t first_slot_ = 0;
+  bool ended_ = false;
+};
+
+}  // namespace trv::kafka

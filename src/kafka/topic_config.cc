@@ -1,0 +1,182 @@
+#include "kafka/topic_config.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <limits>
+
+namespace trv::kafka {
+namespace {
+
+constexpr std::int64_t int32_max = std::numeric_limits<std::int32_t>::max();
+constexpr std::int64_t int64_max = std::numeric_limits<std::int64_t>::max();
+constexpr std::string_view int64_max_text = "9223372036854775807";
+
+constexpr TopicConfig number32(std::string_view name, std::string_view value, std::int64_t min) {
+  return {name, ConfigType::int32, value, min, int32_max};
+}
+constexpr TopicConfig number64(std::string_view name, std::string_view value, std::int64_t min) {
+  return {name, ConfigType::int64, value, min, int64_max};
+}
+// Limits that are not enforced here may only be set to "no limit".
+constexpr TopicConfig unlimited64(std::string_view name) {
+  return {name, ConfigType::int64, int64_max_text, int64_max, int64_max};
+}
+constexpr TopicConfig boolean(std::string_view name, std::string_view value,
+                              std::string_view words = "true|false") {
+  return {name, ConfigType::boolean, value, 0, 0, words};
+}
+constexpr TopicConfig word(std::string_view name, std::string_view value, std::string_view words) {
+  return {name, ConfigType::string, value, 0, 0, words};
+}
+
+// In the order of their names.
+constexpr std::array configs{
+    TopicConfig{"cleanup.policy", ConfigType::list, "delete", 0, 0, "delete|compact"},
+    word("compression.type", "producer", "producer"),
+    number64("delete.retention.ms", "86400000", 0),
+    number64("file.delete.delay.ms", "60000", 0),
+    number64("flush.messages", int64_max_text, 1),
+    number64("flush.ms", int64_max_text, 0),
+    number32("index.interval.bytes", "4096", 0),
+    number64("max.compaction.lag.ms", int64_max_text, 1),
+    number32("max.message.bytes", "1048588", 0),
+    boolean("message.downconversion.enable", "true"),
+    word("message.format.version", "3.0-IV1", ""),
+    // The one limit on timestamps that there is, the same for all topics.
+    TopicConfig{"message.timestamp.after.max.ms", ConfigType::int64, "3600000", 3'600'000,
+                3'600'000},
+    unlimited64("message.timestamp.before.max.ms"),
+    unlimited64("message.timestamp.difference.max.ms"),
+    word("message.timestamp.type", "CreateTime", "CreateTime|LogAppendTime"),
+    TopicConfig{"min.cleanable.dirty.ratio", ConfigType::real, "0.5"},
+    number64("min.compaction.lag.ms", "0", 0),
+    number32("min.insync.replicas", "1", 1),
+    boolean("preallocate", "false"),
+    boolean("remote.storage.enable", "false", "false"),
+    number64("retention.bytes", "-1", -1),
+    number64("retention.ms", "-1", -1),
+    number32("segment.bytes", "1073741824", 14),
+    number32("segment.index.bytes", "10485760", 4),
+    number64("segment.jitter.ms", "0", 0),
+    number64("segment.ms", "604800000", 1),
+    boolean("unclean.leader.election.enable", "false"),
+};
+
+static_assert(std::is_sorted(configs.begin(), configs.end(),
+                             [](const TopicConfig& a, const TopicConfig& b) {
+                               return a.name < b.name;
+                             }));
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  return text;
+}
+
+bool contains_word(std::string_view words, std::string_view word_wanted) {
+  while (!words.empty()) {
+    std::size_t bar = std::min(words.find('|'), words.size());
+    if (words.substr(0, bar) == word_wanted) return true;
+    words.remove_prefix(std::min(bar + 1, words.size()));
+  }
+  return false;
+}
+
+bool valid_number(const TopicConfig& config, std::string_view value, std::int64_t& number) {
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  return error == std::errc() && end == value.data() + value.size() && number >= config.min &&
+         number <= config.max;
+}
+
+// min.cleanable.dirty.ratio is the only one: between 0 and 1.
+bool valid_real(std::string_view value) {
+  double number = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  return error == std::errc() && end == value.data() + value.size() && number >= 0 && number <= 1;
+}
+
+bool valid_list(const TopicConfig& config, std::string_view value) {
+  if (value.empty()) return false;
+  while (!value.empty()) {
+    std::size_t comma = std::min(value.find(','), value.size());
+    if (!contains_word(config.words, trimmed(value.substr(0, comma)))) return false;
+    value.remove_prefix(std::min(comma + 1, value.size()));
+  }
+  return true;
+}
+
+bool valid(const TopicConfig& config, std::string_view value, std::int64_t& number) {
+  switch (config.type) {
+    case ConfigType::boolean:
+    case ConfigType::string:
+      return config.words.empty() || contains_word(config.words, value);
+    case ConfigType::int32:
+    case ConfigType::int64:
+      return valid_number(config, value, number);
+    case ConfigType::real:
+      return valid_real(value);
+    case ConfigType::list:
+      return valid_list(config, value);
+  }
+  return false;
+}
+
+}  // namespace
+
+std::span<const TopicConfig> topic_configs() { return configs; }
+
+const TopicConfig* find_topic_config(std::string_view name) {
+  auto it = std::lower_bound(configs.begin(), configs.end(), name,
+                             [](const TopicConfig& c, std::string_view n) { return c.name < n; });
+  return it == configs.end() || it->name != name ? nullptr : &*it;
+}
+
+Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
+                          std::optional<std::string_view> value) {
+  const TopicConfig* config = find_topic_config(name);
+  if (config == nullptr) {
+    return Error{Errc::invalid_argument, "Unknown topic config name: " + std::string(name)};
+  }
+  if (!value) {
+    return Error{Errc::invalid_argument, "Null value not supported for topic config: " +
+                                             std::string(name)};
+  }
+  std::int64_t number = 0;
+  std::string_view text = trimmed(*value);
+  if (!valid(*config, text, number)) {
+    return Error{Errc::invalid_argument, "Invalid or unsupported value " + std::string(text) +
+                                             " for configuration " + std::string(name)};
+  }
+  if (name == "retention.ms") settings.retention_ms = number;
+  if (name == "retention.bytes") settings.retention_bytes = number;
+  if (name == "max.message.bytes") settings.batch_size_max = static_cast<std::int32_t>(number);
+  if (name == "message.timestamp.type") settings.append_time = text == "LogAppendTime";
+  auto it = std::find_if(settings.given.begin(), settings.given.end(),
+                         [&](const auto& entry) { return entry.first == name; });
+  if (it == settings.given.end()) {
+    settings.given.emplace_back(name, text);
+  } else {
+    it->second = text;
+  }
+  return {};
+}
+
+ConfigValue topic_config_value(const model::TopicSettings& settings, const TopicConfig& config) {
+  for (const auto& [name, value] : settings.given) {
+    if (name == config.name) return {value, true};
+  }
+  // What another protocol has set counts as given, too.
+  if (config.name == "retention.ms" && settings.retention_ms >= 0) {
+    return {std::to_string(settings.retention_ms), true};
+  }
+  if (config.name == "retention.bytes" && settings.retention_bytes >= 0) {
+    return {std::to_string(settings.retention_bytes), true};
+  }
+  if (config.name == "message.timestamp.type" && settings.append_time) {
+    return {"LogAppendTime", true};
+  }
+  return {std::string(config.default_value), false};
+}
+
+}  // namespace trv::kafka

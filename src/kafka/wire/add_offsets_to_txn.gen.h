@@ -1,0 +1,32 @@
+// Generated from schema/kafka by tools/gen/kafka_gen.py. Do not edit.
+#pragma once
+
+#include "kafka/wire/codec.h"
+
+namespace trv::kafka::wire {
+
+struct AddOffsetsToTxnRequest {
+  ByteView transactional_id;
+  std::int64_t producer_id = 0;
+  std::int16_t producer_epoch = 0;
+  ByteView group_id;
+};
+
+struct AddOffsetsToTxnResponse {
+  std::int32_t throttle_time_ms = 0;
+  std::int16_t error_code = 0;
+};
+
+struct AddOffsetsToTxnApi {
+  static constexpr std::int16_t key = 25;
+  static constexpr std::int16_t version_min = 0;
+  static constexpr std::int16_t version_max = 4;
+  static constexpr std::int16_t flexible_from = 3;
+  using Request = AddOffsetsToTxnRequest;
+  using Response = AddOffsetsToTxnResponse;
+};
+
+void decode(Decoder& in, AddOffsetsToTxnRequest& out);
+void encode(Encoder& out, const AddOffsetsToTxnResponse& in);
+
+}  // namespace trv::kafka::wire
