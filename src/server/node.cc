@@ -1,0 +1,336 @@
+#include "server/node.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "amqp/convert.h"
+#include "amqp/listener.h"
+#include "base/log.h"
+#include "broker/broker.h"
+#include "io/posix.h"
+#include "kafka/convert.h"
+#include "kafka/listener.h"
+#include "redis/convert.h"
+#include "redis/listener.h"
+#include "runtime/core.h"
+#include "runtime/offload_pool.h"
+#include "runtime/process.h"
+#include "server/checkpointer.h"
+#include "server/cluster_id.h"
+#include "storage/store.h"
+
+namespace trv::server {
+
+namespace {
+
+// How long stop() waits for peers to take what they were sent and to hang up.
+constexpr std::chrono::milliseconds drain_time_max{500};
+constexpr std::chrono::milliseconds drain_check_interval{5};
+// Closures that cross from core to core and back have ended after this many visits of each.
+constexpr int settling_visits = 3;
+
+// Runs every recovered change on the broker that owns its shard.
+class Replay final : public storage::RecoveryVisitor {
+ public:
+  explicit Replay(const std::vector<broker::Broker*>& brokers) : brokers_(brokers) {}
+  Status on_checkpoint(ShardId shard, ByteView state) override {
+    return owner_of(shard).restore_shard(shard, state);
+  }
+  Status on_entry(storage::EntryKind kind, ShardId shard, ByteView payload,
+                  BlobRange where) override {
+    return owner_of(shard).apply(kind, shard, payload, where);
+  }
+
+ private:
+  broker::Broker& owner_of(ShardId shard) {
+    return *brokers_[brokers_.front()->owner_of(shard).value];
+  }
+  const std::vector<broker::Broker*>& brokers_;
+};
+
+void log_recovery(const storage::RecoveryReport& report, std::chrono::milliseconds time) {
+  for (const storage::Damage& tail : report.torn_tails) {
+    log::info("cut off an unfinished write in segment {:016x} at {}: {}", tail.segment,
+              tail.position, tail.what);
+  }
+  for (const storage::Damage& damage : report.damaged) {
+    log::error("damaged data in segment {:016x} at {}: {}", damage.segment, damage.position,
+               damage.what);
+  }
+  log::info("recovered {} changes ({} bytes) from {} segments in {} ms", report.entries,
+            report.bytes, report.segments, time.count());
+}
+
+// `option` is what the user would change.
+Error port_error(const Error& error, std::string_view option) {
+  std::string advice;
+  if (error.code == Errc::in_use) {
+    advice = fmt::format("; is another server running? --{} chooses another port", option);
+  }
+  return {error.code, error.message + advice};
+}
+
+}  // namespace
+
+struct Node::State {
+  // One core and what lives on it; destroyed from the last member to the first.
+  struct Lane {
+    std::unique_ptr<runtime::Core> core;
+    std::unique_ptr<broker::Broker> broker;
+    std::unique_ptr<amqp::Server> amqp;
+    std::unique_ptr<redis::Server> redis;
+    std::unique_ptr<kafka::Server> kafka;
+    std::unique_ptr<runtime::CoreThread> thread;
+  };
+
+  config::Config config;
+  amqp::AmqpCodec message_codec;
+  redis::FieldsCodec fields_codec;
+  kafka::BatchCodec batch_codec;
+  std::unique_ptr<io::Directory> directory;
+  std::unique_ptr<storage::Store> store;
+  std::unique_ptr<runtime::OffloadPool> pool;
+  std::vector<Lane> lanes;
+  std::unique_ptr<Checkpointer> checkpointer;  // on the first lane's core
+  Ports ports;
+
+  ~State() { tear_down(); }
+
+  Status open_store();
+  Status build_brokers();
+  Status recover();
+  Status open_listeners();
+  Status start_journals();
+  void run_cores();
+
+  // Runs `work(lane)` on every core, one after the other.
+  template <class F>
+  void on_every_core(F work);
+  void drain();
+  Status stop();
+  void tear_down();
+};
+
+Status Node::State::open_store() {
+  auto opened = io::open_posix_directory(config.data_dir);
+  if (!opened) {
+    return Error{opened.error().code, "data-dir: " + opened.error().message};
+  }
+  directory = std::move(*opened);
+  storage::JournalOptions options;
+  options.segment_size = config.segment_size;
+  options.sync_interval = config.sync_interval;
+  auto store_opened = storage::Store::open(*directory, options);
+  if (store_opened) {
+    store = std::move(*store_opened);
+    return {};
+  }
+  const Error& error = store_opened.error();
+  if (error.code == Errc::in_use) {
+    return Error{error.code,
+                 fmt::format("data-dir: {} is in use by another process", config.data_dir)};
+  }
+  return Error{error.code, fmt::format("data-dir: {}: {}", config.data_dir, error.message)};
+}
+
+Status Node::State::build_brokers() {
+  auto cluster_id = ensure_cluster_id(*directory);
+  if (!cluster_id) return Error{cluster_id.error().code, "data-dir: " + cluster_id.error().message};
+  broker::BrokerOptions options;
+  options.durability = config.durability;
+  options.message_size_max = config.message_size_max;
+  options.auto_partition_count = config.kafka_topic_partitions;
+  options.cluster_id = *cluster_id;
+  broker::Codecs codecs{&batch_codec, &message_codec, &fields_codec};
+
+  pool = std::make_unique<runtime::OffloadPool>();
+  std::vector<broker::Broker*> brokers;
+  for (int i = 0; i < config.shards; ++i) {
+    Lane& lane = lanes.emplace_back();
+    lane.core =
+        std::make_unique<runtime::Core>(CoreIndex(static_cast<std::uint16_t>(i)), pool.get());
+    lane.broker = std::make_unique<broker::Broker>(*lane.core, options, codecs);
+    brokers.push_back(lane.broker.get());
+  }
+  for (broker::Broker* broker : brokers) broker->connect(brokers);
+  return {};
+}
+
+Status Node::State::recover() {
+  auto begun = runtime::steady_now();
+  std::vector<broker::Broker*> brokers;
+  for (Lane& lane : lanes) brokers.push_back(lane.broker.get());
+  Replay replay(brokers);
+  auto report = store->recover(replay);
+  if (!report) {
+    return Error{report.error().code, fmt::format("data-dir: recovering {}: {}", config.data_dir,
+                                                  report.error().message)};
+  }
+  log_recovery(*report, std::chrono::duration_cast<std::chrono::milliseconds>(
+                            runtime::steady_now() - begun));
+  return {};
+}
+
+// Before the cores run, so that no connection meets a half-built node.
+Status Node::State::open_listeners() {
+  ports = {config.amqp_port, config.redis_port, config.kafka_port};
+  bool shared = lanes.size() > 1;
+  for (Lane& lane : lanes) {
+    // The first core may have been given a free port; the others share it.
+    amqp::Options amqp_options;
+    amqp_options.bind = config.bind;
+    amqp_options.port = ports.amqp;
+    amqp_options.shared = shared;
+    amqp_options.version = TRV_VERSION;
+    auto amqp = amqp::Server::open(*lane.core, *lane.broker, amqp_options);
+    if (!amqp) return port_error(amqp.error(), "amqp-port");
+    lane.amqp = std::move(*amqp);
+    ports.amqp = lane.amqp->port();
+
+    redis::Options redis_options;
+    redis_options.bind = config.bind;
+    redis_options.port = ports.redis;
+    redis_options.shared = shared;
+    auto redis = redis::Server::open(*lane.core, *lane.broker, redis_options);
+    if (!redis) return port_error(redis.error(), "redis-port");
+    lane.redis = std::move(*redis);
+    ports.redis = lane.redis->port();
+
+    kafka::Options kafka_options;
+    kafka_options.bind = config.bind;
+    kafka_options.port = ports.kafka;
+    kafka_options.shared = shared;
+    kafka_options.advertised_host = config.advertised_host;
+    auto kafka = kafka::Server::open(*lane.core, *lane.broker, kafka_options);
+    if (!kafka) return port_error(kafka.error(), "kafka-port");
+    lane.kafka = std::move(*kafka);
+    ports.kafka = lane.kafka->port();
+  }
+  std::vector<amqp::Server*> amqp_servers;
+  std::vector<redis::Server*> redis_servers;
+  std::vector<kafka::Server*> kafka_servers;
+  for (Lane& lane : lanes) {
+    amqp_servers.push_back(lane.amqp.get());
+    redis_servers.push_back(lane.redis.get());
+    kafka_servers.push_back(lane.kafka.get());
+  }
+  for (Lane& lane : lanes) {
+    lane.amqp->connect(amqp_servers);
+    lane.redis->connect(redis_servers);
+    lane.kafka->connect(kafka_servers);
+  }
+  return {};
+}
+
+Status Node::State::start_journals() {
+  std::vector<std::unique_ptr<storage::Journal>> journals;
+  for (Lane& lane : lanes) {
+    auto journal = store->open_lane(
+        lane.core->index(),
+        [core = lane.core.get()](UniqueFunction<void()> blocking, UniqueFunction<void()> done) {
+          core->offload(std::move(blocking), std::move(done));
+        });
+    if (!journal) {
+      return Error{journal.error().code,
+                   "data-dir: opening the journal: " + journal.error().message};
+    }
+    journals.push_back(std::move(*journal));
+  }
+  std::vector<broker::Broker*> brokers;
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    lanes[i].broker->start(std::move(journals[i]));
+    brokers.push_back(lanes[i].broker.get());
+  }
+  checkpointer = std::make_unique<Checkpointer>(*store, std::move(brokers));
+  checkpointer->start();
+  return {};
+}
+
+void Node::State::run_cores() {
+  for (Lane& lane : lanes) lane.thread = std::make_unique<runtime::CoreThread>(*lane.core);
+}
+
+template <class F>
+void Node::State::on_every_core(F work) {
+  for (Lane& lane : lanes) lane.thread->call([&lane, &work] { work(lane); });
+}
+
+void Node::State::drain() {
+  auto until = runtime::steady_now() + drain_time_max;
+  for (;;) {
+    std::size_t open = 0;
+    on_every_core([&open](Lane& lane) { open += lane.core->stream_count(); });
+    if (open == 0) return;
+    if (runtime::steady_now() >= until) {
+      log::debug("{} connections have not ended by themselves", open);
+      return;
+    }
+    runtime::pause_thread(drain_check_interval);
+  }
+}
+
+Status Node::State::stop() {
+  lanes.front().thread->call([this] { checkpointer->stop(); });
+  on_every_core([](Lane& lane) {
+    lane.amqp->stop();
+    lane.redis->stop();
+    lane.kafka->stop();
+  });
+  drain();
+  for (int i = 0; i < settling_visits; ++i) on_every_core([](Lane&) {});
+
+  std::vector<Status> closed;
+  on_every_core([&closed](Lane& lane) {
+    closed.push_back(lane.broker->stop());
+    // Nothing runs on this core after this closure, so nothing meets a broker without a journal.
+    lane.core->stop();
+  });
+  tear_down();
+  for (const Status& status : closed) {
+    if (!status)
+      return Error{status.error().code, "closing the journal: " + status.error().message};
+  }
+  return {};
+}
+
+// In reverse order of building, whatever was built. The cores do not run any more, or never did.
+void Node::State::tear_down() {
+  for (Lane& lane : lanes) {
+    lane.thread.reset();  // waits for its end
+  }
+  if (pool) pool->stop();
+  checkpointer.reset();
+  for (Lane& lane : lanes) {
+    lane.kafka.reset();
+    lane.redis.reset();
+    lane.amqp.reset();
+  }
+  for (Lane& lane : lanes) lane.broker.reset();
+  lanes.clear();
+  pool.reset();
+  store.reset();
+  directory.reset();
+}
+
+Node::Node(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Node::~Node() = default;
+const Ports& Node::ports() const { return state_->ports; }
+Status Node::stop() { return state_->stop(); }
+
+Result<std::unique_ptr<Node>> Node::start(const config::Config& config) {
+  auto state = std::make_unique<State>();
+  state->config = config;
+  for (auto step : {&State::open_store, &State::build_brokers, &State::recover,
+                    &State::open_listeners, &State::start_journals}) {
+    if (Status done = (state.get()->*step)(); !done) return done.error();
+  }
+  state->run_cores();
+  log::info("listening on {}: AMQP 0-9-1 on {}, Redis on {}, Kafka on {}", config.bind,
+            state->ports.amqp, state->ports.redis, state->ports.kafka);
+  return std::unique_ptr<Node>(new Node(std::move(state)));
+}
+
+}  // namespace trv::server
