@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""kill -9 at random moments under load on all three protocols at once; what was acknowledged must be there afterwards.
+
+  crashtest.py [--cycles 100] [--seed S] [--durability fsync] [--shards N] [--ledger] [--expect-loss]
+
+Six clients (two processes for each protocol: workers.py, kafka_workers.py) work for 50 to 800 ms, the broker is killed
+and started again on the same data directory (sometimes killed a second time while it recovers), and every client checks
+its own history (histcheck.py). The data directory of a failing cycle is kept, with the seed in its name.
+--expect-loss turns the verdict round: the negative control, with --durability memory, must find violations.
+"""
+
+import argparse
+import datetime
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import harness  # noqa: E402
+import kafka_workers  # noqa: E402
+from workers import make_workers  # noqa: E402
+
+LOAD_SECONDS = (0.05, 0.8)
+CHECK_SECONDS_MAX = 60
+LEDGER = harness.REPO / "docs" / "reliability" / "LEDGER.md"
+FAILED = harness.REPO / "build" / "crash"
+
+
+def worker_main(make, pipe):
+    """The life of one client process: load, check, load, check, ... until told to end."""
+    worker = make()
+    while True:
+        command, *arguments = pipe.recv()
+        try:
+            if command == "end":
+                pipe.send(("counts", worker.counts()))
+                return
+            if command == "load":
+                try:
+                    worker.load(*arguments, stopped=lambda: pipe.poll(0))
+                except kafka_workers.TransactionLost:
+                    pass
+            elif command == "check":
+                pipe.send(("faults", worker.check(*arguments)))
+        except Exception:
+            # A client that fails in an unforeseen way is a finding, with its cycle.
+            text = f"the client failed in {command}:\n{traceback.format_exc()}"
+            if command == "load":
+                pipe.recv()
+            pipe.send(("faults", [text]))
+
+
+class Clients:
+    def __init__(self, seed):
+        self.pipes = {}
+        self.processes = {}
+        context = multiprocessing.get_context("fork")
+        for name, make in make_workers(seed).items():
+            ours, theirs = context.Pipe()
+            process = context.Process(target=worker_main, args=(make, theirs), name=name, daemon=True)
+            process.start()
+            theirs.close()
+            self.pipes[name], self.processes[name] = ours, process
+
+    def load(self, ports):
+        for pipe in self.pipes.values():
+            pipe.send(("load", ports))
+
+    def check(self, ports, final=False):
+        for pipe in self.pipes.values():
+            pipe.send(("check", ports, final))
+        return [f"{name}: {fault}" for name in self.pipes for fault in self._answer(name)]
+
+    def _answer(self, name):
+        if not self.pipes[name].poll(CHECK_SECONDS_MAX):
+            return [f"no answer within {CHECK_SECONDS_MAX} s of the restart"]
+        try:
+            return self.pipes[name].recv()[1]
+        except EOFError:
+            return ["the client process ended"]
+
+    def end(self):
+        counts = {}
+        for name, pipe in self.pipes.items():
+            try:
+                pipe.send(("end",))
+                if pipe.poll(10):
+                    for key, value in pipe.recv()[1].items():
+                        counts[key] = counts.get(key, 0) + value
+            except (OSError, EOFError):
+                counts[f"{name} ended"] = 1
+        for process in self.processes.values():
+            process.join(2)
+            if process.is_alive():
+                process.kill()
+        return counts
+
+
+class Campaign:
+    def __init__(self, options):
+        self.options = options
+        self.random = random.Random(options.seed)
+        self.broker = harness.Broker(shards=options.shards, durability=options.durability)
+        self.broker.keep_ports = True
+        self.start_seconds = []
+        self.faults = []
+        self.cycles = 0
+
+    def run(self):
+        self.broker.start()
+        clients = Clients(self.options.seed)
+        try:
+            for self.cycles in range(1, self.options.cycles + 1):
+                faults = self._cycle(clients)
+                self.faults += [f"cycle {self.cycles}: {fault}" for fault in faults]
+                if self.options.verbose:
+                    print(f"cycle {self.cycles}: {len(faults)} violations, start "
+                          f"{self.start_seconds[-1] * 1000:.0f} ms", flush=True)
+                if faults and not self.options.keep_going:
+                    self._keep()
+                    break
+            if not self.faults:
+                self.faults += [f"final: {fault}" for fault in clients.check(self.broker.ports, True)]
+        except harness.BrokerError as error:
+            self.faults.append(f"cycle {self.cycles}: {error}")
+            self._keep()
+        finally:
+            counts = clients.end()
+            try:
+                self.broker.close()
+            except harness.BrokerError as error:
+                self.faults.append(str(error))
+        return counts
+
+    def _cycle(self, clients):
+        clients.load(self.broker.ports)
+        time.sleep(self.random.uniform(*LOAD_SECONDS))
+        self.broker.check_alive()
+        self.broker.kill()
+        if self.random.random() < 0.1:
+            self._kill_while_starting()
+        self.broker.start()
+        self.start_seconds.append(self.broker.start_seconds)
+        return clients.check(self.broker.ports)
+
+    def _kill_while_starting(self):
+        with open(self.broker.log_file, "ab") as log:
+            process = subprocess.Popen(self.broker.command(), stdout=log, stderr=subprocess.STDOUT,
+                                       stdin=subprocess.DEVNULL)
+        time.sleep(self.random.uniform(0, 0.05))
+        process.kill()
+        process.wait()
+
+    def _keep(self):
+        FAILED.mkdir(parents=True, exist_ok=True)
+        target = FAILED / f"seed{self.options.seed}-cycle{self.cycles}"
+        shutil.rmtree(target, ignore_errors=True)
+        shutil.copytree(self.broker.root, target)
+        print(f"kept: {target}")
+
+
+def note_in_ledger(options, campaign, counts, took):
+    LEDGER.parent.mkdir(parents=True, exist_ok=True)
+    if not LEDGER.exists():
+        LEDGER.write_text("# Reliability ledger\n\nCampaigns that were run, with what they found. Newest last. Written by "
+                          "the tools themselves.\n\n| date | campaign | settings | acknowledged | violations |\n"
+                          "|---|---|---|---|---|\n")
+    with open(LEDGER, "a") as ledger:
+        ledger.write(f"| {datetime.date.today()} | kill -9, {campaign.cycles} cycles | seed {options.seed}, "
+                     f"{options.durability}, {options.shards} shard(s), {took:.0f} s | "
+                     f"{sum(counts.values()):,} operations | {len(campaign.faults)} |\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
+    parser.add_argument("--durability", default="fsync")
+    parser.add_argument("--shards", type=int, default=2)
+    parser.add_argument("--keep-going", action="store_true")
+    parser.add_argument("--expect-loss", action="store_true")
+    parser.add_argument("--ledger", action="store_true", help=f"append a line to {LEDGER.relative_to(harness.REPO)}")
+    parser.add_argument("--verbose", action="store_true")
+    options = parser.parse_args()
+    print(f"crashtest: {options.cycles} cycles, seed {options.seed}, durability {options.durability}, "
+          f"{options.shards} shard(s)", flush=True)
+    began = time.monotonic()
+    campaign = Campaign(options)
+    counts = campaign.run()
+    took = time.monotonic() - began
+    for fault in campaign.faults[:40]:
+        print(f"VIOLATION {fault}")
+    starts = sorted(campaign.start_seconds) or [0]
+    print(json.dumps({"cycles": campaign.cycles, "seconds": round(took, 1), "acknowledged": counts,
+                      "start_ms_median": round(starts[len(starts) // 2] * 1000), "start_ms_max": round(
+                          starts[-1] * 1000), "violations": len(campaign.faults)}, indent=1))
+    if options.ledger:
+        note_in_ledger(options, campaign, counts, took)
+    if options.expect_loss:
+        print("the negative control " + ("found the loss" if campaign.faults else "FOUND NOTHING: the checks are blind"))
+        return 0 if campaign.faults else 1
+    return 1 if campaign.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,312 @@
+"""The Kafka clients of the crash campaign (librdkafka). They live through the crashes and retry as applications do, so
+the idempotent producer's retries meet the recovered broker. The ports stay the same over restarts.
+"""
+
+import random
+import time
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+import histcheck
+
+PARTITIONS = 2
+FLUSH_SECONDS = 20
+QUICK = {"reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20, "log_level": 0,
+         "topic.metadata.refresh.interval.ms": 5000}
+
+
+def configuration(ports, **options):
+    return {"bootstrap.servers": f"127.0.0.1:{ports['kafka']}", **QUICK,
+            **{key.replace("_", "."): value for key, value in options.items()}}
+
+
+def make_consumer(ports, group, on_commit=None, **options):
+    # The default error callback prints; connections that break are what the campaign is about.
+    callbacks = {"error_cb": lambda error: None, **({"on_commit": on_commit} if on_commit else {})}
+    return Consumer({**configuration(ports, group_id=group, enable_auto_commit=False, auto_offset_reset="earliest",
+                                     fetch_wait_max_ms=50, **options), **callbacks})
+
+
+def make_topic(ports, name):
+    admin = AdminClient(configuration(ports))
+    try:
+        admin.create_topics([NewTopic(name, PARTITIONS, 1)])[name].result(20)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+    return admin
+
+
+def read_to_the_end(ports, topic, positions, **options):
+    """All records of every partition from `positions` to its end: {partition: [(offset, value)]}, {partition: end}."""
+    consumer = make_consumer(ports, f"{topic}.check", enable_partition_eof=True, **options)
+    consumer.assign([TopicPartition(topic, partition, position) for partition, position in positions.items()])
+    records = {partition: [] for partition in positions}
+    ends = {}
+    deadline = time.monotonic() + FLUSH_SECONDS
+    while len(ends) < len(positions):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{topic}: the end of {sorted(set(positions) - set(ends))} was not reached")
+        for message in consumer.consume(10000, 0.05):
+            if message.error() is None:
+                records[message.partition()].append((message.offset(), message.value()))
+            elif message.error().code() == KafkaError._PARTITION_EOF:
+                ends[message.partition()] = message.offset()
+            elif not message.error().retriable():
+                raise AssertionError(f"{topic}: {message.error()}")
+    consumer.close()
+    return records, ends
+
+
+class IdempotentWorker:
+    """An idempotent producer, a reader beside it, and offset commits."""
+
+    def __init__(self, number, seed):
+        self.random = random.Random(seed)
+        self.topic = f"crash-kafka-{number}"
+        self.group = f"{self.topic}.g"
+        self.partitions = [histcheck.Partition(f"{self.topic}/{index}", exactly_once=True)
+                           for index in range(PARTITIONS)]
+        self.offsets = [histcheck.Register(f"{self.group} offset of {index}") for index in range(PARTITIONS)]
+        self.commit_count = 0
+        self.producer = None
+        self.faults = []
+
+    def counts(self):
+        return {"kafka idempotent records": sum(len(part.reported) for part in self.partitions),
+                "kafka offset commits": self.commit_count}
+
+    def _open(self, ports):
+        make_topic(ports, self.topic)
+        self.reader = make_consumer(ports, self.group, on_commit=self._on_commit)
+        self.reader.assign([TopicPartition(self.topic, index, 0) for index in range(PARTITIONS)])
+        self.producer = Producer({**configuration(ports, enable_idempotence=True, linger_ms=2),
+                                  "error_cb": lambda error: None})
+
+    def _on_commit(self, error, partitions):
+        if error is None:
+            for part in partitions:
+                if part.error is None:
+                    register = self.offsets[part.partition]
+                    register.acknowledged = max(register.acknowledged or 0, part.offset)
+                    self.commit_count += 1
+
+    def _on_delivery(self, error, message, number):
+        if error is not None:
+            self.faults.append(f"Q1 {self.topic}: an idempotent record failed: {error}")
+        else:
+            self.partitions[message.partition()].reported[message.offset()] = number
+
+    def load(self, ports, stopped):
+        if self.producer is None:
+            self._open(ports)
+        self.reader.poll(0)
+        positions = {index: 0 for index in range(PARTITIONS)}
+        while not stopped():
+            for _ in range(self.random.randint(1, 30)):
+                part = self.random.randrange(PARTITIONS)
+                model = self.partitions[part]
+                number = model.sent_count
+                model.sent_count += 1
+                self.producer.produce(self.topic, b"%d" % number, partition=part, on_delivery=lambda error, message,
+                                      number=number: self._on_delivery(error, message, number))
+            self.producer.poll(0.003)
+            for message in self.reader.consume(500, 0.002):
+                if message.error() is None:
+                    self._observe(message, positions)
+            if self.random.random() < 0.2:
+                self._commit(positions)
+
+    def _observe(self, message, positions):
+        part, offset, number = message.partition(), message.offset(), int(message.value())
+        known = self.partitions[part].observed.setdefault(offset, number)
+        if known != number:
+            self.faults.append(f"Q4 {self.topic}/{part}: offset {offset} was {known}, is {number}")
+        positions[part] = offset + 1
+
+    def _commit(self, positions):
+        chosen = [TopicPartition(self.topic, part, position) for part, position in positions.items() if position]
+        for part in chosen:
+            register = self.offsets[part.partition]
+            register.sent = max(register.sent or 0, part.offset)
+        if chosen:
+            try:
+                self.reader.commit(offsets=chosen, asynchronous=True)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    self.faults.append(f"{self.group}: commit: {error}")
+
+    def check(self, ports, final):
+        if self.producer is None:
+            return []
+        left = self.producer.flush(FLUSH_SECONDS)
+        faults, self.faults = self.faults, []
+        if left:
+            return [*faults, f"Q1 {self.topic}: {left} records still not delivered {FLUSH_SECONDS} s after the restart"]
+        if final:  # From the beginning, everything once more.
+            for model in self.partitions:
+                model.next_offset, model.last_number = 0, -1
+        records, ends = read_to_the_end(ports, self.topic, {
+            index: model.next_offset for index, model in enumerate(self.partitions)})
+        for index, model in enumerate(self.partitions):
+            faults += model.check_content([(offset, int(value)) for offset, value in records[index]], ends[index])
+        self.reader.poll(0)
+        consumer = make_consumer(ports, self.group)
+        wanted = [TopicPartition(self.topic, index) for index in range(PARTITIONS)]
+        for part in consumer.committed(wanted, timeout=10):
+            faults += self.offsets[part.partition].check_content(part.offset if part.offset >= 0 else None)
+        consumer.close()
+        return faults
+
+
+class TransactionWorker:
+    """Transactions with offsets in them, a plain acks=all producer without retries, and topics made and deleted."""
+
+    def __init__(self, number, seed):
+        self.random = random.Random(seed)
+        self.topic = f"crash-txn-{number}"
+        self.plain_topic = f"crash-plain-{number}"
+        self.group = f"{self.topic}.g"
+        self.transactions = histcheck.Transactions(self.topic)
+        self.offset = histcheck.Register(f"{self.group} offset")
+        self.plain = histcheck.Partition(f"{self.plain_topic}/0", exactly_once=False)
+        self.topics = histcheck.Names(f"{self.topic} topics")
+        self.count = 0
+        self.topic_count = 0
+        self.producer = None
+        self.plain_producer = None
+        self.unexpected = []
+
+    def counts(self):
+        return {"kafka transactions committed": len(self.transactions.committed),
+                "kafka transactions aborted": len(self.transactions.aborted),
+                "kafka plain records": len(self.plain.reported), "kafka topics": len(self.topics.made)}
+
+    def _open(self, ports):
+        self.admin = make_topic(ports, self.topic)
+        make_topic(ports, self.plain_topic)
+        self.plain_producer = Producer({**configuration(ports, acks="all", retries=0), "error_cb": lambda error: None})
+        self.consumer = make_consumer(ports, self.group)
+        self._open_transactional(ports)
+
+    def _open_transactional(self, ports):
+        self.producer = Producer({**configuration(ports, transactional_id=f"{self.topic}.t", linger_ms=1),
+                                  "error_cb": lambda error: None})
+        self.producer.init_transactions(FLUSH_SECONDS)
+
+    def load(self, ports, stopped):
+        if self.plain_producer is None:
+            self._open(ports)
+        if self.producer is None:
+            self._open_transactional(ports)
+        while not stopped():
+            self._send_plain()
+            self._transaction()
+            if self.random.random() < 0.1:
+                self._topic(ports)
+
+    def _send_plain(self):
+        for _ in range(self.random.randint(1, 20)):
+            number = self.plain.sent_count
+            self.plain.sent_count += 1
+
+            def on_delivery(error, message, number=number):
+                if error is None:  # A failure is an unknown: the connection may have broken after the append.
+                    self.plain.reported[message.offset()] = number
+
+            self.plain_producer.produce(self.plain_topic, b"%d" % number, partition=0, on_delivery=on_delivery)
+        self.plain_producer.poll(0)
+
+    def _transaction(self):
+        self.count += 1
+        number, size = self.count, self.random.randint(1, 5)
+        commit = self.random.random() < 0.8
+        offsets = self.random.random() < 0.5
+        self.transactions.sizes[number] = size
+        self.transactions.undecided.add(number)
+        try:
+            self.producer.begin_transaction()
+            for index in range(size):
+                self.producer.produce(self.topic, b"%d:%d" % (number, index), partition=index % PARTITIONS)
+            if offsets:
+                self.offset.sent = number if commit else self.offset.sent
+                self._retried(lambda: self.producer.send_offsets_to_transaction(
+                    [TopicPartition(self.plain_topic, 0, number)], self.consumer.consumer_group_metadata(),
+                    FLUSH_SECONDS))
+            if commit:
+                self._retried(lambda: self.producer.commit_transaction(FLUSH_SECONDS))
+                self._decide(number, self.transactions.committed)
+                if offsets:
+                    self.offset.acknowledged = number
+            else:
+                self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
+                self._decide(number, self.transactions.aborted)
+        except KafkaException as error:
+            self._recover(error.args[0], number)
+
+    @staticmethod
+    def _retried(call):
+        deadline = time.monotonic() + FLUSH_SECONDS
+        while True:
+            try:
+                return call()
+            except KafkaException as error:
+                if not error.args[0].retriable() or time.monotonic() > deadline:
+                    raise
+
+    def _decide(self, number, where):
+        self.transactions.undecided.discard(number)
+        where.add(number)
+
+    def _recover(self, error, number):
+        if error.txn_requires_abort():
+            try:
+                self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
+                self._decide(number, self.transactions.aborted)
+                return
+            except KafkaException as another:
+                error = another.args[0]
+        # A fatal error: an application makes a new producer. It must not happen to an undisturbed single producer.
+        self.unexpected.append(f"transaction {number}: {error.name()}: {error.str()}")
+        self.producer = None
+        raise TransactionLost(str(error))
+
+    def _topic(self, ports):
+        self.topic_count += 1
+        name = f"{self.topic}.{self.topic_count}"
+        try:
+            self.admin.create_topics([NewTopic(name, 1, 1)])[name].result(5)
+            self.topics.made.add(name)
+            if self.random.random() < 0.3:
+                self.topics.remove_sent.add(name)
+                self.admin.delete_topics([name])[name].result(5)
+                self.topics.removed.add(name)
+                self.topics.made.discard(name)
+        except KafkaException:
+            pass  # Unknown: the broker may have died before or after.
+
+    def check(self, ports, final):
+        faults, self.unexpected = [f"Q8 {text}" for text in self.unexpected], []
+        if self.plain_producer is None:
+            return faults
+        self.plain_producer.flush(FLUSH_SECONDS)
+        if self.producer is None:
+            self._open_transactional(ports)  # Aborts what the lost one left open.
+        if final:
+            self.plain.next_offset = 0
+        records, ends = read_to_the_end(ports, self.plain_topic, {0: self.plain.next_offset})
+        faults += self.plain.check_content([(offset, int(value)) for offset, value in records[0]], ends[0])
+        committed, _ = read_to_the_end(ports, self.topic, dict.fromkeys(range(PARTITIONS), OFFSET_BEGINNING),
+                                       isolation_level="read_committed")
+        visible = [tuple(map(int, value.split(b":"))) for rows in committed.values() for _, value in rows]
+        faults += self.transactions.check_content(visible)
+        (position,) = self.consumer.committed([TopicPartition(self.plain_topic, 0)], timeout=10)
+        faults += self.offset.check_content(position.offset if position.offset >= 0 else None)
+        there = set(self.admin.list_topics(timeout=10).topics)
+        return faults + self.topics.check_content({
+            name: name in there for name in self.topics.made | self.topics.removed})
+
+
+class TransactionLost(Exception):
+    """The transactional producer had a fatal error; the cycle's load ends here for this worker."""

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Runs every test of this folder in order, in the short form, and ends with the line `N passed, N failed`.
+
+  tests/run.py [PART...]      parts: golden operator_minimum acceptance clients crossing crash malformed
+
+BROKER names the binary (default build/release/trivium); BROKER_ASAN, when set, the one that gets malformed input.
+Needs the packages of requirements.txt in the Python that runs it. Each part has a time limit; a part that dies or does
+not end counts as one failure.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 600, "crossing": 300, "crash": 400, "malformed": 400}
+
+
+def count(report, code):
+    passed = failed = 0
+    if report.is_file() and report.stat().st_size:
+        for case in ElementTree.parse(report).getroot().iter("testcase"):
+            if case.find("failure") is not None or case.find("error") is not None:
+                failed += 1
+            elif case.find("skipped") is None:
+                passed += 1
+    if code != 0 and not failed:
+        failed = 1
+    return passed, failed
+
+
+def run(part, seconds, directory):
+    report = Path(directory) / f"{part}.xml"
+    environment = dict(os.environ)
+    if part == "malformed" and environment.get("BROKER_ASAN"):
+        environment["BROKER"] = environment["BROKER_ASAN"]
+    process = subprocess.Popen([sys.executable, "-m", "pytest", str(HERE / part), f"--junitxml={report}"], cwd=HERE,
+                               env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        print(f"{part}: not finished after {seconds} s")
+        code = 1
+    return count(report, code)
+
+
+def main():
+    wanted = sys.argv[1:] or list(PARTS)
+    total_passed = total_failed = 0
+    rows = []
+    with tempfile.TemporaryDirectory() as directory:
+        for part in wanted:
+            if not any((HERE / part).rglob("test_*.py")):
+                continue
+            print(f"== {part}", flush=True)
+            began = time.monotonic()
+            passed, failed = run(part, PARTS[part], directory)
+            rows.append(f"{part:<12} {passed:>5} passed {failed:>4} failed {time.monotonic() - began:>6.0f} s")
+            total_passed += passed
+            total_failed += failed
+    print("\n" + "\n".join(rows) + f"\n\n{total_passed} passed, {total_failed} failed", flush=True)
+    return 0 if total_passed and not total_failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
