@@ -16,6 +16,8 @@ constexpr std::size_t buffer_start = 16u << 10;
 constexpr std::size_t unsent_max = 16u << 20;
 constexpr std::size_t drained_at = 1u << 20;
 constexpr seconds handshake_time_max{10};
+// How long a peer may take to answer our connection.close.
+constexpr seconds closing_time_max{5};
 
 }  // namespace
 
@@ -53,6 +55,7 @@ runtime::Task<> Connection::run() {
   session_.end();
   handshake_timer_.cancel();
   heartbeat_timer_.cancel();
+  closing_timer_.cancel();
   stream_->close();
   co_await gate_.close();
 }
@@ -65,6 +68,9 @@ bool Connection::serve_buffer() {
     handshake_timer_.cancel();
     schedule_heartbeat();
     log::debug("amqp {}: open, client '{}'", stream_->peer_address(), session_.client_name());
+  }
+  if (session_.state() == Session::State::closing && !closing_timer_.armed()) {
+    closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
   }
   return session_.state() != Session::State::finished;
 }

@@ -52,6 +52,7 @@ class Connection final : public Output {
   std::size_t end_ = 0;
   runtime::Timer handshake_timer_;
   runtime::Timer heartbeat_timer_;
+  runtime::Timer closing_timer_;
 };
 
 }  // namespace trv::amqp

@@ -11,6 +11,10 @@ using wire::MethodId;
 
 namespace {
 
+// Bodies that have come in part: of one connection, and of all connections of a core.
+constexpr std::size_t assembly_bytes_max = 64u << 20;
+constexpr std::size_t assembly_bytes_core_max = 512u << 20;
+
 MethodId id_of(const wire::Method& method) {
   return std::visit([](const auto& m) { return m.id; }, method);
 }
@@ -326,6 +330,22 @@ void Session::end_reading() {
 void Session::end_wait() {
   TRV_ASSERT(waiting_ > 0);
   if (--waiting_ == 0) output_.resume();
+}
+
+bool Session::reserve_assembly(std::size_t size) {
+  if (assembling_bytes_ + size > assembly_bytes_max ||
+      services_.assembling_bytes + size > assembly_bytes_core_max) {
+    return false;
+  }
+  assembling_bytes_ += size;
+  services_.assembling_bytes += size;
+  return true;
+}
+
+void Session::release_assembly(std::size_t size) {
+  TRV_ASSERT(size <= assembling_bytes_);
+  assembling_bytes_ -= size;
+  services_.assembling_bytes -= size;
 }
 
 void Session::publish_pending_end() {

@@ -63,6 +63,8 @@ struct Services {
   broker::Broker& broker;
   Sessions& sessions;
   std::vector<StreamReaders*> readers;  // by core
+  // Bytes of message bodies that have come in part, over all sessions of the core.
+  std::size_t assembling_bytes = 0;
 };
 
 // Finds a session again when an answer arrives; to be used on the session's core only.
@@ -106,6 +108,9 @@ class Session {
   // The peer is gone, or the session is: gives back what it holds. Safe to call twice.
   void end();
   void on_drained();
+  // Room for `size` more bytes of bodies that are not complete; false when a limit is reached.
+  bool reserve_assembly(std::size_t size);
+  void release_assembly(std::size_t size);
   // The process is stopping.
   void shut_down();
 
@@ -238,6 +243,7 @@ class Session {
   std::vector<ChannelRef> dirty_;
   broker::Commit published_;
   int pending_publishes_ = 0;
+  std::size_t assembling_bytes_ = 0;
   std::vector<UniqueFunction<void()>> deferred_;
   bool deferred_waits_ = false;
   std::string scratch_;  // the frames being written

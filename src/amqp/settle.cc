@@ -145,6 +145,7 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
 void Session::end_channel(Channel& channel) {
   if (channel.state != Channel::State::open) return;
   channel.state = Channel::State::closing;  // no credit is given from here on
+  release_assembly(channel.content.body.size());
   channel.content = Content{};
   settle_flush(channel);
   std::vector<Unsettled> entries;

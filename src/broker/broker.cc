@@ -84,8 +84,7 @@ Status Broker::writable() const {
   return {};
 }
 
-BlobRange Broker::journal(storage::EntryKind kind, ShardId shard,
-                          std::span<const ByteView> parts) {
+BlobRange Broker::journal(storage::EntryKind kind, ShardId shard, std::span<const ByteView> parts) {
   TRV_ASSERT(journal_);
   return journal_->append(kind, shard, parts);
 }
@@ -195,7 +194,8 @@ storage::CheckpointSection Broker::checkpoint_shard(ShardId shard_id, ByteView m
   queues_->end_round();
   storage::CheckpointSection section;
   section.shard = shard_id;
-  if (shards_[shard_id.value]) detail::write_snapshot(*this, *shards_[shard_id.value], section.state);
+  if (shards_[shard_id.value])
+    detail::write_snapshot(*this, *shards_[shard_id.value], section.state);
   section.mark = journal(storage::Store::mark_kind, shard_id, mark);
   return section;
 }

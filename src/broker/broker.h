@@ -222,9 +222,9 @@ class Broker {
   Codecs codecs_;
   std::vector<Broker*> peers_;  // by core index, this one included
   std::unique_ptr<storage::Journal> journal_;
-  std::uint64_t round_ = 1;                           // the one that is under way
-  std::deque<storage::Ticket> round_tickets_;         // of the latest past rounds
-  std::vector<Waiting> waiting_;                      // for the end of this round
+  std::uint64_t round_ = 1;                    // the one that is under way
+  std::deque<storage::Ticket> round_tickets_;  // of the latest past rounds
+  std::vector<Waiting> waiting_;               // for the end of this round
   bool in_hook_ = false;
   bool round_requested_ = false;
   std::vector<std::unique_ptr<ShardState>> shards_;  // by shard id; null when not here or empty

@@ -123,13 +123,15 @@ TEST(Broker, BatchesAreStoredAsSent) {
   });
   broker.round([&] {
     Topic& topic = *broker->topics().find("t");
-    auto fetched = broker->topics().fetch(topic, PartitionIndex(1), Offset(2), {}, Isolation::committed);
+    auto fetched =
+        broker->topics().fetch(topic, PartitionIndex(1), Offset(2), {}, Isolation::committed);
     ASSERT_TRUE(fetched.ok());
     ASSERT_EQ(fetched->batches.size(), 1u);
     EXPECT_EQ(fetched->batches[0].bytes.view().substr(12), ByteView(batch).substr(12));
     EXPECT_EQ(fetched->batches[0].header.base_offset, Offset(2));
     EXPECT_EQ(fetched->high_watermark, Offset(4));
-    EXPECT_EQ(broker->topics().fetch(topic, PartitionIndex(0), Offset(1), {}, Isolation::committed)
+    EXPECT_EQ(broker->topics()
+                  .fetch(topic, PartitionIndex(0), Offset(1), {}, Isolation::committed)
                   .error()
                   .code,
               Errc::out_of_range);
@@ -201,9 +203,8 @@ TEST(Queues, SettledRecordsStaySettledAfterACrash) {
   ASSERT_TRUE(settled);
   broker.crash();
   Inbox after;
-  broker.round([&] {
-    ASSERT_TRUE(broker->queues().subscribe("q", after.spec(credit_unlimited)).ok());
-  });
+  broker.round(
+      [&] { ASSERT_TRUE(broker->queues().subscribe("q", after.spec(credit_unlimited)).ok()); });
   EXPECT_EQ(after.bodies(), (std::vector<std::string>{"1", "4"}));
   EXPECT_TRUE(after.deliveries[0].redelivered);
 }
@@ -251,8 +252,8 @@ TEST(Queues, RejectedRecordsGoToTheDeadLetterExchange) {
   });
 }
 
-// Random operations on a few topics and queues; the state after each kind of restart must be what it
-// was when everything had become durable.
+// Random operations on a few topics and queues; the state after each kind of restart must be what
+// it was when everything had become durable.
 class BrokerReplay : public ::testing::TestWithParam<int> {};
 
 TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
@@ -272,8 +273,9 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
         Topic& topic = *broker->topics().find(name);
         switch (pick(7)) {
           case 0:
-            broker->topics().trim_to(topic, broker->topics().state(topic).trim_point(
-                                                static_cast<std::uint64_t>(pick(40)), pick(2) == 0));
+            broker->topics().trim_to(topic,
+                                     broker->topics().state(topic).trim_point(
+                                         static_cast<std::uint64_t>(pick(40)), pick(2) == 0));
             break;
           case 1: {
             // A queue counts erased records as ready until it meets them.

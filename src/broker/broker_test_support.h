@@ -79,12 +79,10 @@ class TestBroker {
     round([&] {
       for (int shard = 0; shard < shard_count; ++shard) {
         ShardId shard_id(static_cast<std::uint8_t>(shard));
-        sections.push_back(
-            broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id)));
+        sections.push_back(broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id)));
       }
-      broker_->when_durable({broker_->tail().round, Durability::fsync}, [](Result<Durable> done) {
-        TRV_ASSERT(done.ok());
-      });
+      broker_->when_durable({broker_->tail().round, Durability::fsync},
+                            [](Result<Durable> done) { TRV_ASSERT(done.ok()); });
     });
     Status written = store_->write_checkpoint(id, std::move(sections));
     if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
@@ -125,7 +123,8 @@ class TestBroker {
     TRV_ASSERT(store.ok());
     store_ = std::move(*store);
     core_ = std::make_unique<runtime::Core>(CoreIndex(0));
-    broker_ = std::make_unique<Broker>(*core_, BrokerOptions{}, Codecs{nullptr, message_codec_, nullptr});
+    broker_ =
+        std::make_unique<Broker>(*core_, BrokerOptions{}, Codecs{nullptr, message_codec_, nullptr});
     broker_->connect({broker_.get()});
     Visitor visitor(*broker_);
     auto report = store_->recover(visitor);

@@ -39,7 +39,6 @@ class Catalog {
   // Only for queues that read another topic's log.
   void place_queue(const std::string& queue, const std::string& source);
 
-
   // --- for the broker ---------------------------------------------------------------------------
   void start();
   Status apply(ByteView command);

@@ -10,27 +10,27 @@ using storage::EntryKind;
 
 inline constexpr EntryKind topic_created = 1;
 inline constexpr EntryKind topic_removed = 2;
-inline constexpr EntryKind topic_changed = 3;       // settings or partition count
-inline constexpr EntryKind batch = 4;               // prefix, then the stored batch
+inline constexpr EntryKind topic_changed = 3;  // settings or partition count
+inline constexpr EntryKind batch = 4;          // prefix, then the stored batch
 inline constexpr EntryKind topic_trimmed = 5;
 inline constexpr EntryKind records_erased = 6;
 inline constexpr EntryKind topic_id_set = 7;
-inline constexpr EntryKind topic_state = 8;         // in checkpoints only: the index and counters
+inline constexpr EntryKind topic_state = 8;  // in checkpoints only: the index and counters
 
 inline constexpr EntryKind queue_declared = 16;
 inline constexpr EntryKind queue_removed = 17;
 inline constexpr EntryKind queue_settled = 18;
 inline constexpr EntryKind queue_delivered = 19;
-inline constexpr EntryKind queue_state = 20;        // in checkpoints only
+inline constexpr EntryKind queue_state = 20;  // in checkpoints only
 
-inline constexpr EntryKind catalog = 32;            // a model::Router command
+inline constexpr EntryKind catalog = 32;  // a model::Router command
 inline constexpr EntryKind queue_placed = 33;
 
-inline constexpr EntryKind keyspace = 48;           // a model::Keyspace command
-inline constexpr EntryKind claim_group = 49;        // topic, then a model::ClaimGroups command
+inline constexpr EntryKind keyspace = 48;     // a model::Keyspace command
+inline constexpr EntryKind claim_group = 49;  // topic, then a model::ClaimGroups command
 
-inline constexpr EntryKind group_offsets = 64;      // time, then a model::GroupOffsets command
-inline constexpr EntryKind transaction = 65;        // time, then a model::Transactions command
+inline constexpr EntryKind group_offsets = 64;        // time, then a model::GroupOffsets command
+inline constexpr EntryKind transaction = 65;          // time, then a model::Transactions command
 inline constexpr EntryKind group_offsets_state = 66;  // in checkpoints only
 inline constexpr EntryKind transactions_state = 67;   // in checkpoints only
 

@@ -135,8 +135,8 @@ void Groups::State::arm(const std::string& name, Live& entry) {
     entry.timer.cancel();
     return;
   }
-  runtime::Duration delay = std::max<runtime::Duration>(*deadline - broker.core().now(),
-                                                        std::chrono::milliseconds(1));
+  runtime::Duration delay =
+      std::max<runtime::Duration>(*deadline - broker.core().now(), std::chrono::milliseconds(1));
   entry.timer = broker.core().schedule(delay, [this, name] { on_timer(name); });
 }
 
@@ -187,8 +187,7 @@ void Groups::join(const std::string& name, model::JoinRequest request, OnJoined 
   request.waiter = state_->next_waiter++;
   request.fresh_member_id = state_->make_member_id(request.client_id);
   state_->joins.emplace(request.waiter, std::move(done));
-  model::GroupEffects effects =
-      entry->group.join(std::move(request), state_->broker.core().now());
+  model::GroupEffects effects = entry->group.join(std::move(request), state_->broker.core().now());
   state_->settle(name, std::move(effects), members_before);
 }
 

@@ -1,5 +1,5 @@
-// Groups: the consumer groups whose names fall into this core's shards: who is in them (volatile) and
-// how far they have read (durable).
+// Groups: the consumer groups whose names fall into this core's shards: who is in them (volatile)
+// and how far they have read (durable).
 //
 // Owner: the core's Broker. Membership rules are model::Group's, one object for each group that has
 // members; offsets are model::GroupOffsets', one object a shard. What clients wait for is answered
@@ -50,7 +50,7 @@ class Groups {
   };
   struct Refused {
     model::GroupError error = model::GroupError::none;  // the group's, or
-    std::optional<Error> failure;                       // overloaded, no_space, fenced, invalid_state
+    std::optional<Error> failure;  // overloaded, no_space, fenced, invalid_state
   };
   // What was committed, or why not.
   using Committed = std::variant<Commit, Refused>;

@@ -16,7 +16,10 @@ struct Parcel {
   model::NewRecord record;
 
   explicit Parcel(const model::NewRecord& from)
-      : value(from.value), envelope(from.envelope), partition_key(from.partition_key), record(from) {
+      : value(from.value),
+        envelope(from.envelope),
+        partition_key(from.partition_key),
+        record(from) {
     record.value = value;
     record.envelope = envelope;
     record.partition_key = partition_key;

@@ -42,14 +42,16 @@ struct Queue {
   Sequence delivered_mark;  // as journaled
   bool dirty = false;       // in Queues::State::dirty
   bool dispatching = false;
-  bool ready = false;       // in Queues::State::ready
+  bool ready = false;  // in Queues::State::ready
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
 
   bool durable() const { return settings.durable && !topic->state.settings().transient; }
   // Made for the queue, and goes with it.
-  bool owns_topic() const { return topic->state.settings().owned_by_queue && settings.source.empty(); }
+  bool owns_topic() const {
+    return topic->state.settings().owned_by_queue && settings.source.empty();
+  }
 };
 
 }  // namespace trv::broker

@@ -151,11 +151,11 @@ Result<Queues::RemovedQueue> Queues::purge(std::string_view name) {
     state_->settle(*queue, *sequence);
     ++purged.ready_count;
   }
-  Result<Sequence> counted = broker.topics().read(
-      *queue->topic, queue->cursor.next(), [&purged](const model::StoredRecord&) {
-        ++purged.ready_count;
-        return true;
-      });
+  Result<Sequence> counted = broker.topics().read(*queue->topic, queue->cursor.next(),
+                                                  [&purged](const model::StoredRecord&) {
+                                                    ++purged.ready_count;
+                                                    return true;
+                                                  });
   if (!counted) return counted.error();
   for (Sequence at = queue->cursor.next(); at < end; ++at) {
     queue->cursor.skip_to(at + 1);

@@ -23,14 +23,14 @@ namespace trv::broker {
 
 struct QueueSettings {
   bool durable = true;
-  bool exclusive = false;        // usable by `owner` only, gone with it
-  bool auto_delete = false;      // gone with its last consumer
-  ConnectionId owner;            // of an exclusive queue
-  std::string source;            // empty: the queue's own log
+  bool exclusive = false;    // usable by `owner` only, gone with it
+  bool auto_delete = false;  // gone with its last consumer
+  ConnectionId owner;        // of an exclusive queue
+  std::string source;        // empty: the queue's own log
   std::optional<std::int64_t> message_ttl_ms;
   std::optional<std::string> dead_letter_exchange;
   std::optional<std::string> dead_letter_key;
-  std::string arguments;         // the declaration's own bytes, for telling equal from different
+  std::string arguments;  // the declaration's own bytes, for telling equal from different
 };
 void encode(const QueueSettings& settings, std::string& out);
 Result<QueueSettings> decode_queue_settings(ByteView bytes);
@@ -55,11 +55,11 @@ inline constexpr std::uint32_t credit_unlimited = std::numeric_limits<std::uint3
 
 struct ConsumerSpec {
   ConnectionId connection;
-  std::string tag;             // for whoever lists consumers
-  bool exclusive = false;      // errors in_use when others consume
-  bool auto_settle = false;    // deliveries need no settling
-  std::int32_t priority = 0;   // higher first while it has credit
-  std::uint32_t credit = 0;    // deliveries that it takes at first; see grant()
+  std::string tag;            // for whoever lists consumers
+  bool exclusive = false;     // errors in_use when others consume
+  bool auto_settle = false;   // deliveries need no settling
+  std::int32_t priority = 0;  // higher first while it has credit
+  std::uint32_t credit = 0;   // deliveries that it takes at first; see grant()
   std::function<void(std::vector<Delivery>)> sink;
   std::function<void()> on_gone;  // the queue was removed; no further delivery follows
 };
@@ -77,9 +77,9 @@ class Queues {
   explicit Queues(Broker& broker);
   ~Queues();
 
-  // Creates the queue, and its log when there is no topic of its name yet: over an existing topic it
-  // begins at the topic's start and never shortens it. When the queue exists: nothing is changed and
-  // `created` is false; the caller compares settings. Errors: locked (exclusive to another
+  // Creates the queue, and its log when there is no topic of its name yet: over an existing topic
+  // it begins at the topic's start and never shortens it. When the queue exists: nothing is changed
+  // and `created` is false; the caller compares settings. Errors: locked (exclusive to another
   // connection), not_found (source), wrong_type (the name is a key), no_space.
   struct Declared {
     bool created = false;

@@ -59,8 +59,8 @@ void Queues::grant(std::string_view name, ConsumerId id, std::uint32_t count) {
   if (!queue) return;
   for (auto& consumer : queue->consumers) {
     if (consumer->id != id) continue;
-    consumer->credit = count > credit_unlimited - consumer->credit ? credit_unlimited
-                                                                   : consumer->credit + count;
+    consumer->credit =
+        count > credit_unlimited - consumer->credit ? credit_unlimited : consumer->credit + count;
     state_->make_ready(*queue);
     return;
   }
@@ -257,8 +257,8 @@ void Queues::State::dispatch(Queue& queue) {
     }
   }
   if (open && !more && !queue.cursor.first_released()) {
-    Result<Sequence> read = topics.read(
-        *queue.topic, queue.cursor.next(), [&](const model::StoredRecord& record) {
+    Result<Sequence> read =
+        topics.read(*queue.topic, queue.cursor.next(), [&](const model::StoredRecord& record) {
           queue.cursor.skip_to(record.sequence);
           std::optional<std::int64_t> deadline = deadline_ms(queue, record);
           if (deadline && broker.wall_now().ms > *deadline) {
@@ -283,7 +283,8 @@ void Queues::State::dispatch(Queue& queue) {
   for (auto& [sink, index] : sinks) sink(std::move(batches[index]));
 }
 
-// --- expiry and dead letters -----------------------------------------------------------------------
+// --- expiry and dead letters
+// -----------------------------------------------------------------------
 
 std::optional<std::int64_t> Queues::State::deadline_ms(const Queue& queue,
                                                        const model::StoredRecord& record) const {
@@ -382,8 +383,7 @@ void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason)
     finish(false);
     return;
   }
-  broker.when_durable(outcome->commit,
-                      [finish](Result<Durable> durable) { finish(durable.ok()); });
+  broker.when_durable(outcome->commit, [finish](Result<Durable> durable) { finish(durable.ok()); });
 }
 
 // --- for the broker ------------------------------------------------------------------------------

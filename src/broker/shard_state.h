@@ -1,5 +1,5 @@
-// ShardState: everything that one virtual shard holds. Owned by the Broker of the core that owns the
-// shard; changed only by Broker::apply and the services, in the order of the journal.
+// ShardState: everything that one virtual shard holds. Owned by the Broker of the core that owns
+// the shard; changed only by Broker::apply and the services, in the order of the journal.
 #pragma once
 
 #include <functional>

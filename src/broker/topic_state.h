@@ -1,5 +1,5 @@
-// The broker's side of a topic: its model state, the batch that the round's appends are gathered in,
-// and what of it readers may see yet.
+// The broker's side of a topic: its model state, the batch that the round's appends are gathered
+// in, and what of it readers may see yet.
 #pragma once
 
 #include <deque>

@@ -16,9 +16,9 @@ namespace {
 constexpr std::chrono::seconds retention_interval{5};
 
 TopicId fresh_topic_id(const ShardState& shard) {
-  static thread_local std::mt19937_64 random{std::random_device{}()};
+  std::random_device random;
   for (;;) {
-    TopicId id(random());
+    TopicId id(std::uint64_t{random()} << 32 | random());
     if (id.value != 0 && !shard.find_topic(id)) return id;
   }
 }

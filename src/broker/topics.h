@@ -134,8 +134,8 @@ class Topics {
   // --- reading by sequence and id (committed, visible, not erased records only) ------------------
   // Records before it are visible. Never goes back.
   Sequence visible_end(const Topic& topic) const;
-  // Visits from `from` in order until `visit` returns false or nothing is left. Result: the sequence
-  // after the last visited record (or after what was passed over).
+  // Visits from `from` in order until `visit` returns false or nothing is left. Result: the
+  // sequence after the last visited record (or after what was passed over).
   using Visit = std::function<bool(const model::StoredRecord&)>;
   Result<Sequence> read(Topic& topic, Sequence from, const Visit& visit);
   // The same backwards: visits records before `before`, newest first.

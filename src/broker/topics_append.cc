@@ -16,7 +16,8 @@ constexpr std::size_t open_batch_size_max = 256u << 10;
 constexpr std::int64_t timestamp_ahead_max_ms = 3'600'000;
 
 std::int16_t origin_attribute(model::Origin origin) {
-  return static_cast<std::int16_t>(static_cast<int>(origin) << model::batch_attributes::origin_shift);
+  return static_cast<std::int16_t>(static_cast<int>(origin)
+                                   << model::batch_attributes::origin_shift);
 }
 
 // The id of the last of `count` records that follow each other from `first`; moves `first` to the
@@ -29,8 +30,8 @@ RecordId last_of(RecordId& first, std::int32_t count) {
 
 bool follows(RecordId last, RecordId id) { return id.ms == last.ms && id.seq == last.seq + 1; }
 
-// A reader of the topic by id sees `id` next: chosen ids ascend, given ones follow each other within
-// a batch of messages, whose ids are not stored one by one.
+// A reader of the topic by id sees `id` next: chosen ids ascend, given ones follow each other
+// within a batch of messages, whose ids are not stored one by one.
 Result<RecordId> choose_id(const Topic& topic, RecordId last, const model::NewRecord& record,
                            WallTime now) {
   if (record.id) {
@@ -51,6 +52,31 @@ PartitionIndex choose_partition(Topic& topic, ByteView key) {
   if (count == 1) return PartitionIndex(0);
   if (!key.empty()) return model::partition_for(key, count);
   return PartitionIndex(topic.next_partition % count);
+}
+
+// Whether the batch may enter a topic of these settings at all; its header when it may.
+Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSettings& settings,
+                                       WallTime now) {
+  Result<model::BatchHeader> checked = model::check_batch(batch);
+  if (!checked) return checked.error();
+  const model::BatchHeader& header = *checked;
+  if (batch.size() > static_cast<std::size_t>(settings.batch_size_max)) {
+    return Error{Errc::too_large, "batch is larger than max.message.bytes"};
+  }
+  if (header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 ||
+      header.control() || (header.attributes & model::batch_attributes::origin_mask) != 0) {
+    return Error{Errc::invalid_argument, "batch violates the format"};
+  }
+  bool stamped = (header.attributes & model::batch_attributes::append_time) != 0;
+  if (stamped ||
+      (!settings.append_time && header.max_timestamp > now.ms + timestamp_ahead_max_ms)) {
+    return Error{Errc::out_of_range, "timestamp of the batch is out of range"};
+  }
+  Slice view = Slice::of_static(batch);
+  if (Status records = model::check_batch_records(view, header); !records) {
+    return Error{Errc::invalid_argument, records.error().message};
+  }
+  return header;
 }
 
 }  // namespace
@@ -107,25 +133,10 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
 Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, ByteView batch) {
   Broker& broker = state_->broker;
   const model::TopicSettings& settings = topic.state.settings();
-  Result<model::BatchHeader> checked = model::check_batch(batch);
-  if (!checked) return checked.error();
-  model::BatchHeader header = *checked;
-  if (batch.size() > static_cast<std::size_t>(settings.batch_size_max)) {
-    return Error{Errc::too_large, "batch is larger than max.message.bytes"};
-  }
-  if (header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 ||
-      header.control() || (header.attributes & model::batch_attributes::origin_mask) != 0) {
-    return Error{Errc::invalid_argument, "batch violates the format"};
-  }
   WallTime now = broker.wall_now();
-  bool stamped = (header.attributes & model::batch_attributes::append_time) != 0;
-  if (stamped || (!settings.append_time && header.max_timestamp > now.ms + timestamp_ahead_max_ms)) {
-    return Error{Errc::out_of_range, "timestamp of the batch is out of range"};
-  }
-  Slice view = Slice::of_static(batch);
-  if (Status records = model::check_batch_records(view, header); !records) {
-    return Error{Errc::invalid_argument, records.error().message};
-  }
+  Result<model::BatchHeader> admitted = admit_batch(batch, settings, now);
+  if (!admitted) return admitted.error();
+  model::BatchHeader header = *admitted;
   state_->seal(topic);
   if (header.producer_id.value >= 0) {
     Result<model::BatchVerdict> verdict = topic.state.producers(partition).check(
@@ -270,14 +281,14 @@ void Topics::State::end_round() {
     }
     topic->steps.push_back(std::move(step));
     ShardState& shard = broker.shard(topic->shard);
-    broker.when_durable(
-        {broker.tail().round, topic->round_level},
-        [this, &shard, id = topic->state.id(), number = topic->steps.back().number](
-            Result<Durable> durable) {
-          // A failed journal shows nothing more: what is not durable may not be seen.
-          if (!durable) return;
-          if (Topic* found = shard.find_topic(id)) show(*found, number);
-        });
+    broker.when_durable({broker.tail().round, topic->round_level},
+                        [this, &shard, id = topic->state.id(),
+                         number = topic->steps.back().number](Result<Durable> durable) {
+                          // A failed journal shows nothing more: what is not durable may not be
+                          // seen.
+                          if (!durable) return;
+                          if (Topic* found = shard.find_topic(id)) show(*found, number);
+                        });
   }
 }
 

@@ -51,9 +51,8 @@ Result<std::optional<Commit>> mark_in_topic(Broker& owner, const std::string& na
   if (topic == nullptr) return commit;
   for (PartitionIndex partition : partitions) {
     if (partition.value >= Topics::settings(*topic).partition_count) continue;
-    Result<Appended> marked =
-        owner.topics().append_marker(*topic, partition, markers.producer.id,
-                                     markers.producer.epoch, markers.commit, 0);
+    Result<Appended> marked = owner.topics().append_marker(
+        *topic, partition, markers.producer.id, markers.producer.epoch, markers.commit, 0);
     // Fenced: a later producer has written here, so this transaction was ended before.
     if (!marked && marked.error().code == Errc::fenced) continue;
     if (!marked) return marked.error();
@@ -189,9 +188,8 @@ void Transactions::init_idempotent(Done done) {
   Outcome outcome{decision.error, std::nullopt, decision.producer};
   // The block that the id comes from may have been reserved by another request of this round: an id
   // that is known outside must not be given out again after a crash.
-  Result<Commit> commit = decision.commands.empty()
-                              ? Result<Commit>(broker.tail())
-                              : state_->journal(shard, decision.commands);
+  Result<Commit> commit = decision.commands.empty() ? Result<Commit>(broker.tail())
+                                                    : state_->journal(shard, decision.commands);
   if (!commit) {
     outcome.failure = commit.error();
     done(std::move(outcome));
@@ -221,8 +219,7 @@ void Transactions::add_partitions(const std::string& id, model::ProducerIdentity
                        done(std::move(outcome));
                      });
   };
-  state_->decide(id, state_->of(id).add_partitions(id, producer, partitions),
-                 std::move(announced));
+  state_->decide(id, state_->of(id).add_partitions(id, producer, partitions), std::move(announced));
 }
 
 void Transactions::add_group(const std::string& id, model::ProducerIdentity producer,
@@ -274,11 +271,11 @@ void Transactions::State::announce(const std::vector<TransactionPartition>& part
   };
   for (const auto& [name, indexes] : by_topic(partitions)) {
     ++announcing->missing;
-    broker.at(name, [reply, announcing, name = name, indexes = indexes,
-                     producer](Broker& owner) mutable {
-      expect_in_topic(owner, name, indexes, producer);
-      reply(owner, std::move(announcing));
-    });
+    broker.at(name,
+              [reply, announcing, name = name, indexes = indexes, producer](Broker& owner) mutable {
+                expect_in_topic(owner, name, indexes, producer);
+                reply(owner, std::move(announcing));
+              });
   }
   for (const std::string& group : groups) {
     ++announcing->missing;

@@ -1,12 +1,12 @@
 // Transactions: coordinates the transactions whose transactional ids fall into this core's shards,
 // and gives out producer ids.
 //
-// Owner: the core's Broker. What is decided is model::Transactions' matter, one object a shard; this
-// makes it durable, tells the partitions and groups (on their own cores), and answers.
+// Owner: the core's Broker. What is decided is model::Transactions' matter, one object a shard;
+// this makes it durable, tells the partitions and groups (on their own cores), and answers.
 //
-// A transaction ends in three steps, each after the one before is durable: the decision; a marker in
-// every partition and group; the note that all of them are written. After a restart the second step
-// is begun anew for every decided transaction; a second marker ends nothing and harms nobody.
+// A transaction ends in three steps, each after the one before is durable: the decision; a marker
+// in every partition and group; the note that all of them are written. After a restart the second
+// step is begun anew for every decided transaction; a second marker ends nothing and harms nobody.
 //
 // Invariants: no partition joins a transaction unannounced, so a batch that was delayed past its
 // transaction's end is refused; every operation is answered exactly once, unless the broker stops.
@@ -47,8 +47,8 @@ class Transactions {
                       const std::vector<model::TransactionPartition>& partitions, Done done);
   void add_group(const std::string& transactional_id, model::ProducerIdentity producer,
                  const std::string& group, Done done);
-  // `done` runs when the markers are written, or when the decision is durable and a marker cannot be
-  // written at present.
+  // `done` runs when the markers are written, or when the decision is durable and a marker cannot
+  // be written at present.
   void end(const std::string& transactional_id, model::ProducerIdentity producer, bool commit,
            Done done);
 

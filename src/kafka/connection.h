@@ -2,8 +2,8 @@
 //
 // Owner: the core's Server, which forgets it after run() has ended.
 //
-// Backpressure: it stops reading while answers_waiting_max requests wait for their answer, and while
-// the peer leaves more than unsent_size_max of its answers untaken.
+// Backpressure: it stops reading while answers_waiting_max requests wait for their answer, and
+// while the peer leaves more than unsent_size_max of its answers untaken.
 #pragma once
 
 #include <functional>

@@ -27,8 +27,8 @@ Status add_fetched(broker::Broker& owner, broker::Topic& topic, const broker::Fe
   auto flush = [&] {
     if (!builder.empty()) records.add(Slice::own(builder.take(base, 0)));
   };
-  Result<Sequence> read = owner.topics().read(
-      topic, batch.first_sequence, [&](const model::StoredRecord& record) {
+  Result<Sequence> read =
+      owner.topics().read(topic, batch.first_sequence, [&](const model::StoredRecord& record) {
         if (record.sequence >= end) return false;
         if (!builder.empty() && record.offset != base + builder.record_count()) flush();
         if (builder.empty()) base = record.offset;

@@ -14,8 +14,8 @@ class BatchCodec final : public broker::OriginCodec {
 };
 
 // Puts a fetched batch into an answer: as it is stored when it came over Kafka, else as batches
-// without compression. Erased records leave gaps in the offsets, and a batch of its own begins after
-// each. On the topic's owner. Errors: as Topics::read().
+// without compression. Erased records leave gaps in the offsets, and a batch of its own begins
+// after each. On the topic's owner. Errors: as Topics::read().
 Status add_fetched(broker::Broker& owner, broker::Topic& topic, const broker::FetchedBatch& batch,
                    wire::Records& records);
 

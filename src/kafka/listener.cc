@@ -22,8 +22,8 @@ struct Server::State {
 
   void accept(std::unique_ptr<runtime::Stream> stream) {
     ConnectionId id(++next_connection);
-    auto connection = std::make_unique<Connection>(
-        service, id, std::move(stream), [this](ConnectionId ended) {
+    auto connection =
+        std::make_unique<Connection>(service, id, std::move(stream), [this](ConnectionId ended) {
           // Later: the connection's own frames are still on the stack.
           core.post([this, ended] { connections.erase(ended); });
         });

@@ -16,7 +16,8 @@ bool valid_topic_character(char c) {
 }  // namespace
 
 bool valid_topic_name(std::string_view name) {
-  if (name.empty() || name.size() > topic_name_size_max || name == "." || name == "..") return false;
+  if (name.empty() || name.size() > topic_name_size_max || name == "." || name == "..")
+    return false;
   for (char c : name) {
     if (!valid_topic_character(c)) return false;
   }

@@ -1,5 +1,5 @@
-// Reply: the right to answer one request, once. A small value; it may travel to another core, but is
-// used on its home core only, where the connection may be gone by then (the answer is dropped).
+// Reply: the right to answer one request, once. A small value; it may travel to another core, but
+// is used on its home core only, where the connection may be gone by then (the answer is dropped).
 #pragma once
 
 #include "base/ids.h"

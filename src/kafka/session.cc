@@ -38,8 +38,8 @@ bool Session::on_frame(ByteView frame) {
   if (!in.ok()) return false;
   // The answer to ApiVersions never has tagged fields in its header.
   bool tagged_header = flexible && header.key != wire::ApiVersionsApi::key;
-  Call call{service_, *this, header, in.rest(), flexible,
-            Reply(service_, id_, slot, header, flexible, tagged_header)};
+  Call call{service_,  *this,    header,
+            in.rest(), flexible, Reply(service_, id_, slot, header, flexible, tagged_header)};
   slots_.emplace_back();
   return row->run(call) && !ended_;
 }

@@ -139,8 +139,8 @@ Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
     return Error{Errc::invalid_argument, "Unknown topic config name: " + std::string(name)};
   }
   if (!value) {
-    return Error{Errc::invalid_argument, "Null value not supported for topic config: " +
-                                             std::string(name)};
+    return Error{Errc::invalid_argument,
+                 "Null value not supported for topic config: " + std::string(name)};
   }
   std::int64_t number = 0;
   std::string_view text = trimmed(*value);

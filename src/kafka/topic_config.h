@@ -1,5 +1,5 @@
-// Topic settings under Kafka's names: which are known, what they may be, what they are when not given,
-// and how they become model::TopicSettings. README.md tells what each one does here.
+// Topic settings under Kafka's names: which are known, what they may be, what they are when not
+// given, and how they become model::TopicSettings. README.md tells what each one does here.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,14 @@
 namespace trv::kafka {
 
 // Kafka's numbers for the types of settings.
-enum class ConfigType : std::int8_t { boolean = 1, string = 2, int32 = 3, int64 = 5, real = 6, list = 7 };
+enum class ConfigType : std::int8_t {
+  boolean = 1,
+  string = 2,
+  int32 = 3,
+  int64 = 5,
+  real = 6,
+  list = 7
+};
 
 struct TopicConfig {
   std::string_view name;

@@ -72,7 +72,8 @@ std::vector<Header> read_headers(const StoredRecord& record) {
 }
 
 Result<BatchHeader> parse_batch_header(ByteView bytes) {
-  if (bytes.size() < batch_header_size) return Error{Errc::corrupt, "batch shorter than its header"};
+  if (bytes.size() < batch_header_size)
+    return Error{Errc::corrupt, "batch shorter than its header"};
   ByteReader reader(bytes);
   BatchHeader h;
   h.base_offset = Offset(reader.i64());

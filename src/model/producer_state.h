@@ -60,7 +60,7 @@ struct MarkerFacts {
   ProducerEpoch epoch = -1;
   bool commit = false;
   std::int32_t coordinator_epoch = 0;
-  Offset offset{-1};  // only for apply()
+  Offset offset{-1};    // only for apply()
   WallTime appended{};  // only for apply()
 };
 

@@ -6,8 +6,7 @@
 namespace trv::model {
 
 std::uint64_t QueueCursor::ready_count(Sequence visible_end) const {
-  std::uint64_t fresh =
-      visible_end > next_ ? static_cast<std::uint64_t>(visible_end - next_) : 0;
+  std::uint64_t fresh = visible_end > next_ ? static_cast<std::uint64_t>(visible_end - next_) : 0;
   return fresh + released_.size();
 }
 

@@ -51,7 +51,8 @@ class QueueCursor {
   };
   // Hands `sequence` to a consumer. Requires: it is first_ready() of some visible end.
   Taken take(Sequence sequence, ConsumerId consumer);
-  // Fresh records that nobody will get: hidden in the topic or trimmed. Requires: sequence >= next().
+  // Fresh records that nobody will get: hidden in the topic or trimmed. Requires: sequence >=
+  // next().
   void skip_to(Sequence sequence);
   // Puts back what is out. False when it is not out.
   bool release(Sequence sequence);
@@ -77,8 +78,8 @@ class QueueCursor {
   Sequence next_;
   Sequence delivered_mark_;
   std::map<Sequence, Outstanding> out_;
-  std::map<Sequence, std::uint32_t> released_;       // and how often delivered before
-  std::map<std::int64_t, std::int64_t> settled_;     // disjoint ranges [first, end) at or above floor
+  std::map<Sequence, std::uint32_t> released_;    // and how often delivered before
+  std::map<std::int64_t, std::int64_t> settled_;  // disjoint ranges [first, end) at or above floor
 };
 
 }  // namespace trv::model

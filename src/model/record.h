@@ -35,15 +35,17 @@ struct StoredRecord {
   RecordId id;
   std::int64_t timestamp_ms = 0;
   Origin origin = Origin::batch;
-  std::optional<ByteView> key;    // origin batch only
-  std::optional<ByteView> value;  // batch: the value; message: the body; fields: an encoded FieldList
-  ByteView headers;               // origin batch: `header_count` encoded headers (see read_headers)
+  std::optional<ByteView> key;  // origin batch only
+  std::optional<ByteView>
+      value;         // batch: the value; message: the body; fields: an encoded FieldList
+  ByteView headers;  // origin batch: `header_count` encoded headers (see read_headers)
   std::int32_t header_count = 0;
-  ByteView envelope;              // origin message: what the front-end stored beside the body
-  Slice owner;                    // keeps all views alive; owner.share(*value) is a Slice of it
+  ByteView envelope;  // origin message: what the front-end stored beside the body
+  Slice owner;        // keeps all views alive; owner.share(*value) is a Slice of it
 };
 
-// Decodes the headers of a record of origin batch. Stops at damage (the batch was checked on entry).
+// Decodes the headers of a record of origin batch. Stops at damage (the batch was checked on
+// entry).
 std::vector<Header> read_headers(const StoredRecord& record);
 
 // The neutral form. Views may point into `owners`.
@@ -61,8 +63,8 @@ struct Message {
   }
 };
 
-// The encoding of an ordered field list: varint count, then name and value of each, length-prefixed.
-// Names may repeat. `visit(name, value)`; false when damaged.
+// The encoding of an ordered field list: varint count, then name and value of each,
+// length-prefixed. Names may repeat. `visit(name, value)`; false when damaged.
 template <class Visit>
 bool read_fields(ByteView encoded, Visit&& visit) {
   ByteReader reader(encoded);
@@ -79,10 +81,10 @@ bool read_fields(ByteView encoded, Visit&& visit) {
 // A record on its way into a log, in its own origin's form. Views are copied by the append.
 struct NewRecord {
   Origin origin = Origin::message;
-  ByteView value;                // message: body; fields: an encoded FieldList
-  ByteView envelope;             // message only
-  ByteView partition_key;        // chooses the partition when there are several; may be empty
-  std::optional<RecordId> id;    // fields only: chosen by the user; must be above the topic's last
+  ByteView value;              // message: body; fields: an encoded FieldList
+  ByteView envelope;           // message only
+  ByteView partition_key;      // chooses the partition when there are several; may be empty
+  std::optional<RecordId> id;  // fields only: chosen by the user; must be above the topic's last
   Durability level = Durability::fsync;  // capped by the topic's own level
 };
 

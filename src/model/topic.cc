@@ -71,6 +71,7 @@ void encode(const TopicSettings& settings, std::string& out) {
   writer.varint_signed(settings.retention_bytes);
   writer.varint(static_cast<std::uint64_t>(settings.batch_size_max));
   writer.u8(settings.append_time ? 1 : 0);
+  writer.sized(settings.payload_field);
   writer.varint(settings.given.size());
   for (const auto& [name, value] : settings.given) {
     writer.sized(name);
@@ -90,6 +91,7 @@ Result<TopicSettings> decode_topic_settings(ByteView bytes) {
   settings.retention_bytes = reader.varint_signed();
   settings.batch_size_max = static_cast<std::int32_t>(reader.varint());
   settings.append_time = reader.u8() != 0;
+  settings.payload_field = std::string(reader.sized());
   std::uint64_t count = reader.varint();
   for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
     std::string name(reader.sized());

@@ -38,6 +38,8 @@ struct TopicSettings {
   std::int64_t retention_bytes = -1;  // of one partition; -1: no limit
   std::int32_t batch_size_max = 1048588;
   bool append_time = false;  // records take the broker's clock
+  // The one field in which this topic's field lists carry everything; empty when not known.
+  std::string payload_field;
   // Settings as given, by the name under which they came, for whoever describes the topic.
   std::vector<std::pair<std::string, std::string>> given;
 };

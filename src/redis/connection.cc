@@ -362,8 +362,14 @@ void Connection::on_durable(std::uint64_t place, bool ok) {
     return stream_->close();
   }
   if (!replies_.release(place)) return;
+  bool held_back = barrier_;
   drain();
-  process();
+  if (!held_back) return process();
+  // In a later round: records become visible in this one, but perhaps after this call.
+  core().post([&service = service_, id = session_.id] {
+    auto at = service.clients().find(id);
+    if (at != service.clients().end()) at->second->resume();
+  });
 }
 
 void Connection::end_batch() {

@@ -41,6 +41,7 @@ class Connection final : public Client {
   std::uint64_t defer() override;
   void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) override;
   void on_durable(std::uint64_t place, bool ok) override;
+  void resume() override { process(); }
   bool unblock(bool with_error) override;
   void kill(bool linger) override;
 

@@ -172,7 +172,7 @@ FieldList fields_of(model::Message& message) {
 }
 
 void write_fields(ReplyWriter& reply, const broker::Broker& broker,
-                  const model::StoredRecord& record) {
+                  const model::StoredRecord& record, std::string_view payload_field) {
   if (record.origin == model::Origin::fields && record.value) {
     ByteReader reader(*record.value);
     reply.array(static_cast<std::size_t>(reader.varint()) * 2);
@@ -184,6 +184,9 @@ void write_fields(ReplyWriter& reply, const broker::Broker& broker,
   }
   model::Message message = broker.message_of(record);
   FieldList fields = fields_of(message);
+  if (!payload_field.empty() && message.value && !find_first(fields, payload_field)) {
+    fields.emplace_back(payload_field, *message.value);
+  }
   reply.array(fields.size() * 2);
   for (const auto& [name, value] : fields) {
     reply.bulk(name);

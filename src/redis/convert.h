@@ -23,9 +23,10 @@ using FieldList = std::vector<std::pair<ByteView, ByteView>>;
 // The neutral form as fields. Views point into the message, which keeps what had to be made.
 FieldList fields_of(model::Message& message);
 
-// Writes the record's fields as one flat array.
+// Writes the record's fields as one flat array. Records of other origins show their value under
+// `payload_field` too, unless that is empty or taken.
 void write_fields(ReplyWriter& reply, const broker::Broker& broker,
-                  const model::StoredRecord& record);
+                  const model::StoredRecord& record, std::string_view payload_field);
 
 bool is_utf8(ByteView bytes);
 

@@ -45,6 +45,8 @@ class Client {
   virtual bool unblock(bool with_error) = 0;
   // The reply at `place` may be sent, or, when not `ok`, can never be.
   virtual void on_durable(std::uint64_t place, bool ok) = 0;
+  // Goes on with the requests that had to wait.
+  virtual void resume() = 0;
   // Disconnects; replies that are complete are still sent when `linger`.
   virtual void kill(bool linger) = 0;
 };

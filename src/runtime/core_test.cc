@@ -306,10 +306,10 @@ TEST(Core, destroys_suspended_tasks_and_queued_closures) {
       co_await e.wait();
     }(core, event, waiter));
     core.run();
-    core.post([flag = std::make_unique<Flag>(Flag{closure})] {});
-    closure = false;  // the temporary above has set it
-    core.spawn(
-        [](std::unique_ptr<Flag>) -> Task<> { co_return; }(std::make_unique<Flag>(never_started)));
+    core.post([flag = std::unique_ptr<Flag>(new Flag{closure})] {});
+    core.spawn([](std::unique_ptr<Flag>) -> Task<> {
+      co_return;
+    }(std::unique_ptr<Flag>(new Flag{never_started})));
   }
   EXPECT_TRUE(sleeper);
   EXPECT_TRUE(waiter);

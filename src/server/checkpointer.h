@@ -2,9 +2,9 @@
 // gives back the segments that hold nothing any more. So a start reads little and the disk holds
 // little that is dead.
 //
-// Owner: Node, one for all cores. It lives on the first core and visits the others by messages; each
-// of them takes its shards' sections one shard at a time, so that nobody waits for long.
-// At most one checkpoint is under way. A failed one is logged and tried again later: recovery then
+// Owner: Node, one for all cores. It lives on the first core and visits the others by messages;
+// each of them takes its shards' sections one shard at a time, so that nobody waits for long. At
+// most one checkpoint is under way. A failed one is logged and tried again later: recovery then
 // reads more of the journal.
 #pragma once
 

@@ -16,9 +16,9 @@
 namespace trv::storage {
 namespace {
 
-const char lock_name[] = "LOCK";
-const char marker_name[] = "FORMAT";
-const char reserve_name[] = "RESERVE";
+constexpr char lock_name[] = "LOCK";
+constexpr char marker_name[] = "FORMAT";
+constexpr char reserve_name[] = "RESERVE";
 constexpr ByteView marker_text = "trivium data directory, format 1\n";
 constexpr std::uint64_t marker_size_max = 4096;
 constexpr std::uint64_t session_size_max = 64u << 20;

@@ -87,7 +87,7 @@ def test_server_properties(connection):
     server = connection._impl.server_properties
     capabilities = server["capabilities"]
     for capability in ("publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-                       "connection.blocked", "authentication_failure_close", "per_consumer_qos"):
+                       "authentication_failure_close", "per_consumer_qos"):
         assert capabilities[capability] is True, capability
     assert server["product"]
     assert server["version"].count(".") == 2
@@ -594,19 +594,23 @@ def test_reject_goes_to_the_dead_letter_exchange(channel, name):
 
 
 def test_dead_letter_routing_key_and_count(channel, name):
-    dead = f"{name}.dead"
-    channel.queue_declare(dead, durable=True)
+    """Rejected, it waits in a second queue until it expires and comes back: one death for each queue and reason."""
+    waiting = f"{name}.waiting"
+    channel.queue_declare(waiting, durable=True, arguments={
+        "x-message-ttl": 50, "x-dead-letter-exchange": "", "x-dead-letter-routing-key": name})
     channel.queue_declare(name, durable=True, arguments={
-        "x-dead-letter-exchange": "", "x-dead-letter-routing-key": dead})
+        "x-dead-letter-exchange": "", "x-dead-letter-routing-key": waiting})
     channel.confirm_delivery()
     channel.basic_publish("", name, b"letter", PERSISTENT)
-    for round_ in (1, 2):
-        channel.basic_nack(get(channel, name, auto_ack=False)[0].delivery_tag, requeue=False)
-        method, properties, body = get(channel, dead)
-        assert (method.exchange, method.routing_key, body) == ("", dead, b"letter")
-        (death,) = properties.headers["x-death"]
-        assert (death["count"], death["queue"], death["routing-keys"]) == (round_, name, [name])
-        channel.basic_publish("", name, body, properties)
+    for round_ in (0, 1, 2):
+        method, properties, body = get(channel, name, auto_ack=False)
+        assert (method.exchange, method.routing_key, body) == ("", name, b"letter")
+        deaths = (properties.headers or {}).get("x-death", [])
+        assert [(death["queue"], death["reason"], death["count"], death["routing-keys"]) for death in deaths] == (
+            [(waiting, "expired", round_, [waiting]), (name, "rejected", round_, [name])] if round_ else [])
+        channel.basic_nack(method.delivery_tag, requeue=False)
+    assert properties.headers["x-first-death-reason"] == "rejected"
+    assert properties.headers["x-first-death-queue"] == name
 
 
 def test_expired_messages_are_dead_lettered(channel, name):

@@ -54,8 +54,8 @@ def worker_main(make, pipe):
         except Exception:
             # A client that fails in an unforeseen way is a finding, with its cycle.
             text = f"the client failed in {command}:\n{traceback.format_exc()}"
-            if command == "load":
-                pipe.recv()
+            if command == "load" and pipe.recv()[0] == "end":
+                return
             pipe.send(("faults", [text]))
 
 
@@ -93,9 +93,11 @@ class Clients:
         for name, pipe in self.pipes.items():
             try:
                 pipe.send(("end",))
-                if pipe.poll(10):
-                    for key, value in pipe.recv()[1].items():
-                        counts[key] = counts.get(key, 0) + value
+                while pipe.poll(10):
+                    kind, value = pipe.recv()
+                    if kind == "counts":
+                        counts.update({key: counts.get(key, 0) + number for key, number in value.items()})
+                        break
             except (OSError, EOFError):
                 counts[f"{name} ended"] = 1
         for process in self.processes.values():

@@ -102,7 +102,7 @@ class AmqpWorker:
         data = []
         for tag, _, _, _, body in client.deliveries:
             number = int(body)
-            if number in self.queue.ack_sent:
+            if number in self.queue.ack_durable or number in state.acked:
                 self.faults.append(f"Q6 {self.name}: {number} delivered after its ack")
             state.unacked.append((tag, number))
         client.deliveries.clear()
@@ -112,6 +112,7 @@ class AmqpWorker:
                 data.append(Amqp.frame(pamqp.commands.Basic.Nack(tag, requeue=True)))
                 continue
             self.queue.ack_sent.add(number)
+            state.acked.add(number)
             # The first publish after this ack, once confirmed, proves it durable: same channel, same queue.
             state.acks.append((state.last_tag + 1, number))
             data.append(Amqp.frame(pamqp.commands.Basic.Ack(tag)))
@@ -223,6 +224,7 @@ class ChannelState:
         self.confirmed_tag = 0
         self.tags = {}  # publish tag -> number
         self.unacked = []  # (delivery tag, number)
+        self.acked = set()  # numbers, on this channel
         self.acks = []  # (publish tag that will prove it, number), in order
 
 

@@ -170,7 +170,7 @@ def check_redis_entries(views, name, ids):
         [("bin", ODD_BYTES), ("redis.id", ids[4])],
     ]
     assert json.loads(records[2][3]) == {"data": '{"order_id": "123"}'}
-    assert json.loads(records[3][3], object_pairs_hook=list) == [["b", ["1", "3"]], ["a", "2"]]
+    assert json.loads(records[3][3], object_pairs_hook=list) == [("b", ["1", "3"]), ("a", "2")]
     assert json.loads(records[4][3]) == {"text": "å", "bin": None}
     messages = views.amqp_stream(name, 5)
     assert [body for _, _, body in messages] == [value for _, _, _, value, _ in records]

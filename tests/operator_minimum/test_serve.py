@@ -23,7 +23,9 @@ def serve(*arguments, timeout=10, **environment):
 def test_busy_port_and_unwritable_directory_are_told(own_broker, tmp_path):
     for protocol in harness.PROTOCOLS:
         port = own_broker.ports[protocol]
-        code, text = serve("--data-dir", tmp_path / protocol, *FREE_PORTS, f"--{protocol}-port", port)
+        arguments = list(FREE_PORTS)
+        arguments[arguments.index(f"--{protocol}-port") + 1] = port
+        code, text = serve("--data-dir", tmp_path / protocol, *arguments)
         assert code != 0 and str(port) in text, text
     (tmp_path / "file").write_text("not a directory")
     code, text = serve("--data-dir", tmp_path / "file" / "d", *FREE_PORTS)

@@ -84,9 +84,9 @@ def count_unittest(code, output):
     return Count(max(0, int(ran[-1]) - failed - skipped), failed, skipped)
 
 
-def count_line(code, output, noun):
-    """Counts of our own tools: the last line 'N <noun> passed, N failed'."""
-    found = re.findall(rf"^(\d+) {noun} passed, (\d+) failed$", output, re.M)
+def count_line(code, output, noun=""):
+    """Counts of our own tools: the last line 'N [noun] passed, N failed'."""
+    found = re.findall(rf"^(\d+) {noun + ' ' if noun else ''}passed, (\d+) failed$", output, re.M)
     if not found:
         return Count(failed=1)
     passed, failed = map(int, found[-1])
@@ -96,7 +96,7 @@ def count_line(code, output, noun):
 
 
 def count_junit(code, path):
-    """Counts of one JUnit file, as pytest and GoogleTest write them."""
+    """Counts of one JUnit file, as GoogleTest writes them."""
     if not path.exists():
         return Count(failed=1)
     count = Count()
@@ -148,30 +148,27 @@ def stage_unit():
     return count_ctest(junit, folder)
 
 
-def pytest(stage, seconds, environment, *arguments):
-    """Runs the tests of tests/ that the arguments choose, with the real clients."""
+def processes(stage, seconds, environment, *parts):
+    """Runs parts of tests/ with the real clients; tests/run.py bounds and counts them."""
     clients(stage)
-    junit = LOGS / f"{stage}.xml"
-    junit.unlink(missing_ok=True)
-    code, _ = run(stage, [PYTHON, "-m", "pytest", *arguments, f"--junitxml={junit}"], seconds, environment)
-    return count_junit(code, junit)
+    return count_line(*run(stage, [PYTHON, "tests/run.py", *parts], seconds, environment))
 
 
 def stage_clients():
     build("clients", "release", "trivium")
-    return pytest("clients", 1800, {"BROKER": str(RELEASE / "trivium")},
-                  "tests", "--ignore=tests/crash", "--ignore=tests/malformed")
+    return processes("clients", 2400, {"BROKER": str(RELEASE / "trivium")},
+                     "operator_minimum", "acceptance", "clients", "crossing")
 
 
 def stage_crash():
     build("crash", "release", "trivium")
-    return pytest("crash", 900, {"BROKER": str(RELEASE / "trivium")}, "tests/crash")
+    return processes("crash", 900, {"BROKER": str(RELEASE / "trivium")}, "crash")
 
 
 def stage_malformed():
     build("malformed", "fuzz")
     broker = str(SANITIZED / "trivium")
-    return pytest("malformed", 900, {"BROKER": broker, "BROKER_ASAN": broker}, "tests/malformed")
+    return processes("malformed", 900, {"BROKER": broker, "BROKER_ASAN": broker}, "malformed")
 
 
 def stage_fuzz():
@@ -184,7 +181,7 @@ STAGES = (
     ("tools", stage_tools),          # the repository's own tools
     ("check", stage_check),          # ./dev check
     ("unit", stage_unit),            # GoogleTest, beside the sources
-    ("clients", stage_clients),      # golden conversations and real clients against a real broker
+    ("clients", stage_clients),      # real clients against a real broker
     ("crash", stage_crash),          # kill -9 under load, a few cycles
     ("malformed", stage_malformed),  # mutated frames against a sanitized broker
     ("fuzz", stage_fuzz),            # each parser, some seconds

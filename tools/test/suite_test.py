@@ -35,6 +35,7 @@ class CountTest(unittest.TestCase):
         self.assertEqual(suite.count_line(1, "5 checks passed, 2 failed", "checks"), Count(5, 2, 0))
         self.assertEqual(suite.count_line(1, "7 checks passed, 0 failed", "checks"), Count(7, 1, 0))
         self.assertEqual(suite.count_line(0, "nothing", "checks"), Count(0, 1, 0))
+        self.assertEqual(suite.count_line(0, "1 passed, 1 failed\n3 passed, 0 failed\n"), Count(3, 0, 0))
 
     def test_junit(self):
         path = self.junit("a.xml", "<testcase/><testcase><failure/></testcase><testcase><error/></testcase>"

@@ -273,9 +273,16 @@ void on_publish_body(Session& session, Channel& channel, ByteView part) {
                                           std::to_string(content.body_size) + " bytes)"});
     return;
   }
+  if (!session.reserve_assembly(part.size())) {
+    session.fail_connection(
+        MethodId::basic_publish,
+        {ReplyCode::resource_error, "too many message bodies are under way at once"});
+    return;
+  }
   content.body.append(part);
   if (content.body.size() < content.body_size) return;
   const std::string body = std::exchange(content.body, {});
+  session.release_assembly(body.size());
   on_complete(session, channel, body);
 }
 

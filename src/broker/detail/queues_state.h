@@ -18,9 +18,9 @@ struct Queues::State {
   explicit State(Broker& b) : broker(b) {}
 
   Broker& broker;
-  NameMap<Queue*> by_name;  // owned by their shards
-  std::vector<Queue*> ready;   // dispatch() is posted for them
-  std::vector<Queue*> dirty;   // settled something in this round
+  NameMap<Queue*> by_name;    // owned by their shards
+  std::vector<Queue*> ready;  // dispatch() is posted for them
+  std::vector<Queue*> dirty;  // settled something in this round
   bool dispatch_posted = false;
   std::uint64_t next_consumer = 1;
 
@@ -39,7 +39,8 @@ struct Queues::State {
   void dispatch_ready();
   void dispatch(Queue& queue);
   // False when it could not be given to anybody.
-  bool deliver(Queue& queue, const model::StoredRecord& record, std::vector<std::vector<Delivery>>&);
+  bool deliver(Queue& queue, const model::StoredRecord& record,
+               std::vector<std::vector<Delivery>>&);
   Queue::Consumer* choose_consumer(Queue& queue);
   std::size_t index_of(const Queue& queue, const Queue::Consumer* consumer) const;
   void journal_delivered(Queue& queue);
@@ -50,7 +51,8 @@ struct Queues::State {
   void discard(Queue& queue, Sequence sequence, DeathReason reason);
 
   // When the record may no longer be delivered; nothing when it may for ever.
-  std::optional<std::int64_t> deadline_ms(const Queue& queue, const model::StoredRecord& record) const;
+  std::optional<std::int64_t> deadline_ms(const Queue& queue,
+                                          const model::StoredRecord& record) const;
   // Discards what has expired at the head and arms the timer for what will.
   void expire_head(Queue& queue);
 };

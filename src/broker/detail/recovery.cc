@@ -123,9 +123,9 @@ Status apply_id_set(ShardState& shard, ByteReader reader) {
   erased.seq = reader.varint();
   if (!reader.done()) return damaged("id entry");
   if (!topic) return {};
-  topic->state.apply_set_id(
-      last, added > 0 ? std::optional<std::uint64_t>(added - 1) : std::nullopt,
-      has_erased ? std::optional<RecordId>(erased) : std::nullopt);
+  topic->state.apply_set_id(last,
+                            added > 0 ? std::optional<std::uint64_t>(added - 1) : std::nullopt,
+                            has_erased ? std::optional<RecordId>(erased) : std::nullopt);
   return {};
 }
 

@@ -8,7 +8,8 @@
 
 namespace trv::broker::detail {
 
-// Errors: corrupt. Entries about topics and queues that are gone (or were transient) change nothing.
+// Errors: corrupt. Entries about topics and queues that are gone (or were transient) change
+// nothing.
 Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, ByteView payload,
                    BlobRange where);
 

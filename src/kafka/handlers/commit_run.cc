@@ -84,15 +84,16 @@ void commit_offsets(Service& service, CommitWork work, UniqueFunction<void(Commi
   for (const CommitTopic& topic : work.topics) names.push_back(topic.name);
   find_topic_places(
       service, std::move(names),
-      [&service, work = std::move(work), done = std::move(done)](const TopicPlaces& places) mutable {
+      [&service, work = std::move(work),
+       done = std::move(done)](const TopicPlaces& places) mutable {
         std::vector<model::OffsetCommit> commits = check(work, places);
         std::string group = work.group;
         // Also with nothing left to commit: the member is checked, and heard from, in any case.
-        service.broker().at(group, [work = std::move(work), commits = std::move(commits),
-                                    done = std::move(done),
-                                    home = service.home()](broker::Broker& owner) mutable {
-          commit_there(owner, std::move(work), std::move(commits), home, std::move(done));
-        });
+        service.broker().at(
+            group, [work = std::move(work), commits = std::move(commits), done = std::move(done),
+                    home = service.home()](broker::Broker& owner) mutable {
+              commit_there(owner, std::move(work), std::move(commits), home, std::move(done));
+            });
       });
 }
 

@@ -124,11 +124,11 @@ void handle_describe_configs(const Call& call, const wire::DescribeConfigsReques
       std::string name = asked.name;
       call.service.broker().at(name, [answer, asked = std::move(asked),
                                       home = call.service.home()](broker::Broker& owner) mutable {
-        back_home(owner, home, [answer = std::move(answer),
-                                result = describe_topic(owner, asked)]() mutable {
-          answer->response.results.push_back(std::move(result));
-          answer->done();
-        });
+        back_home(owner, home,
+                  [answer = std::move(answer), result = describe_topic(owner, asked)]() mutable {
+                    answer->response.results.push_back(std::move(result));
+                    answer->done();
+                  });
       });
     } else {
       AnswerResult result = start_result(resource.type, asked.name);

@@ -110,8 +110,8 @@ struct Asked {
 };
 
 Refusal refusal_of(const Error& error) {
-  ErrorCode code = error.code == Errc::invalid_argument ? ErrorCode::invalid_config
-                                                        : error_code(error.code);
+  ErrorCode code =
+      error.code == Errc::invalid_argument ? ErrorCode::invalid_config : error_code(error.code);
   return {code, error.message};
 }
 
@@ -166,10 +166,9 @@ void handle_create_topics(const Call& call, const wire::CreateTopicsRequest& req
       continue;
     }
     Asked work{name, std::move(settings), request.validate_only, call.service.home()};
-    call.service.broker().at(
-        name, [answer, work = std::move(work)](broker::Broker& owner) mutable {
-          create_asked(owner, std::move(answer), std::move(work));
-        });
+    call.service.broker().at(name, [answer, work = std::move(work)](broker::Broker& owner) mutable {
+      create_asked(owner, std::move(answer), std::move(work));
+    });
   }
   answer->done();
 }

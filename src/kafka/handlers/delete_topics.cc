@@ -19,8 +19,8 @@ struct Outcome {
 
 void add_topic(const std::shared_ptr<Answer>& answer, std::optional<std::string> name,
                Outcome outcome) {
-  answer->response.topics.push_back({std::move(name), outcome.id, wire_code(outcome.code),
-                                     std::move(outcome.message)});
+  answer->response.topics.push_back(
+      {std::move(name), outcome.id, wire_code(outcome.code), std::move(outcome.message)});
   answer->done();
 }
 

@@ -1,5 +1,6 @@
 // Fetch: reads batches of many partitions, waiting for data when asked to. Fetch sessions are not
-// kept: every answer says session 0, which the protocol allows, and clients then send full requests.
+// kept: every answer says session 0, which the protocol allows, and clients then send full
+// requests.
 #include <algorithm>
 
 #include "kafka/errors.h"
@@ -27,8 +28,8 @@ void handle_fetch(const Call& call, const wire::FetchRequest& request) {
       std::min(static_cast<std::size_t>(std::max(request.max_bytes, 0)), fetch_size_max);
   // More than an answer may hold would never be there.
   terms.bytes_min = std::min(terms.bytes_min, terms.bytes_max);
-  terms.isolation = request.isolation_level == 1 ? broker::Isolation::committed
-                                                 : broker::Isolation::uncommitted;
+  terms.isolation =
+      request.isolation_level == 1 ? broker::Isolation::committed : broker::Isolation::uncommitted;
   terms.wait = std::clamp(std::chrono::milliseconds(request.max_wait_ms),
                           std::chrono::milliseconds(0), wait_max);
   if (terms.bytes_min == 0) terms.wait = std::chrono::milliseconds(0);

@@ -13,6 +13,7 @@ using TopicResult = FetchRun::TopicResult;
 
 // What one topic may contribute when topics are read on several cores at once.
 constexpr std::size_t remote_topic_size_min = 64u << 10;
+constexpr std::chrono::milliseconds partial_read_pause(5);
 
 struct Budget {
   std::size_t bytes = 0;
@@ -179,7 +180,21 @@ void FetchRun::decide() {
   if (failed_ || !may_wait_ || size_ >= terms_.bytes_min) return send();
   // What was read is read again: the answer must show one moment, and slices pin memory.
   for (TopicResult& result : results_) result.partitions.clear();
-  if (read_again_) read_all();
+  if (read_again_) read_soon();
+}
+
+// Who waits for many bytes that come in small pieces must not have all of them read for each piece.
+void FetchRun::read_soon() {
+  if (size_ == 0) return read_all();
+  if (pause_.armed()) return;
+  Service* service = &reply_.service();
+  pause_ = service->broker().core().schedule(partial_read_pause, [service, id = id_] {
+    if (FetchRun* run = service->find_fetch(id)) run->on_pause_over();
+  });
+}
+
+void FetchRun::on_pause_over() {
+  if (missing_ == 0) read_all();
 }
 
 void FetchRun::on_woken(std::size_t place) {
@@ -187,7 +202,7 @@ void FetchRun::on_woken(std::size_t place) {
   if (missing_ > 0) {
     read_again_ = true;
   } else {
-    read_all();
+    read_soon();
   }
 }
 

@@ -1,5 +1,5 @@
-// FetchRun: one fetch from its request to its answer. It reads all its partitions, and when there is
-// too little and time is left, it waits until something new is visible and reads again.
+// FetchRun: one fetch from its request to its answer. It reads all its partitions, and when there
+// is too little and time is left, it waits until something new is visible and reads again.
 //
 // Owner: Service::fetches, on the connection's core; ends with its answer, with its connection, or
 // at its deadline. Closures on other cores know it by its id only.
@@ -63,6 +63,8 @@ class FetchRun {
   void read_all();
   void read_topic(std::size_t place);
   void decide();
+  void read_soon();
+  void on_pause_over();
   void send();
   void on_deadline();
   void end();
@@ -79,6 +81,7 @@ class FetchRun {
   bool read_again_ = false;
   bool may_wait_ = false;
   runtime::Timer deadline_;
+  runtime::Timer pause_;
 };
 
 }  // namespace trv::kafka

@@ -55,11 +55,10 @@ void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest&
     answer->expect();
     std::string name(id);
     call.service.broker().at(id, [answer, home, name](broker::Broker& owner) mutable {
-      back_home(owner, home,
-                [answer = std::move(answer), group = describe(owner, name)]() mutable {
-                  answer->response.groups.push_back(std::move(group));
-                  answer->done();
-                });
+      back_home(owner, home, [answer = std::move(answer), group = describe(owner, name)]() mutable {
+        answer->response.groups.push_back(std::move(group));
+        answer->done();
+      });
     });
   }
   answer->done();

@@ -49,7 +49,8 @@ void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& reque
 void handle_create_topics(const Call& call, const wire::CreateTopicsRequest& request);
 void handle_delete_topics(const Call& call, const wire::DeleteTopicsRequest& request);
 void handle_init_producer_id(const Call& call, const wire::InitProducerIdRequest& request);
-void handle_offset_for_leader_epoch(const Call& call, const wire::OffsetForLeaderEpochRequest& request);
+void handle_offset_for_leader_epoch(const Call& call,
+                                    const wire::OffsetForLeaderEpochRequest& request);
 void handle_add_partitions_to_txn(const Call& call, const wire::AddPartitionsToTxnRequest& request);
 void handle_add_offsets_to_txn(const Call& call, const wire::AddOffsetsToTxnRequest& request);
 void handle_end_txn(const Call& call, const wire::EndTxnRequest& request);

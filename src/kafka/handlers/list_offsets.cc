@@ -119,11 +119,11 @@ void handle_list_offsets(const Call& call, const wire::ListOffsetsRequest& reque
       for (std::size_t i = 0; i < asked.size(); ++i) {
         list_offset(owner, found, asked[i], terms, partitions[i]);
       }
-      back_home(owner, home, [answer = std::move(answer), place,
-                              partitions = std::move(partitions)]() mutable {
-        answer->response.topics[place].partitions = std::move(partitions);
-        answer->done();
-      });
+      back_home(owner, home,
+                [answer = std::move(answer), place, partitions = std::move(partitions)]() mutable {
+                  answer->response.topics[place].partitions = std::move(partitions);
+                  answer->done();
+                });
     });
   }
   answer->done();
@@ -148,11 +148,11 @@ void handle_offset_for_leader_epoch(const Call& call,
       broker::Topic* found = owner.topics().find(name);
       std::vector<EpochPartition> partitions;
       for (const AskedEpoch& one : asked) partitions.push_back(end_of_epoch(owner, found, one));
-      back_home(owner, home, [answer = std::move(answer), place,
-                              partitions = std::move(partitions)]() mutable {
-        answer->response.topics[place].partitions = std::move(partitions);
-        answer->done();
-      });
+      back_home(owner, home,
+                [answer = std::move(answer), place, partitions = std::move(partitions)]() mutable {
+                  answer->response.topics[place].partitions = std::move(partitions);
+                  answer->done();
+                });
     });
   }
   answer->done();

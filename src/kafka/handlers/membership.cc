@@ -168,8 +168,8 @@ void handle_leave_group(const Call& call, const wire::LeaveGroupRequest& request
         response.error_code = wire_code(error_code(errors.front()));
       } else {
         for (std::size_t i = 0; i < members.size(); ++i) {
-          response.members.push_back({members[i].member_id, members[i].instance_id,
-                                      wire_code(error_code(errors[i]))});
+          response.members.push_back(
+              {members[i].member_id, members[i].instance_id, wire_code(error_code(errors[i]))});
         }
       }
       reply.send(response);

@@ -22,10 +22,9 @@ CommitWork make_work(const Request& request) {
     CommitTopic& topic = work.topics.emplace_back();
     topic.name = std::string(asked.name);
     for (const auto& partition : asked.partitions) {
-      topic.partitions.push_back({partition.index, partition.committed_offset,
-                                  partition.committed_leader_epoch,
-                                  std::string(partition.committed_metadata.value_or(ByteView())),
-                                  ErrorCode::none});
+      topic.partitions.push_back(
+          {partition.index, partition.committed_offset, partition.committed_leader_epoch,
+           std::string(partition.committed_metadata.value_or(ByteView())), ErrorCode::none});
     }
   }
   return work;
@@ -136,15 +135,15 @@ void fetch_group(Service& service, const std::shared_ptr<FetchAnswer>& answer, s
     broker::Commit shown = found.shown;
     auto finish = [&service, &owner, home, answer = std::move(answer), place,
                    asked = std::move(asked), found = std::move(found)](bool durable) mutable {
-      back_home(owner, home, [&service, answer = std::move(answer), place,
-                              asked = std::move(asked), found = std::move(found),
-                              durable]() mutable {
-        if (durable) {
-          on_found(service, std::move(answer), place, std::move(asked), std::move(found));
-        } else {
-          on_unreadable(answer, place, asked.name);
-        }
-      });
+      back_home(owner, home,
+                [&service, answer = std::move(answer), place, asked = std::move(asked),
+                 found = std::move(found), durable]() mutable {
+                  if (durable) {
+                    on_found(service, std::move(answer), place, std::move(asked), std::move(found));
+                  } else {
+                    on_unreadable(answer, place, asked.name);
+                  }
+                });
     };
     // Offsets that are on their way to the disk must not be shown before they are there.
     if (owner.is_durable(shown)) return finish(true);
@@ -195,16 +194,16 @@ void handle_offset_fetch(const Call& call, const wire::OffsetFetchRequest& reque
   if (call.header.version < 8) {
     answer->send = send_single;
     answer->response.groups.resize(1);
-    fetch_group(call.service, answer, 0,
-                {std::string(request.group_id), asked_partitions(request.topics),
-                 request.require_stable});
+    fetch_group(
+        call.service, answer, 0,
+        {std::string(request.group_id), asked_partitions(request.topics), request.require_stable});
   } else {
     answer->response.groups.resize(request.groups.size());
     for (std::size_t place = 0; place < request.groups.size(); ++place) {
       const auto& group = request.groups[place];
-      fetch_group(call.service, answer, place,
-                  {std::string(group.group_id), asked_partitions(group.topics),
-                   request.require_stable});
+      fetch_group(
+          call.service, answer, place,
+          {std::string(group.group_id), asked_partitions(group.topics), request.require_stable});
     }
   }
   answer->done();

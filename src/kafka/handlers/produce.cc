@@ -102,12 +102,12 @@ void answer_when_durable(broker::Broker& owner, CoreIndex home, std::shared_ptr<
     finish(std::move(outcome.partitions));
     return;
   }
-  owner.when_durable(*outcome.commit, [finish = std::move(finish),
-                                       partitions = std::move(outcome.partitions)](
-                                          Result<broker::Durable> result) mutable {
-    if (!result) refuse_undurable(partitions, result.error());
-    finish(std::move(partitions));
-  });
+  owner.when_durable(*outcome.commit,
+                     [finish = std::move(finish), partitions = std::move(outcome.partitions)](
+                         Result<broker::Durable> result) mutable {
+                       if (!result) refuse_undurable(partitions, result.error());
+                       finish(std::move(partitions));
+                     });
 }
 
 // Copies of the batches, to be appended on another core.

@@ -34,11 +34,12 @@ void find_topic_places(Service& service, std::vector<std::string> names,
         place = {owner.topics().state(*topic).id(),
                  broker::Topics::settings(*topic).partition_count};
       }
-      back_home(owner, home, [search = std::move(search), name = std::move(name),
-                              found = topic != nullptr, place]() mutable {
-        if (found) search->places.emplace(std::move(name), place);
-        search->arrived();
-      });
+      back_home(owner, home,
+                [search = std::move(search), name = std::move(name), found = topic != nullptr,
+                 place]() mutable {
+                  if (found) search->places.emplace(std::move(name), place);
+                  search->arrived();
+                });
     });
   }
   search->arrived();

@@ -41,14 +41,14 @@ ErrorCode outcome_code(const Transactions::Outcome& outcome, bool knows_fenced) 
 template <class Work, class Answer>
 void coordinate(Service& service, const std::string& transactional_id, Work work, Answer answer) {
   service.broker().at(transactional_id, [home = service.home(), work = std::move(work),
-                                         answer = std::move(answer)](broker::Broker& owner) mutable {
-    work(owner.transactions(),
-         [&owner, home, answer = std::move(answer)](Transactions::Outcome outcome) mutable {
-           back_home(owner, home,
-                     [answer = std::move(answer), outcome = std::move(outcome)]() mutable {
-                       answer(outcome);
-                     });
-         });
+                                         answer =
+                                             std::move(answer)](broker::Broker& owner) mutable {
+    work(owner.transactions(), [&owner, home,
+                                answer = std::move(answer)](Transactions::Outcome outcome) mutable {
+      back_home(owner, home, [answer = std::move(answer), outcome = std::move(outcome)]() mutable {
+        answer(outcome);
+      });
+    });
   });
 }
 
@@ -91,8 +91,9 @@ bool refuse_unknown(const Reply& reply, const AddWork& work, const TopicPlaces& 
     for (std::int32_t index : partitions) {
       bool exists = place != places.end() && place->second.has(index);
       unknown = unknown || !exists;
-      topic.partitions.push_back({index, wire_code(exists ? ErrorCode::operation_not_attempted
-                                                          : ErrorCode::unknown_topic_or_partition)});
+      topic.partitions.push_back(
+          {index, wire_code(exists ? ErrorCode::operation_not_attempted
+                                   : ErrorCode::unknown_topic_or_partition)});
     }
   }
   if (unknown) reply.send(response);
@@ -107,8 +108,8 @@ void add_known(Service& service, const Reply& reply, AddWork work) {
   std::string id = work.transactional_id;
   coordinate(
       service, id,
-      [id, producer = work.producer, partitions = std::move(partitions)](
-          Transactions& transactions, Transactions::Done done) {
+      [id, producer = work.producer, partitions = std::move(partitions)](Transactions& transactions,
+                                                                         Transactions::Done done) {
         transactions.add_partitions(id, producer, partitions, std::move(done));
       },
       [reply, work = std::move(work)](const Transactions::Outcome& outcome) {
@@ -150,12 +151,12 @@ void handle_add_partitions_to_txn(const Call& call,
     work.topics.emplace_back(std::string(topic.name), topic.partitions);
   }
   Service& service = call.service;
-  find_topic_places(service, std::move(names),
-                    [&service, reply = call.reply,
-                     work = std::move(work)](const TopicPlaces& places) mutable {
-                      if (refuse_unknown(reply, work, places)) return;
-                      add_known(service, reply, std::move(work));
-                    });
+  find_topic_places(
+      service, std::move(names),
+      [&service, reply = call.reply, work = std::move(work)](const TopicPlaces& places) mutable {
+        if (refuse_unknown(reply, work, places)) return;
+        add_known(service, reply, std::move(work));
+      });
 }
 
 void handle_add_offsets_to_txn(const Call& call, const wire::AddOffsetsToTxnRequest& request) {

@@ -1,6 +1,6 @@
 // Proves the hand-written primitives and, through some generated messages, what the generator makes
-// of versions, nullable, tagged and flexible fields. Byte vectors follow the protocol's description;
-// messages of other clients are in tests/golden/kafka.
+// of versions, nullable, tagged and flexible fields. Byte vectors follow the protocol's
+// description; messages of other clients are in tests/golden/kafka.
 #include "kafka/wire/codec.h"
 
 #include <gtest/gtest.h>
@@ -113,8 +113,9 @@ TEST(Generated, FetchReadsTaggedFields) {
   out.varint(1);  // rack
   out.varint(1);  // one tag
   out.varint(0);
-  out.sized("\x03"
-            "ab");
+  out.sized(
+      "\x03"
+      "ab");
   Decoder in(frame, 12, true);
   FetchRequest request;
   decode(in, request);
@@ -155,10 +156,11 @@ TEST(Generated, RecordsAreSplicedNotCopied) {
 }
 
 TEST(FrameBuffer, CutsFramesThatArriveInPieces) {
-  std::string wire = "\x00\x00\x00\x03"
-                     "abc"
-                     "\x00\x00\x00\x01"
-                     "d"s;
+  std::string wire =
+      "\x00\x00\x00\x03"
+      "abc"
+      "\x00\x00\x00\x01"
+      "d"s;
   FrameBuffer buffer;
   std::vector<std::string> frames;
   for (char byte : wire) {
@@ -210,8 +212,9 @@ TEST(FrameBuffer, GrowsWithWhatArrivesAndShrinksAgain) {
 
 TEST(FrameBuffer, ManySmallFramesInOneRead) {
   FrameBuffer buffer;
-  std::string one = "\x00\x00\x00\x05"
-                    "hello"s;
+  std::string one =
+      "\x00\x00\x00\x05"
+      "hello"s;
   std::string many;
   for (int i = 0; i < 50'000; ++i) many += one;
   std::size_t taken = 0;

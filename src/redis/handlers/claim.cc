@@ -154,11 +154,12 @@ void execute(Call& call, const FoundGroup& found, const Takeover& takeover, Grou
 }
 
 // One claimed entry in the reply: its id, or the entry. False after an error reply.
-bool write_claimed(Call& call, std::size_t start, bool just_id, const model::StoredRecord& record) {
+bool write_claimed(Call& call, std::size_t start, bool just_id, const broker::Topic& topic,
+                   const model::StoredRecord& record) {
   if (just_id) {
     call.reply.id(record.id);
   } else {
-    write_entry(call, call.reply, record);
+    write_entry(call, call.reply, topic, record);
   }
   return !too_large(call, start);
 }
@@ -253,7 +254,7 @@ void xclaim(Call& call) {
     }
     if (pending && idle_of(call, pending->delivered) < options.min_idle) continue;
     takeover.claimed.push_back(id);
-    if (!write_claimed(call, start, options.just_id, **record)) return;
+    if (!write_claimed(call, start, options.just_id, *found.topic, **record)) return;
   }
   std::size_t count = takeover.claimed.size();
   Groups::Claim claim;
@@ -334,7 +335,7 @@ void xautoclaim(Call& call) {
     if (options.just_id) {
       writer.id(at->first);
     } else {
-      write_entry(call, writer, **record);
+      write_entry(call, writer, *found.topic, **record);
     }
   }
   RecordId next = at == found.group->pending().end() ? RecordId{} : at->first;

@@ -223,7 +223,7 @@ Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions
   std::vector<RecordId> ids;
   Status done = each_record(call.broker, *read.topic, position.next(), RecordId::max(),
                             options.count, [&](const model::StoredRecord& record) {
-                              write_entry(call, writer, record);
+                              write_entry(call, writer, *read.topic, record);
                               ids.push_back(record.id);
                               return writer.out().size() <= reply_size_max;
                             });
@@ -253,7 +253,7 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
     auto record = record_with_id(call.broker, *read.topic, *at);
     if (!record) return record.error();
     if (*record) {
-      write_entry(call, writer, **record);
+      write_entry(call, writer, *read.topic, **record);
       sent.push_back(*at);
     } else {
       writer.array(2);

@@ -51,7 +51,7 @@ void write_common(Call& call, broker::Topic& topic) {
 void write_edge(Call& call, broker::Topic& topic, bool last) {
   bool written = false;
   auto visit = [&](const model::StoredRecord& record) {
-    write_entry(call, call.reply, record);
+    write_entry(call, call.reply, topic, record);
     written = true;
     return false;
   };
@@ -116,7 +116,7 @@ void write_full(Call& call, broker::Topic& topic, std::size_t count) {
   std::size_t written = 0;
   Status read = each_record(call.broker, topic, RecordId{}, RecordId::max(), count,
                             [&](const model::StoredRecord& record) {
-                              write_entry(call, reply, record);
+                              write_entry(call, reply, topic, record);
                               ++written;
                               return reply.out().size() - start <= reply_size_max;
                             });

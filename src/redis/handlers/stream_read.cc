@@ -23,11 +23,11 @@ bool parse_range_count(Call& call, std::size_t& count) {
 
 // Writes an array of entries through `read(visit)`.
 template <class Read>
-void write_entries(Call& call, Read&& read) {
+void write_entries(Call& call, const broker::Topic& topic, Read&& read) {
   std::size_t start = call.reply.open_array();
   std::size_t written = 0;
   Status done = read([&](const model::StoredRecord& record) {
-    write_entry(call, call.reply, record);
+    write_entry(call, call.reply, topic, record);
     ++written;
     return call.reply.out().size() - start <= reply_size_max;
   });
@@ -50,7 +50,7 @@ void xrange(Call& call) {
   if (found.refused || added_in_transaction(call, call.args[1])) return;
   if (!found.topic) return call.reply.array(0);
   if (count == 0) return call.reply.null_array();
-  write_entries(call, [&](const broker::Topics::Visit& visit) {
+  write_entries(call, *found.topic, [&](const broker::Topics::Visit& visit) {
     return each_record(call.broker, *found.topic, *first, *last, count, visit);
   });
 }
@@ -67,7 +67,7 @@ void xrevrange(Call& call) {
   if (!found.topic) return call.reply.array(0);
   if (count == 0) return call.reply.null_array();
   if (*first > *last) return call.reply.array(0);
-  write_entries(call, [&](const broker::Topics::Visit& visit) -> Status {
+  write_entries(call, *found.topic, [&](const broker::Topics::Visit& visit) -> Status {
     Sequence before = call.broker.topics().visible_end(*found.topic);
     if (*last != RecordId::max()) {
       Result<Sequence> at = call.broker.topics().sequence_of(*found.topic, last->next());
@@ -132,7 +132,7 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
     std::size_t count = 0;
     Status done = each_record(call.broker, *topic, stream.after.next(), RecordId::max(),
                               options.count, [&](const model::StoredRecord& record) {
-                                write_entry(call, writer, record);
+                                write_entry(call, writer, *topic, record);
                                 ++count;
                                 return out.size() <= reply_size_max;
                               });

@@ -12,6 +12,7 @@ namespace {
 // Approximate trimming removes blocks of that many entries, as Redis's nodes.
 constexpr std::uint64_t trim_block = 100;
 constexpr std::uint64_t trim_limit_usual = 100 * trim_block;
+constexpr std::size_t payload_field_size_max = 255;
 constexpr std::size_t field_list_size_max = 100'000;  // pairs in one entry
 
 struct Trim {
@@ -201,6 +202,18 @@ broker::Topic* stream_for_add(Call& call, ByteView key, bool create) {
   return created->topic;
 }
 
+// Readers of a stream whose writers put everything into one field look for that field in every entry:
+// remembers its name for the entries of other origins (docs/view-contract.md).
+void note_payload_field(Call& call, broker::Topic& topic, std::span<const ByteView> fields) {
+  if (fields.size() != 2 || fields[0] == "value") return;
+  const model::TopicSettings& current = broker::Topics::settings(topic);
+  if (!current.payload_field.empty() || fields[0].size() > payload_field_size_max) return;
+  model::TopicSettings settings = current;
+  settings.payload_field = fields[0];
+  Result<broker::Commit> changed = call.broker.topics().change_settings(topic, settings);
+  if (changed) call.wait_for(*changed);
+}
+
 // The id to ask the log for; nothing for one of the clock's. False after an error reply.
 bool choose_id(Call& call, RecordId last, const AddOptions& options, std::optional<RecordId>& id) {
   if (last == RecordId::max()) {
@@ -256,6 +269,7 @@ void xadd(Call& call) {
   Result<broker::Appended> appended = call.broker.topics().append(*topic, record);
   if (!appended) return write_error(call.reply, appended.error());
   call.wait_for(appended->commit);
+  note_payload_field(call, *topic, fields);
   if (options.trim.kind != Trim::Kind::none) {
     Result<broker::Topics::Removed> removed = run_trim(call.broker, *topic, options.trim);
     if (!removed) return write_error(call.reply, removed.error());

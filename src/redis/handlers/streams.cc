@@ -21,10 +21,11 @@ bool added_in_transaction(Call& call, ByteView key) {
   return false;
 }
 
-void write_entry(Call& call, ReplyWriter& reply, const model::StoredRecord& record) {
+void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
+                 const model::StoredRecord& record) {
   reply.array(2);
   reply.id(record.id);
-  write_fields(reply, call.broker, record);
+  write_fields(reply, call.broker, record, broker::Topics::settings(topic).payload_field);
 }
 
 namespace {

@@ -23,8 +23,9 @@ FoundStream find_stream(Call& call, ByteView key);
 // it added is not there to read before the transaction is durable.
 bool added_in_transaction(Call& call, ByteView key);
 
-// Writes [id, [field, value, ...]].
-void write_entry(Call& call, ReplyWriter& reply, const model::StoredRecord& record);
+// Writes [id, [field, value, ...]] of a record of the topic.
+void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
+                 const model::StoredRecord& record);
 
 // `-`, `+`, `id`, `(id`. Nothing, and an error reply, when it is none of them.
 std::optional<RecordId> range_start(Call& call, ByteView text);

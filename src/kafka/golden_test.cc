@@ -38,13 +38,13 @@ Decoded decode_by_key(std::int16_t key, ByteView body, std::int16_t version, boo
 }
 
 Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool flexible) {
-  return decode_by_key<ProduceApi, FetchApi, ListOffsetsApi, MetadataApi, OffsetCommitApi,
-                       OffsetFetchApi, FindCoordinatorApi, JoinGroupApi, HeartbeatApi,
-                       LeaveGroupApi, SyncGroupApi, DescribeGroupsApi, ListGroupsApi,
-                       ApiVersionsApi, CreateTopicsApi, DeleteTopicsApi, InitProducerIdApi,
-                       OffsetForLeaderEpochApi, AddPartitionsToTxnApi, AddOffsetsToTxnApi,
-                       EndTxnApi, TxnOffsetCommitApi, DescribeConfigsApi, DeleteGroupsApi,
-                       DescribeClusterApi>(key, body, version, flexible);
+  return decode_by_key<
+      ProduceApi, FetchApi, ListOffsetsApi, MetadataApi, OffsetCommitApi, OffsetFetchApi,
+      FindCoordinatorApi, JoinGroupApi, HeartbeatApi, LeaveGroupApi, SyncGroupApi,
+      DescribeGroupsApi, ListGroupsApi, ApiVersionsApi, CreateTopicsApi, DeleteTopicsApi,
+      InitProducerIdApi, OffsetForLeaderEpochApi, AddPartitionsToTxnApi, AddOffsetsToTxnApi,
+      EndTxnApi, TxnOffsetCommitApi, DescribeConfigsApi, DeleteGroupsApi, DescribeClusterApi>(
+      key, body, version, flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }
@@ -92,7 +92,8 @@ TEST(Golden, RequestsOfAnotherImplementationDecodeWholly) {
   }
   for (const ApiRow& row : api_table()) {
     for (std::int16_t version = row.version_served_min; version <= row.version_max; ++version) {
-      EXPECT_TRUE(seen[row.key].contains(version)) << "no example of " << row.key << " v" << version;
+      EXPECT_TRUE(seen[row.key].contains(version))
+          << "no example of " << row.key << " v" << version;
     }
   }
 }

@@ -1,0 +1,110 @@
+// Proves the bookkeeping of a channel: which tags are known, and which confirms are due, in which
+// order. A twin that keeps plain sets says what is right.
+#include "amqp/channel.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <set>
+
+namespace trv::amqp {
+namespace {
+
+std::vector<std::uint64_t> tags(const std::vector<Unsettled>& entries) {
+  std::vector<std::uint64_t> out;
+  for (const Unsettled& entry : entries) out.push_back(entry.tag);
+  return out;
+}
+
+TEST(Channel, TagsAgreeWithTheTwin) {
+  std::mt19937 random(1);
+  Channel channel(1, 1);
+  Subscription& consumer = channel.add_subscription(1, "c");
+  std::set<std::uint64_t> twin;
+  std::uint64_t last = 0;
+  for (int step = 0; step < 20000; ++step) {
+    if (random() % 2 == 0) {
+      twin.insert(channel.add_delivery(consumer, Sequence(step)));
+      last = *twin.rbegin();
+      continue;
+    }
+    // A straggler is left for long, so that blanks pile up behind it.
+    const std::uint64_t tag = last > 50 ? last - random() % 50 : random() % (last + 2);
+    const bool multiple = random() % 97 == 0;
+    std::vector<Unsettled> taken;
+    const bool known = twin.contains(tag);
+    ASSERT_EQ(channel.take_unsettled(tag, multiple, taken), known || (tag == 0 && multiple));
+    std::vector<std::uint64_t> expected;
+    if (known && !multiple) expected = {tag};
+    if (known && multiple) expected.assign(twin.begin(), twin.upper_bound(tag));
+    if (tag == 0 && multiple) expected.assign(twin.begin(), twin.end());
+    ASSERT_EQ(tags(taken), expected);
+    for (const std::uint64_t gone : expected) twin.erase(gone);
+    ASSERT_EQ(channel.unsettled_count(), twin.size());
+    ASSERT_EQ(consumer.unsettled, twin.size());
+  }
+  std::vector<Unsettled> rest;
+  channel.take_all_unsettled(rest);
+  EXPECT_EQ(tags(rest), std::vector<std::uint64_t>(twin.begin(), twin.end()));
+}
+
+TEST(Channel, AutomaticSettlementOnlyNumbers) {
+  Channel channel(1, 1);
+  Subscription& consumer = channel.add_subscription(1, "c");
+  consumer.no_ack = true;
+  EXPECT_EQ(channel.add_delivery(consumer, Sequence(0)), 1u);
+  EXPECT_EQ(channel.add_delivery(consumer, Sequence(1)), 2u);
+  std::vector<Unsettled> taken;
+  EXPECT_FALSE(channel.take_unsettled(1, false, taken));
+  EXPECT_EQ(channel.unsettled_count(), 0u);
+}
+
+TEST(Channel, GetsDoNotCountAgainstLimits) {
+  Channel channel(1, 1);
+  Subscription& holder = channel.add_subscription(1, "");
+  holder.source = Subscription::Source::get;
+  channel.add_delivery(holder, Sequence(0));
+  EXPECT_EQ(channel.unsettled_count(), 0u);
+  EXPECT_EQ(holder.unsettled, 1u);
+}
+
+TEST(Confirms, AreAnsweredInOrderAndTogether) {
+  Confirms confirms;
+  confirms.turn_on();
+  for (int i = 0; i < 6; ++i) confirms.next();
+  confirms.open_group(2);
+  confirms.open_group(3);
+  confirms.open_group(5);
+  Confirms::Answer answer;
+  confirms.close_group(3, true);
+  EXPECT_FALSE(confirms.take_answer(answer));  // 1 and 2 are not safe yet
+  confirms.close_group(2, true);
+  ASSERT_TRUE(confirms.take_answer(answer));
+  EXPECT_EQ(answer.first, 1u);
+  EXPECT_EQ(answer.last, 3u);
+  EXPECT_TRUE(answer.ok);
+  EXPECT_FALSE(confirms.take_answer(answer));
+  confirms.close_group(5, false);
+  ASSERT_TRUE(confirms.take_answer(answer));
+  EXPECT_EQ(answer.first, 4u);
+  EXPECT_EQ(answer.last, 5u);
+  EXPECT_FALSE(answer.ok);
+  EXPECT_EQ(confirms.grouped(), 5u);
+}
+
+TEST(Confirms, FailuresAreNotMixedWithSuccesses) {
+  Confirms confirms;
+  confirms.turn_on();
+  for (int i = 0; i < 3; ++i) confirms.open_group(confirms.next());
+  confirms.close_group(1, true);
+  confirms.close_group(2, false);
+  confirms.close_group(3, true);
+  Confirms::Answer answer;
+  std::vector<bool> oks;
+  while (confirms.take_answer(answer)) oks.push_back(answer.ok);
+  EXPECT_THAT(oks, testing::ElementsAre(true, false, true));
+}
+
+}  // namespace
+}  // namespace trv::amqp
