@@ -365,13 +365,20 @@ void Session::after_publishes(UniqueFunction<void()> work) {
 void Session::run_deferred() {
   if (deferred_.empty() || deferred_waits_ || pending_publishes_ > 0) return;
   deferred_waits_ = true;
-  broker().when_durable(published_, [link = link()](Result<broker::Durable>) {
-    // Not durable means that the journal has failed: the questions themselves will tell.
-    Session* session = link.find();
-    if (!session) return;
-    session->deferred_waits_ = false;
-    for (auto& work : std::exchange(session->deferred_, {})) work();
-  });
+  broker().when_durable(published_,
+                        [link = link(), &core = broker().core()](Result<broker::Durable>) {
+                          // Not durable means that the journal has failed: the questions themselves
+                          // will tell. In a later handler: what makes the records visible waits for
+                          // the same commit as this does.
+                          core.post([link] {
+                            if (Session* session = link.find()) session->ask_deferred();
+                          });
+                        });
+}
+
+void Session::ask_deferred() {
+  deferred_waits_ = false;
+  for (auto& work : std::exchange(deferred_, {})) work();
 }
 
 }  // namespace trv::amqp

@@ -213,6 +213,7 @@ class Session {
   // Runs `work` once all that was published here is durable; at once when it is.
   void after_publishes(UniqueFunction<void()> work);
   void run_deferred();
+  void ask_deferred();
   void write_delivery(Channel& channel, Subscription& subscription,
                       const broker::Delivery& delivery);
   // Appends the content to the method frame in scratch_ and writes all.

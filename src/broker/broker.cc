@@ -22,6 +22,8 @@ namespace {
 
 constexpr std::uint64_t shard_hash_seed = 0x74726976'69756d31;
 constexpr std::chrono::milliseconds tick_interval{100};
+// What a settlement, a trim or a removal takes at most.
+constexpr std::uint64_t small_entry_size_max = 128u << 10;
 // How many rounds back the journal's tickets are remembered one by one.
 constexpr std::size_t round_memory = 4096;
 
@@ -81,6 +83,12 @@ model::Message Broker::message_of(const model::StoredRecord& record) const {
 Status Broker::writable() const {
   if (!journal_) return Error{Errc::closed, "the broker is stopping"};
   if (!journal_->writable()) return journal_->failure();
+  return {};
+}
+
+Status Broker::accepts_small() const {
+  if (Status all = writable(); all || !journal_) return all;
+  if (!journal_->accepts(small_entry_size_max)) return journal_->failure();
   return {};
 }
 
@@ -156,6 +164,7 @@ void Broker::schedule_tick() {
     if (!journal_) return;
     journal_->tick();
     topics_->tick();
+    keyspaces_->drop_expired();
     schedule_tick();
   });
 }

@@ -160,6 +160,8 @@ class Broker {
   Commit tail() const;
   // False when nothing can be written: why() tells. Reads and acknowledgements may still work.
   Status writable() const;
+  // The same for small changes that free space or move on: a full disk keeps a reserve for them.
+  Status accepts_small() const;
 
   // --- services of this core's shards ----------------------------------------------------------
   Topics& topics() { return *topics_; }

@@ -1,5 +1,5 @@
-// Proves the groups of one core: members meet and get their assignments, offsets are shown once they
-// are durable and survive a crash, and nobody is left waiting.
+// Proves the groups of one core: members meet and get their assignments, offsets are shown once
+// they are durable and survive a crash, and nobody is left waiting.
 #include "broker/groups.h"
 
 #include <gtest/gtest.h>
@@ -53,6 +53,11 @@ class GroupsTest : public testing::Test {
     return reply.value_or(model::JoinReply{});
   }
 
+  // A crash takes what nobody waits for.
+  void wait_for(Commit commit) {
+    broker_->when_durable(commit, [](Result<Durable> result) { EXPECT_TRUE(result.ok()); });
+  }
+
   TestBroker broker_;
 };
 
@@ -76,13 +81,13 @@ TEST_F(GroupsTest, AMemberJoinsSyncsCommitsAndLeaves) {
 
   model::GroupMemberName member{joined.member_id, std::nullopt};
   broker_.round([&] {
-    EXPECT_EQ(broker_->groups().heartbeat("g", member, joined.generation),
-              model::GroupError::none);
+    EXPECT_EQ(broker_->groups().heartbeat("g", member, joined.generation), model::GroupError::none);
     EXPECT_EQ(broker_->groups().heartbeat("g", member, joined.generation + 1),
               model::GroupError::illegal_generation);
-    auto committed = broker_->groups().commit_offsets("g", {member, joined.generation},
-                                                      {commit_of(5)});
-    EXPECT_TRUE(std::holds_alternative<Commit>(committed));
+    auto committed =
+        broker_->groups().commit_offsets("g", {member, joined.generation}, {commit_of(5)});
+    ASSERT_TRUE(std::holds_alternative<Commit>(committed));
+    wait_for(std::get<Commit>(committed));
     EXPECT_FALSE(broker_->is_durable(broker_->groups().find_offsets("g", std::nullopt).shown));
     auto described = broker_->groups().describe("g");
     ASSERT_TRUE(described);
@@ -100,7 +105,9 @@ TEST_F(GroupsTest, AMemberJoinsSyncsCommitsAndLeaves) {
     auto described = broker_->groups().describe("g");
     ASSERT_TRUE(described);
     EXPECT_EQ(described->state, "Empty");
-    ASSERT_TRUE(broker_->groups().remove("g").ok());
+    Result<Commit> removed = broker_->groups().remove("g");
+    ASSERT_TRUE(removed.ok());
+    wait_for(*removed);
     EXPECT_FALSE(broker_->groups().describe("g"));
     EXPECT_EQ(broker_->groups().remove("g").error().code, Errc::not_found);
   });

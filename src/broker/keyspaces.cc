@@ -11,7 +11,10 @@ model::Keyspace& Keyspaces::of(std::string_view key) {
 }
 
 Commit Keyspaces::execute(std::string_view key, ByteView command) {
-  ShardState& shard = broker_.shard(key);
+  return execute_in(broker_.shard(key), command);
+}
+
+Commit Keyspaces::execute_in(ShardState& shard, ByteView command) {
   std::string when;
   WallTime now = broker_.wall_now();
   ByteWriter(when).i64_le(now.ms);
@@ -21,6 +24,21 @@ Commit Keyspaces::execute(std::string_view key, ByteView command) {
   Status applied = shard.keyspace.apply(command, now, commit.round);
   TRV_ASSERT(applied.ok());
   return commit;
+}
+
+void Keyspaces::drop_expired() {
+  constexpr std::size_t dropped_max = 10'000;  // about; a tick must not hold up its core
+  if (!broker_.writable()) return;
+  WallTime now = broker_.wall_now();
+  std::size_t dropped = 0;
+  std::string command;
+  model::Keyspace::encode_drop_due(command, now);
+  broker_.each_shard([&](ShardState& shard) {
+    std::optional<WallTime> due = shard.keyspace.next_expiry();
+    if (!due || *due > now || dropped >= dropped_max) return;
+    dropped += shard.keyspace.due_count(now, dropped_max);
+    execute_in(shard, command);
+  });
 }
 
 void Keyspaces::each(const std::function<void(model::Keyspace&)>& visit) {

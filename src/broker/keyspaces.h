@@ -19,10 +19,14 @@ class Keyspaces {
   model::Keyspace& of(std::string_view key);
   // Journals an encoded command of that keyspace and applies it.
   Commit execute(std::string_view key, ByteView command);
+  // Removes from memory what has expired, some of it when that is much. Called once a tick.
+  void drop_expired();
   // Every keyspace of this core.
   void each(const std::function<void(model::Keyspace&)>& visit);
 
  private:
+  Commit execute_in(ShardState& shard, ByteView command);
+
   Broker& broker_;
 };
 

@@ -127,7 +127,7 @@ Result<Queues::RemovedQueue> Queues::remove(std::string_view name, RemoveConditi
     return RemovedQueue{facts.ready_count, *removed};
   }
   if (queue->durable()) {
-    if (Status writable = broker.writable(); !writable) return writable.error();
+    if (Status writable = broker.accepts_small(); !writable) return writable.error();
     std::string payload;
     ByteWriter(payload).sized(queue->name);
     broker.journal(entry::queue_removed, queue->topic->shard, payload);

@@ -140,7 +140,7 @@ void Queues::State::journal_settled(Queue& queue) {
   // Without a journal the settlement holds in this process only: after a restart the records come
   // again, which at-least-once allows.
   std::span<const Sequence> left(queue.settled);
-  while (!left.empty() && broker.writable()) {
+  while (!left.empty() && broker.accepts_small()) {
     std::span<const Sequence> part = left.first(std::min(left.size(), settled_per_entry_max));
     left = left.subspan(part.size());
     std::string payload;
@@ -158,7 +158,8 @@ void Queues::State::journal_settled(Queue& queue) {
 }
 
 void Queues::State::journal_delivered(Queue& queue) {
-  if (!queue.durable() || queue.cursor.next() <= queue.delivered_mark || !broker.writable()) return;
+  if (!queue.durable() || queue.cursor.next() <= queue.delivered_mark) return;
+  if (!broker.accepts_small()) return;
   queue.delivered_mark = queue.cursor.next();
   std::string payload;
   ByteWriter writer(payload);

@@ -64,13 +64,13 @@ Result<Commit> Topics::remove(std::string_view name) {
   auto it = shard.topics.find(name);
   if (it == shard.topics.end()) return Error{Errc::not_found, "no such topic"};
   Topic& topic = *it->second;
-  broker.queues().detach_topic(topic);
   if (!topic.state.settings().transient) {
-    if (Status writable = broker.writable(); !writable) return writable.error();
+    if (Status accepts = broker.accepts_small(); !accepts) return accepts.error();
     std::string payload;
     ByteWriter(payload).u64_le(topic.state.id().value);
     broker.journal(entry::topic_removed, shard.id, payload);
   }
+  broker.queues().detach_topic(topic);
   std::string owned_name(name);
   state_->forget(topic);
   State::erase(shard, topic);
@@ -150,7 +150,7 @@ Topics::Removed Topics::trim_to(Topic& topic, Sequence sequence) {
   sequence = std::min(sequence, topic.state.end());
   Broker& broker = state_->broker;
   if (sequence <= topic.state.start()) return {0, broker.tail()};
-  if (!topic.state.settings().transient && broker.writable()) {
+  if (!topic.state.settings().transient) {
     std::string payload;
     ByteWriter writer(payload);
     writer.u64_le(topic.state.id().value);
@@ -181,7 +181,7 @@ Topics::Removed Topics::erase(Topic& topic, std::span<const RecordId> ids) {
     writer.varint(id.seq);
     topic.state.apply_erase(*sequence, id);
   }
-  if (payload.size() > empty_size && !topic.state.settings().transient && broker.writable()) {
+  if (payload.size() > empty_size && !topic.state.settings().transient) {
     broker.journal(entry::records_erased, topic.shard, payload);
   }
   broker.queues().on_erased(topic);
@@ -192,7 +192,7 @@ Commit Topics::set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_
                       std::optional<RecordId> max_erased_id) {
   state_->seal(topic);
   Broker& broker = state_->broker;
-  if (!topic.state.settings().transient && broker.writable()) {
+  if (!topic.state.settings().transient) {
     std::string payload;
     ByteWriter writer(payload);
     writer.u64_le(topic.state.id().value);

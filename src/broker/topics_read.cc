@@ -12,6 +12,15 @@ Result<detail::RecordCursor> open_batch(Broker& broker, const model::BatchEntry&
   return detail::RecordCursor::open(entry, *bytes);
 }
 
+// As open_batch(), but may begin later, at or before the record at `at`.
+Result<detail::RecordCursor> open_batch_at(Broker& broker, const detail::CursorCache& cache,
+                                           const model::BatchEntry& entry, Sequence at) {
+  const detail::RecordCursor* kept =
+      cache.find(entry.blob, [at](Sequence next, RecordId) { return next <= at; });
+  if (kept) return *kept;
+  return open_batch(broker, entry);
+}
+
 Error damaged(const Topic& topic, const model::BatchEntry& entry) {
   return Error{Errc::corrupt, "damaged batch at sequence " +
                                   std::to_string(entry.first_sequence.value) + " of topic " +
@@ -31,16 +40,21 @@ Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
       at = entry->end_sequence();
       continue;
     }
-    Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+    Result<detail::RecordCursor> cursor =
+        open_batch_at(state_->broker, state_->cursors, *entry, at);
     if (!cursor) return cursor.error();
     // The visitor may change the topic, which moves entries.
+    BlobRange blob = entry->blob;
     Sequence batch_end = entry->end_sequence();
     Error failure = damaged(topic, *entry);
     while (cursor->next(record)) {
       if (record.sequence < at || topic.state.erased(record.sequence)) continue;
       if (record.sequence >= end) return end;
       at = record.sequence + 1;
-      if (!visit(record)) return at;
+      if (!visit(record)) {
+        state_->cursors.keep(blob, *cursor, record.id);
+        return at;
+      }
     }
     if (!cursor->ok()) return failure;
     at = batch_end;
@@ -87,7 +101,8 @@ Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequen
   }
   const model::BatchEntry* entry = topic.state.batch_at(sequence);
   if (!entry || entry->first_sequence > sequence || entry->hidden()) return Found{};
-  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  Result<detail::RecordCursor> cursor =
+      open_batch_at(state_->broker, state_->cursors, *entry, sequence);
   if (!cursor) return cursor.error();
   model::StoredRecord record;
   while (cursor->next(record)) {
@@ -112,7 +127,10 @@ Result<Sequence> Topics::sequence_of(Topic& topic, RecordId id) {
     return std::max(found, topic.state.start());
   }
   if (id > topic.state.last_id()) return topic.state.end();
-  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+  const detail::RecordCursor* kept =
+      state_->cursors.find(entry->blob, [id](Sequence, RecordId last) { return last < id; });
+  Result<detail::RecordCursor> cursor =
+      kept ? Result<detail::RecordCursor>(*kept) : open_batch(state_->broker, *entry);
   if (!cursor) return cursor.error();
   model::StoredRecord record;
   while (cursor->next(record)) {

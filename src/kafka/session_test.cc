@@ -121,16 +121,16 @@ class SessionTest : public testing::Test {
   };
   static FetchedPart parse_fetch(std::string_view body) {
     ByteReader in(body);
-    in.i32();                       // throttle
-    EXPECT_EQ(in.i32(), 1);         // topics
-    in.bytes(in.u16());             // name
-    EXPECT_EQ(in.i32(), 1);         // partitions
-    in.i32();                       // index
+    in.i32();                // throttle
+    EXPECT_EQ(in.i32(), 1);  // topics
+    in.bytes(in.u16());      // name
+    EXPECT_EQ(in.i32(), 1);  // partitions
+    in.i32();                // index
     FetchedPart part;
     part.error = in.i16();
     part.high_watermark = in.i64();
-    in.i64();                       // last stable offset
-    EXPECT_EQ(in.i32(), -1);        // aborted transactions: null for uncommitted readers
+    in.i64();                 // last stable offset
+    EXPECT_EQ(in.i32(), -1);  // aborted transactions: null for uncommitted readers
     part.records = std::string(in.bytes(in.u32()));
     EXPECT_TRUE(in.done());
     return part;
@@ -318,6 +318,37 @@ TEST_F(SessionTest, RecordsOfOtherProtocolsAreFetchedAsBatches) {
   std::vector<std::string> values;
   while (reader.next(record)) values.emplace_back(record.value.value_or("null"));
   EXPECT_EQ(values, (std::vector<std::string>{"one", "two", "three"}));
+}
+
+TEST_F(SessionTest, ErasedRecordsLeaveAGap) {
+  create_topic("t");
+  std::vector<RecordId> ids;
+  broker_.round([&] {
+    broker::Topic& topic = *broker_->topics().find("t");
+    for (std::string_view body : {"one"sv, "two"sv, "three"sv}) {
+      model::NewRecord record;
+      record.origin = model::Origin::message;
+      record.value = body;
+      record.envelope = "-1;k";
+      auto appended = broker_->topics().append(topic, record);
+      ASSERT_TRUE(appended.ok());
+      ids.push_back(appended->first_id);
+    }
+  });
+  broker_.round(
+      [&] { broker_->topics().erase(*broker_->topics().find("t"), std::span(&ids[1], 1)); });
+  ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 0))));
+  FetchedPart part = parse_fetch(body_of(answers_.at(0)));
+  Result<model::BatchHeader> first = model::parse_batch_header(part.records);
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(first->base_offset, Offset(0));
+  EXPECT_EQ(first->record_count, 1);
+  Result<model::BatchHeader> second =
+      model::check_batch(ByteView(part.records).substr(first->size()));
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(second->base_offset, Offset(2));
+  EXPECT_EQ(second->record_count, 1);
+  EXPECT_EQ(part.high_watermark, 3);
 }
 
 }  // namespace

@@ -69,10 +69,11 @@ std::size_t Channels::publish(std::string_view channel, std::string_view message
       ++delivered;
     }
   }
-  for (const auto& [pattern, subscribers] : patterns_) {
+  for (const auto& entry : patterns_) {
+    const auto& pattern = entry.first;
     if (!glob_match(pattern, channel)) continue;
     Encoded encoded;
-    for (Client* client : subscribers) {
+    for (Client* client : entry.second) {
       client->push(encoded.get(client->session().protocol, [&](ReplyWriter& writer) {
         writer.push(4);
         writer.bulk("pmessage");

@@ -58,7 +58,9 @@ runtime::Task<> Connection::run() {
       continue;
     }
     std::span<char> room(input_.get() + input_end_, input_capacity_ - input_end_);
+    reading_ = true;
     Result<std::size_t> got = co_await stream_->read(room);
+    reading_ = false;
     if (!got || *got == 0) break;
     input_end_ += *got;
     service_.counters().input_bytes += *got;
@@ -139,7 +141,8 @@ void Connection::process() {
   while (!ended_ && !session_.closing && !paused() && step()) {
   }
   processing_ = false;
-  if (input_begin_ == input_end_) {
+  // Not under a read that is waiting: it was promised the room behind the present end.
+  if (!reading_ && input_begin_ == input_end_) {
     input_begin_ = input_end_ = 0;
     if (input_capacity_ > input_size_usual) {
       input_.reset();

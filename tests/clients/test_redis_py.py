@@ -52,6 +52,23 @@ def pairs(reply):
     return [[key, entries] for key, entries in reply]
 
 
+SEVERAL_SHARDS = "the keys of this command or transaction lie on several shards of this server"
+
+
+def together(client, name, count):
+    """Names that one command may use together. With one shard, and on Redis, these are simply the first ones."""
+    names = [name]
+    suffix = 0
+    while len(names) < count:
+        suffix += 1
+        try:
+            client.exists(name, f"{name}.{suffix}")
+            names.append(f"{name}.{suffix}")
+        except redis.ResponseError as error:
+            assert str(error) == SEVERAL_SHARDS
+    return names
+
+
 def fails(text, action, kind=redis.ResponseError):
     with pytest.raises(kind) as error:
         action()
@@ -182,6 +199,38 @@ def test_big_values(client, name):
         assert client.xrange(f"{name}.s", entry, entry)[0][1] == {b"v": value}
 
 
+def test_pipelined_reads_see_the_writes_before_them(client, name):
+    """Mixed appends and reads in one write, many times on one connection: replies in order, each command run once."""
+    client.xgroup_create(name, "g", "0", mkstream=True)
+    client.response_callbacks.clear()
+    added = 0
+    for round_ in range(40):
+        commands = "ar" if round_ % 2 else "raarrxa"
+        pipe = client.pipeline(transaction=False)
+        for index, kind in enumerate(commands):
+            if kind == "a":
+                pipe.execute_command("XADD", name, "*", "n", f"{round_}.{index}")
+            elif kind == "r":
+                pipe.execute_command("XREADGROUP", "GROUP", "g", "c", "STREAMS", name, ">")
+            else:
+                pipe.execute_command("XLEN", name)
+        seen = 0
+        for kind, reply in zip(commands, pipe.execute()):
+            if kind == "a":
+                assert isinstance(reply, bytes)
+                added += 1
+                seen += 1
+            elif kind == "r":
+                entries = (list(reply.values())[0] if isinstance(reply, dict) else reply[0][1]) if reply else []
+                if entries and len(entries) == 1 and isinstance(entries[0][0], list):
+                    entries = entries[0]
+                assert len(entries) >= seen, "a read does not see the append before it"
+                seen = 0
+            else:
+                assert reply == added
+    assert client.execute_command("XLEN", name) == added
+
+
 # -- keys
 
 
@@ -208,33 +257,54 @@ def test_set_options(client, name):
 
 
 def test_expiry(client, name):
+    name, lasting, missing = together(client, name, 3)
     client.set(name, "1", px=500)
-    client.set(f"{name}.e", "1")
-    assert client.expire(f"{name}.e", 100) is True
-    assert client.expire(f"{name}.missing", 100) is False
+    client.set(lasting, "1")
+    assert client.expire(lasting, 100) is True
+    assert client.expire(missing, 100) is False
     assert client.get(name) == b"1"
     deadline = time.monotonic() + 3
     while client.get(name) is not None:
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    assert client.exists(name, f"{name}.e", f"{name}.e") == 2
-    assert client.expire(f"{name}.e", -1) is True
-    assert client.exists(f"{name}.e") == 0
+    assert client.exists(name, missing, lasting, lasting) == 2
+    assert client.expire(lasting, -1) is True
+    assert client.exists(lasting) == 0
 
 
 def test_del_exists_type_incr(client, name):
+    name, stream, none, text = together(client, name, 4)
     assert client.incr(name) == 1
     assert client.incr(name) == 2
     assert client.get(name) == b"2"
-    client.xadd(f"{name}.s", {"a": 1})
-    assert (client.type(name), client.type(f"{name}.s"), client.type(f"{name}.none")) == (b"string", b"stream", b"none")
-    client.set(f"{name}.t", "text")
-    fails("value is not an integer or out of range", lambda: client.incr(f"{name}.t"))
-    client.set(f"{name}.t", str((1 << 63) - 1))
-    fails("increment or decrement would overflow", lambda: client.incr(f"{name}.t"))
-    assert client.delete(name, f"{name}.s", f"{name}.none") == 2
-    assert client.exists(name, f"{name}.s") == 0
-    assert client.xlen(f"{name}.s") == 0
+    client.xadd(stream, {"a": 1})
+    assert (client.type(name), client.type(stream), client.type(none)) == (b"string", b"stream", b"none")
+    client.set(text, "text")
+    fails("value is not an integer or out of range", lambda: client.incr(text))
+    client.set(text, str((1 << 63) - 1))
+    fails("increment or decrement would overflow", lambda: client.incr(text))
+    assert client.delete(name, stream, none) == 2
+    assert client.exists(name, stream) == 0
+    assert client.xlen(stream) == 0
+
+
+def test_keys_of_several_shards_work_or_are_refused_whole(client, name):
+    """A command over many keys does all or, with more than one shard, is refused before it does anything."""
+    names = [f"{name}.{index}" for index in range(40)]
+    for key in names:
+        client.set(key, "1")
+    try:
+        assert client.exists(*names) == 40
+        assert client.delete(*names) == 40
+    except redis.ResponseError as error:
+        assert str(error) == SEVERAL_SHARDS
+        assert [client.get(key) for key in names] == [b"1"] * 40
+        pipe = client.pipeline(transaction=True)
+        for key in names:
+            pipe.delete(key)
+        with pytest.raises(redis.ResponseError, match=SEVERAL_SHARDS):
+            pipe.execute()
+        assert [client.get(key) for key in names] == [b"1"] * 40
 
 
 def test_wrong_type(client, name):
@@ -337,10 +407,10 @@ def test_xadd_trims(client, name):
 
 
 def test_xread(client, name):
-    other = f"{name}.other"
+    name, other, none = together(client, name, 3)
     fill(client, name, 5)
     fill(client, other, 2)
-    reply = pairs(client.xread({name: "3", other: "0", f"{name}.none": "0"}))
+    reply = pairs(client.xread({name: "3", other: "0", none: "0"}))
     assert [(key.decode(), ids(entries)) for key, entries in reply] == [
         (name, ["4-0", "5-0"]), (other, ["1-0", "2-0"])]
     assert ids(pairs(client.xread({name: "0"}, count=2))[0][1]) == ["1-0", "2-0"]
@@ -358,13 +428,14 @@ def later(action, seconds=0.15):
 
 
 def test_xread_blocks_and_wakes(broker, client, name):
+    name, none = together(client, name, 2)
     began = time.monotonic()
     assert pairs(client.xread({name: "$"}, block=200)) == []
     assert 0.18 < time.monotonic() - began < 2
     other = redis.Redis(broker.host, broker.redis_port)
     timer = later(lambda: other.xadd(name, {"n": 1}))
     began = time.monotonic()
-    ((key, entries),) = pairs(client.xread({f"{name}.none": "$", name: "$"}, block=10000))
+    ((key, entries),) = pairs(client.xread({none: "$", name: "$"}, block=10000))
     assert time.monotonic() - began < 3
     assert (key.decode(), entries[0][1]) == (name, {b"n": b"1"})
     timer.join()
@@ -504,8 +575,9 @@ def test_lag(client, name):
 
 
 def test_multi_exec(client, name):
+    name, stream = together(client, name, 2)
     with client.pipeline(transaction=True) as pipe:
-        pipe.set(name, "1").incr(name).get(name).xadd(f"{name}.s", {"a": 1}, id="1-1")
+        pipe.set(name, "1").incr(name).get(name).xadd(stream, {"a": 1}, id="1-1")
         assert pipe.execute() == [True, 2, b"2", b"1-1"]
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """kill -9 at random moments under load on all three protocols at once; what was acknowledged must be there afterwards.
 
-  crashtest.py [--cycles 100] [--seed S] [--durability fsync] [--shards N] [--ledger] [--expect-loss]
+  crashtest.py [--cycles 100] [--seed S] [--durability fsync] [--shards N] [--ledger] [--sabotage]
 
 Six clients (two processes for each protocol: workers.py, kafka_workers.py) work for 50 to 800 ms, the broker is killed
 and started again on the same data directory (sometimes killed a second time while it recovers), and every client checks
 its own history (histcheck.py). The data directory of a failing cycle is kept, with the seed in its name.
---expect-loss turns the verdict round: the negative control, with --durability memory, must find violations.
+--sabotage is the negative control: after each kill the last third of what is in every journal segment is wiped, as if it
+had never been synced, and the campaign must find violations.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from workers import make_workers  # noqa: E402
 
 LOAD_SECONDS = (0.05, 0.8)
 CHECK_SECONDS_MAX = 60
+SABOTAGE_SHARE = 3
 LEDGER = harness.REPO / "docs" / "reliability" / "LEDGER.md"
 FAILED = harness.REPO / "build" / "crash"
 
@@ -60,11 +62,13 @@ def worker_main(make, pipe):
 
 
 class Clients:
-    def __init__(self, seed):
+    def __init__(self, seed, protocols):
         self.pipes = {}
         self.processes = {}
         context = multiprocessing.get_context("fork")
         for name, make in make_workers(seed).items():
+            if name.split("-")[0] not in protocols:
+                continue
             ours, theirs = context.Pipe()
             process = context.Process(target=worker_main, args=(make, theirs), name=name, daemon=True)
             process.start()
@@ -119,7 +123,7 @@ class Campaign:
 
     def run(self):
         self.broker.start()
-        clients = Clients(self.options.seed)
+        clients = Clients(self.options.seed, self.options.clients.split(","))
         try:
             for self.cycles in range(1, self.options.cycles + 1):
                 faults = self._cycle(clients)
@@ -148,11 +152,20 @@ class Campaign:
         time.sleep(self.random.uniform(*LOAD_SECONDS))
         self.broker.check_alive()
         self.broker.kill()
+        if self.options.sabotage:
+            self._wipe_tails()
         if self.random.random() < 0.1:
             self._kill_while_starting()
         self.broker.start()
         self.start_seconds.append(self.broker.start_seconds)
         return clients.check(self.broker.ports)
+
+    def _wipe_tails(self):
+        for path in self.broker.data_directory.glob("segment-*"):
+            with open(path, "r+b") as segment:
+                used = len(segment.read().rstrip(b"\0"))
+                segment.seek(used - used // SABOTAGE_SHARE)
+                segment.write(bytes(used // SABOTAGE_SHARE))
 
     def _kill_while_starting(self):
         with open(self.broker.log_file, "ab") as log:
@@ -188,8 +201,9 @@ def main():
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     parser.add_argument("--durability", default="fsync")
     parser.add_argument("--shards", type=int, default=2)
+    parser.add_argument("--clients", default=",".join(harness.PROTOCOLS), help="to find out which protocol is at fault")
     parser.add_argument("--keep-going", action="store_true")
-    parser.add_argument("--expect-loss", action="store_true")
+    parser.add_argument("--sabotage", action="store_true", help="the negative control: must find loss")
     parser.add_argument("--ledger", action="store_true", help=f"append a line to {LEDGER.relative_to(harness.REPO)}")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
@@ -207,7 +221,7 @@ def main():
                           starts[-1] * 1000), "violations": len(campaign.faults)}, indent=1))
     if options.ledger:
         note_in_ledger(options, campaign, counts, took)
-    if options.expect_loss:
+    if options.sabotage:
         print("the negative control " + ("found the loss" if campaign.faults else "FOUND NOTHING: the checks are blind"))
         return 0 if campaign.faults else 1
     return 1 if campaign.faults else 0

@@ -22,6 +22,18 @@ void fail_publish(Session& session, Channel& channel, const Failure& failure) {
   session.fail(channel, MethodId::basic_publish, failure);
 }
 
+Failure too_large(std::uint64_t size, std::uint64_t size_max) {
+  return precondition("message size " + std::to_string(size) +
+                      " is larger than configured max size " + std::to_string(size_max));
+}
+
+// Why a message could not be stored.
+Failure storing_failure(Session& session, const Error& error, ByteView exchange,
+                        std::size_t body_size) {
+  if (error.code != Errc::too_large) return failure_of(error, exchange_resource(exchange));
+  return too_large(body_size, session.broker().options().message_size_max);
+}
+
 void send_return(Session& session, std::uint16_t channel, ByteView exchange, ByteView routing_key,
                  ByteView properties, const Slice& body) {
   session.send_message(
@@ -38,6 +50,7 @@ struct Returnable {
   ChannelRef channel;
   std::uint64_t number = 0;  // for the confirm; 0: none
   bool mandatory = false;
+  std::size_t body_size = 0;
   std::string exchange;
   std::string routing_key;
   std::string properties;
@@ -126,8 +139,9 @@ void on_stored(Session& session, const Returnable& message, const broker::Publis
   if (message.number != 0) {
     session.on_confirmed(message.channel, message.number, published.status.ok());
   } else if (!published.status) {
-    fail_publish(session, *channel,
-                 failure_of(published.status.error(), exchange_resource(message.exchange)));
+    fail_publish(
+        session, *channel,
+        storing_failure(session, published.status.error(), message.exchange, message.body_size));
   }
 }
 
@@ -154,7 +168,7 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
     return;
   }
   if (outcome->pending) {
-    *later = {channel.ref, number, content.mandatory, {}, {}, {}, {}};
+    *later = {channel.ref, number, content.mandatory, body.size(), {}, {}, {}, {}};
     if (content.mandatory) {
       later->exchange = content.exchange;
       later->routing_key = content.routing_key;
@@ -174,9 +188,9 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
   }
   if (!outcome->published.status) {
     if (number == 0) {
-      fail_publish(
-          session, channel,
-          failure_of(outcome->published.status.error(), exchange_resource(content.exchange)));
+      fail_publish(session, channel,
+                   storing_failure(session, outcome->published.status.error(), content.exchange,
+                                   body.size()));
       return;
     }
     session.confirm_flush(channel, number - 1);
@@ -248,9 +262,7 @@ void on_publish_header(Session& session, Channel& channel, const wire::ContentHe
   const std::uint64_t size_max = session.broker().options().message_size_max;
   if (header.body_size > size_max) {
     content.stage = Content::Stage::none;
-    fail_publish(session, channel,
-                 precondition("message size " + std::to_string(header.body_size) +
-                              " is larger than configured max size " + std::to_string(size_max)));
+    fail_publish(session, channel, too_large(header.body_size, size_max));
     return;
   }
   content.properties = header.properties;

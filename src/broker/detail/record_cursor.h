@@ -20,6 +20,10 @@ class RecordCursor {
   // False at the end, or at damage (see ok()).
   bool next(model::StoredRecord& record);
   bool ok() const { return ok_; }
+  // Of the record that next() gives.
+  Sequence position() const { return entry_.first_sequence + index_; }
+  // Of the decoded records.
+  std::size_t byte_size() const { return records_.size(); }
 
  private:
   bool fill(const model::BatchRecord& raw, model::StoredRecord& record);

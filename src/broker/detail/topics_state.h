@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "broker/detail/record_cursor.h"
+#include "broker/detail/cursor_cache.h"
 #include "broker/shard_state.h"
 #include "broker/topics.h"
 
@@ -29,6 +29,7 @@ struct Topics::State {
   WatchId next_watch = 1;
   std::size_t watcher_count = 0;
   runtime::SteadyTime next_retention{};
+  detail::CursorCache cursors;
 
   static Topic* insert(ShardState& shard, TopicId id, const std::string& name,
                        const model::TopicSettings& settings);

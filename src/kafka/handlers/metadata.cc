@@ -42,19 +42,18 @@ AnswerTopic describe_topic(std::string name, TopicId id, std::int32_t partition_
 
 void describe_all(const std::shared_ptr<Answer>& answer, Service& service) {
   answer->expect();
-  service.broker().gather(
-      [](broker::Broker& owner) { return owner.topics().list(); },
-      [answer, node_id = service.options().node_id](
-          const std::vector<std::vector<broker::TopicFacts>>& by_core) {
-        for (const auto& topics : by_core) {
-          for (const broker::TopicFacts& facts : topics) {
-            if (!valid_topic_name(facts.name)) continue;
-            answer->response.topics.push_back(
-                describe_topic(facts.name, facts.id, facts.settings.partition_count, node_id));
-          }
-        }
-        answer->done();
-      });
+  service.broker().gather([](broker::Broker& owner) { return owner.topics().list(); },
+                          [answer, node_id = service.options().node_id](
+                              const std::vector<std::vector<broker::TopicFacts>>& by_core) {
+                            for (const auto& topics : by_core) {
+                              for (const broker::TopicFacts& facts : topics) {
+                                if (!valid_topic_name(facts.name)) continue;
+                                answer->response.topics.push_back(describe_topic(
+                                    facts.name, facts.id, facts.settings.partition_count, node_id));
+                              }
+                            }
+                            answer->done();
+                          });
 }
 
 void add_topic(const std::shared_ptr<Answer>& answer, AnswerTopic topic) {
@@ -86,9 +85,9 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
   }
   TopicId id = owner.topics().state(*created->topic).id();
   owner.when_durable(created->commit, [answer, asked, id, &owner](Result<broker::Durable> result) {
-    AnswerTopic topic =
-        result ? describe_topic(asked.name, id, asked.partition_count, asked.node_id)
-               : describe_error(asked.name, error_code(result.error().code));
+    AnswerTopic topic = result
+                            ? describe_topic(asked.name, id, asked.partition_count, asked.node_id)
+                            : describe_error(asked.name, error_code(result.error().code));
     back_home(owner, asked.home, [answer, topic = std::move(topic)]() mutable {
       add_topic(answer, std::move(topic));
     });
@@ -170,10 +169,10 @@ void handle_metadata(const Call& call, const wire::MetadataRequest& request) {
       ids.push_back(topic.topic_id);
       continue;
     }
-    describe_named(answer, call.service,
-                   {std::string(*topic.name),
-                    options.auto_create_topics && request.allow_auto_topic_creation,
-                    here.options().auto_partition_count, call.service.home(), options.node_id});
+    describe_named(
+        answer, call.service,
+        {std::string(*topic.name), options.auto_create_topics && request.allow_auto_topic_creation,
+         here.options().auto_partition_count, call.service.home(), options.node_id});
   }
   if (!ids.empty()) describe_ids(answer, call.service, std::move(ids));
   answer->done();

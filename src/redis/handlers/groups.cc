@@ -270,6 +270,9 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
   return written;
 }
 
+// Deliveries of one call: their ids must fit into one journal entry.
+constexpr std::size_t delivered_max = 1'000'000;
+
 bool parse_group_reads(Call& call, const ReadOptions& options, std::vector<GroupRead>& reads) {
   for (std::size_t i = 0; i < options.stream_count; ++i) {
     ByteView key = call.args[options.keys_at + i];
@@ -316,6 +319,7 @@ void xreadgroup(Call& call) {
   ReadOptions options;
   std::vector<GroupRead> reads;
   if (!parse_read_options(call, true, options) || !parse_group_reads(call, options, reads)) return;
+  options.count = std::min(options.count, delivered_max);
   std::string body;
   ReplyWriter writer(body, call.reply.protocol());
   std::size_t found = 0;
