@@ -12,6 +12,7 @@ import pamqp.header
 import pamqp.heartbeat
 
 READ_BYTES = 1 << 18
+FRAME_OVERHEAD = 8  # type, channel, size; end octet
 
 
 class ConnectionLost(Exception):
@@ -124,9 +125,10 @@ class Amqp:
                 return item[1]
 
     def _next(self):
-        consumed, channel, frame = pamqp.frame.unmarshal(self.stream.buffer) if self.stream.buffer else (0, 0, None)
-        if frame is None:
+        buffer = self.stream.buffer
+        if len(buffer) < FRAME_OVERHEAD or len(buffer) < FRAME_OVERHEAD + int.from_bytes(buffer[3:7], "big"):
             return None
+        consumed, channel, frame = pamqp.frame.unmarshal(buffer)
         self.stream.buffer = self.stream.buffer[consumed:]
         if isinstance(frame, (pamqp.commands.Channel.Close, pamqp.commands.Connection.Close)):
             raise AmqpClosed(frame)

@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <iterator>
 #include <random>
 
 #include "base/log.h"
@@ -131,6 +132,9 @@ void Broker::request_round() {
 void Broker::end_round() {
   if (!journal_) return;
   in_hook_ = true;
+  // What becomes visible comes before the answers of the same round: who is answered may look.
+  std::vector<Waiting> answers;
+  answers.swap(waiting_);
   topics_->end_round();
   queues_->end_round();
   std::uint64_t round = round_++;
@@ -140,6 +144,7 @@ void Broker::end_round() {
 
   std::vector<Waiting> waiting;
   waiting.swap(waiting_);
+  std::move(answers.begin(), answers.end(), std::back_inserter(waiting));
   for (Waiting& one : waiting) {
     storage::Ticket ticket = one.commit.round >= round ? tail : ticket_of(one.commit.round);
     journal_->when(ticket, one.commit.level, std::move(one.done));

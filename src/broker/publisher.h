@@ -32,7 +32,7 @@ class Publisher {
   explicit Publisher(Broker& broker);
   ~Publisher();
 
-  // Errors: not_found (no such exchange), access_refused (an internal exchange).
+  // Errors: not_found (no such exchange). Whether clients may publish to it is the caller's check.
   // When every destination is on this core (`pending` false): `published` tells the outcome and
   // `commit` what a confirm must wait for; `done` is not called. Else `done` runs later on this
   // core, when all destinations have it durably.

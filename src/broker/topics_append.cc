@@ -83,7 +83,7 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
 
 Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   Broker& broker = state_->broker;
-  if (record.value.size() + record.envelope.size() > broker.options().message_size_max) {
+  if (record.value.size() > broker.options().message_size_max) {
     return Error{Errc::too_large, "record is larger than the configured maximum"};
   }
   if (Status writable = broker.writable(); !writable) return writable.error();

@@ -82,7 +82,8 @@ void encode(const TopicSettings& settings, std::string& out) {
 Result<TopicSettings> decode_topic_settings(ByteView bytes) {
   ByteReader reader(bytes);
   TopicSettings settings;
-  if (reader.u8() != settings_version) return Error{Errc::corrupt, "unknown topic settings version"};
+  if (reader.u8() != settings_version)
+    return Error{Errc::corrupt, "unknown topic settings version"};
   settings.partition_count = static_cast<std::int32_t>(reader.varint());
   settings.durability = static_cast<Durability>(reader.u8());
   settings.transient = reader.u8() != 0;
@@ -308,23 +309,24 @@ const BatchEntry* Topic::batch_at(Sequence sequence) const {
 const BatchEntry* Topic::batch_at(PartitionIndex p, Offset offset) const {
   if (single()) return batch_at(Sequence(offset.value));
   const auto& ordinals = partition(p).ordinals;
-  auto it = std::upper_bound(ordinals.begin(), ordinals.end(), offset,
-                             [this](Offset o, std::uint64_t ordinal) {
-                               return o < by_ordinal(ordinal)->end_offset();
-                             });
+  auto it = std::upper_bound(
+      ordinals.begin(), ordinals.end(), offset,
+      [this](Offset o, std::uint64_t ordinal) { return o < by_ordinal(ordinal)->end_offset(); });
   return it == ordinals.end() ? nullptr : by_ordinal(*it);
 }
 
 const BatchEntry* Topic::batch_near(RecordId id) const {
   if (batches_.empty()) return nullptr;
-  auto it = std::upper_bound(batches_.begin(), batches_.end(), id,
-                             [](RecordId i, const BatchEntry& entry) { return i < entry.first_id; });
+  auto it =
+      std::upper_bound(batches_.begin(), batches_.end(), id,
+                       [](RecordId i, const BatchEntry& entry) { return i < entry.first_id; });
   return it == batches_.begin() ? &batches_.front() : &*std::prev(it);
 }
 
 const BatchEntry* Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const {
   // Timestamps of producers need not ascend, so this looks at every batch from the start.
-  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
+  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry;
+       entry = next_in_partition(*entry)) {
     if (!entry->control && entry->max_timestamp >= timestamp_ms) return entry;
   }
   return nullptr;
@@ -332,13 +334,17 @@ const BatchEntry* Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms
 
 const BatchEntry* Topic::batch_with_max_timestamp(PartitionIndex p) const {
   const BatchEntry* newest = nullptr;
-  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
-    if (!entry->control && (!newest || entry->max_timestamp > newest->max_timestamp)) newest = entry;
+  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry;
+       entry = next_in_partition(*entry)) {
+    if (!entry->control && (!newest || entry->max_timestamp > newest->max_timestamp))
+      newest = entry;
   }
   return newest;
 }
 
-const BatchEntry* Topic::next(const BatchEntry& entry) const { return batch_at(entry.end_sequence()); }
+const BatchEntry* Topic::next(const BatchEntry& entry) const {
+  return batch_at(entry.end_sequence());
+}
 
 const BatchEntry* Topic::previous(const BatchEntry& entry) const {
   std::size_t index = index_of(entry.first_sequence);

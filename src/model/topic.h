@@ -135,7 +135,7 @@ class Topic {
   // The first batch of the partition whose newest record is not older than `timestamp_ms`.
   const BatchEntry* batch_since(PartitionIndex p, std::int64_t timestamp_ms) const;
   const BatchEntry* batch_with_max_timestamp(PartitionIndex p) const;
-  const BatchEntry* next(const BatchEntry& entry) const;                 // in sequence order
+  const BatchEntry* next(const BatchEntry& entry) const;  // in sequence order
   const BatchEntry* previous(const BatchEntry& entry) const;
   const BatchEntry* next_in_partition(const BatchEntry& entry) const;
   std::size_t batch_count() const { return batches_.size(); }
@@ -183,8 +183,8 @@ class Topic {
   std::string name_;
   TopicSettings settings_;
   std::vector<PartitionLog> partitions_;
-  std::deque<BatchEntry> batches_;    // in sequence order
-  std::uint64_t first_ordinal_ = 0;   // of batches_.front(); grows as the front is dropped
+  std::deque<BatchEntry> batches_;   // in sequence order
+  std::uint64_t first_ordinal_ = 0;  // of batches_.front(); grows as the front is dropped
   Sequence start_;
   Sequence end_;
   RecordId last_id_;

@@ -79,7 +79,7 @@ class Connection final : public Client {
   ReplyQueue replies_;
   runtime::Event wake_;
   bool loop_waits_ = false;  // on wake_
-  bool reading_ = false;  // the loop is suspended in a read into the buffer
+  bool reading_ = false;     // the loop is suspended in a read into the buffer
   bool draining_ = false;    // resume_when_drained() is under way
 
   std::unique_ptr<char[]> input_;

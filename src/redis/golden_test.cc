@@ -135,7 +135,7 @@ class Conversation {
       } else if (line.starts_with("! ")) {
         out += line + "\n";
         direct(line.substr(2), out);
-      } else if (line.empty() || line.starts_with("#")) {
+      } else if (line.starts_with("#")) {
         out += line + "\n";
       }
     }

@@ -67,7 +67,7 @@ class Clients:
         self.processes = {}
         context = multiprocessing.get_context("fork")
         for name, make in make_workers(seed).items():
-            if name.split("-")[0] not in protocols:
+            if name not in protocols and name.split("-")[0] not in protocols:
                 continue
             ours, theirs = context.Pipe()
             process = context.Process(target=worker_main, args=(make, theirs), name=name, daemon=True)

@@ -70,6 +70,7 @@ class IdempotentWorker:
                            for index in range(PARTITIONS)]
         self.offsets = [histcheck.Register(f"{self.group} offset of {index}") for index in range(PARTITIONS)]
         self.commit_count = 0
+        self.commit_in_flight = False
         self.producer = None
         self.faults = []
 
@@ -85,6 +86,7 @@ class IdempotentWorker:
                                   "error_cb": lambda error: None})
 
     def _on_commit(self, error, partitions):
+        self.commit_in_flight = False
         if error is None:
             for part in partitions:
                 if part.error is None:
@@ -126,6 +128,9 @@ class IdempotentWorker:
         positions[part] = offset + 1
 
     def _commit(self, positions):
+        """One at a time: the client may send a commit again after a later one, when a connection broke in between."""
+        if self.commit_in_flight:
+            return
         chosen = [TopicPartition(self.topic, part, position) for part, position in positions.items() if position]
         for part in chosen:
             register = self.offsets[part.partition]
@@ -133,6 +138,7 @@ class IdempotentWorker:
         if chosen:
             try:
                 self.reader.commit(offsets=chosen, asynchronous=True)
+                self.commit_in_flight = True
             except KafkaException as error:
                 if not error.args[0].retriable():
                     self.faults.append(f"{self.group}: commit: {error}")

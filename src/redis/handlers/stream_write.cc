@@ -202,8 +202,8 @@ broker::Topic* stream_for_add(Call& call, ByteView key, bool create) {
   return created->topic;
 }
 
-// Readers of a stream whose writers put everything into one field look for that field in every entry:
-// remembers its name for the entries of other origins (docs/view-contract.md).
+// Readers of a stream whose writers put everything into one field look for that field in every
+// entry: remembers its name for the entries of other origins (docs/view-contract.md).
 void note_payload_field(Call& call, broker::Topic& topic, std::span<const ByteView> fields) {
   if (fields.size() != 2 || fields[0] == "value") return;
   const model::TopicSettings& current = broker::Topics::settings(topic);
