@@ -365,19 +365,21 @@ void Connection::on_durable(std::uint64_t place, bool ok) {
     return stream_->close();
   }
   if (!replies_.release(place)) return;
-  bool held_back = barrier_;
   drain();
-  if (!held_back) return process();
-  // In a later round: records become visible in this one, but perhaps after this call.
-  core().post([&service = service_, id = session_.id] {
-    auto at = service.clients().find(id);
-    if (at != service.clients().end()) at->second->resume();
-  });
+  process();
 }
 
 void Connection::end_batch() {
   replies_.arm_all([this](ReplyQueue::SlotId slot, broker::Commit commit) { arm(slot, commit); });
   drain();
+}
+
+// Whoever let the held-back request go may be inside process() or at its end already.
+void Connection::resume_later() {
+  core().post([&service = service_, id = session_.id] {
+    auto at = service.clients().find(id);
+    if (at != service.clients().end()) at->second->resume();
+  });
 }
 
 void Connection::drain() {
@@ -387,7 +389,7 @@ void Connection::drain() {
   });
   if (!replies_.idle()) return;
   appends_pending_ = false;
-  barrier_ = false;
+  if (std::exchange(barrier_, false)) resume_later();
   if (session_.closing) {
     stream_->close();
     wake_loop();

@@ -64,6 +64,7 @@ class Connection final : public Client {
   void end_batch();
   void arm(ReplyQueue::SlotId slot, broker::Commit commit);
   void drain();
+  void resume_later();
   runtime::Task<> resume_when_drained();
   bool reserve_input();
   void wake_loop();

@@ -33,6 +33,7 @@ from workers import make_workers  # noqa: E402
 LOAD_SECONDS = (0.05, 0.8)
 CHECK_SECONDS_MAX = 60
 SABOTAGE_SHARE = 3
+WORK_SHARE = 5  # Each client must get something of each kind acknowledged in every so many cycles.
 LEDGER = harness.REPO / "docs" / "reliability" / "LEDGER.md"
 FAILED = harness.REPO / "build" / "crash"
 
@@ -145,6 +146,9 @@ class Campaign:
                 self.broker.close()
             except harness.BrokerError as error:
                 self.faults.append(str(error))
+        if not self.faults:
+            self.faults += [f"{kind}: only {count} in {self.cycles} cycles; this client did not really work"
+                            for kind, count in counts.items() if count * WORK_SHARE < self.cycles]
         return counts
 
     def _cycle(self, clients):

@@ -85,12 +85,12 @@ def good_client(ports, stop, pipe):
     try:
         redis = Redis(ports["redis"])
         amqp = Amqp(ports["amqp"])
-        amqp.declare("good")
+        amqp.declare("good-queue")
         amqp.confirm_select()
-        amqp.consume("good")
+        amqp.consume("good-queue")
         producer = Producer({"bootstrap.servers": f"127.0.0.1:{ports['kafka']}", "log_level": 0})
         consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{ports['kafka']}", "group.id": "good", "log_level": 0,
-                             "auto.offset.reset": "earliest"})
+                             "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100})
         good_kafka(producer, consumer, 0)
         while not stop.is_set():
             number = counts["redis"] + 1
@@ -109,15 +109,15 @@ def good_client(ports, stop, pipe):
 
 
 def good_redis(client, number):
-    client.send(("SET", "good", number), ("XADD", "good-stream", "*", "n", number), ("GET", "good"))
-    assert client.receive() == b"OK"
-    entry = client.receive()
-    assert client.receive() == b"%d" % number
+    client.send(("SET", "good-key", number), ("XADD", "good-stream", "*", "n", number), ("GET", "good-key"))
+    replies = [client.receive() for _ in range(3)]
+    entry = replies[1]
+    assert replies == [b"OK", entry, b"%d" % number] and isinstance(entry, bytes), replies
     assert client.call("XRANGE", "good-stream", entry, entry)[0][1] == [b"n", b"%d" % number]
 
 
 def good_amqp(client, number):
-    client.stream.send(Amqp.publish_frames("", "good", b"%d" % number))
+    client.stream.send(Amqp.publish_frames("", "good-queue", b"%d" % number))
     deadline = time.monotonic() + GOOD_REQUEST_SECONDS_MAX
     while not (client.confirms and client.deliveries):
         client.poll(1)
@@ -133,9 +133,10 @@ def good_kafka(producer, consumer, number):
     done = []
     producer.produce("good-topic", b"%d" % number, partition=0, on_delivery=lambda *report: done.append(report))
     assert producer.flush(GOOD_REQUEST_SECONDS_MAX) == 0 and done[0][0] is None, done
-    consumer.assign([TopicPartition("good-topic", 0, done[0][1].offset())])
+    if number == 0:
+        consumer.assign([TopicPartition("good-topic", 0, done[0][1].offset())])
     deadline = time.monotonic() + GOOD_REQUEST_SECONDS_MAX
-    while (message := consumer.poll(0.5)) is None or message.error():
+    while (message := consumer.poll(0.1)) is None or message.error():
         assert time.monotonic() < deadline, "not readable"
     assert message.value() == b"%d" % number
 
