@@ -80,7 +80,7 @@ def test_a_clean_restart_keeps_everything(shards, name):
     broker = harness.Broker(shards=shards).start()
     try:
         redis, amqp = Redis(broker.redis_port), Amqp(broker.amqp_port)
-        redis.call("SET", name, "kept", "EX", 1000)
+        redis.call("SET", f"{name}.k", "kept", "EX", 1000)
         redis.call("XGROUP", "CREATE", f"{name}.s", "g", "$", "MKSTREAM")
         entry = redis.call("XADD", f"{name}.s", "*", "a", "1")
         redis.call("XREADGROUP", "GROUP", "g", "c", "STREAMS", f"{name}.s", ">")
@@ -92,7 +92,7 @@ def test_a_clean_restart_keeps_everything(shards, name):
         for _ in range(2):
             broker.restart(kill=False)
             redis, amqp = Redis(broker.redis_port), Amqp(broker.amqp_port)
-            assert redis.call("GET", name) == b"kept" and 900 < redis.call("TTL", name) <= 1000
+            assert redis.call("GET", f"{name}.k") == b"kept" and 900 < redis.call("TTL", f"{name}.k") <= 1000
             (row,) = redis.call("XPENDING", f"{name}.s", "g", "-", "+", 10)
             assert (row[0], row[1]) == (entry, b"c")
             amqp.confirm_select()
