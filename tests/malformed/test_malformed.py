@@ -42,8 +42,9 @@ def steady(broker):
     Amqp(broker.amqp_port).close()
 
 
-def ends(port, *data, seconds=5):
-    """Sends, then reads to the end of the connection; the server must end it. Returns what it said."""
+def ends(port, *data, seconds=10):
+    """Sends, then reads to the end of the connection; the server must end it, after connection.close within 5 s. Returns
+    what it said."""
     connection = socket.create_connection(("127.0.0.1", port), timeout=seconds)
     said = b""
     try:
