@@ -122,6 +122,7 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
       add_topic(to, std::move(topic));
     });
   };
+  asked.settings.durability = owner.options().durability;
   if (asked.validate_only) {
     if (owner.topics().find(asked.name) != nullptr) {
       reply(answer, refused(asked.name, {ErrorCode::topic_already_exists, "Topic exists."}));

@@ -73,6 +73,7 @@ struct Asked {
 void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked asked) {
   model::TopicSettings settings;
   settings.partition_count = asked.partition_count;
+  settings.durability = owner.options().durability;
   auto created = owner.topics().create(asked.name, settings);
   if (!created) {
     ErrorCode code = created.error().code == Errc::invalid_argument
