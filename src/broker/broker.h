@@ -18,7 +18,8 @@
 // Invariants:
 //   - state is changed only by entries that were put into the journal first, through the same apply
 //     that recovery uses (broker/entry.h);
-//   - a round's changes are written as one frame, there after a crash as a whole or not at all, but for
+//   - a round's changes are written as one frame, there after a crash as a whole or not at all, but
+//   for
 //     rounds that run over the end of a segment or 8 MiB (docs/decisions/0004).
 #pragma once
 
