@@ -26,7 +26,6 @@ struct Queue {
     ConsumerId id;
     ConsumerSpec spec;
     std::uint32_t credit = 0;
-    bool removed = false;
   };
 
   std::string name;
@@ -35,13 +34,11 @@ struct Queue {
   model::QueueCursor cursor;
   std::vector<std::unique_ptr<Consumer>> consumers;  // by priority, then in order of arrival
   std::size_t next_consumer = 0;                     // round robin among equals
-  bool had_consumer = false;
 
   // For this round's end: settled here, not in the journal yet.
   std::vector<Sequence> settled;
   Sequence delivered_mark;  // as journaled
   bool dirty = false;       // in Queues::State::dirty
-  bool dispatching = false;
   bool ready = false;  // in Queues::State::ready
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;

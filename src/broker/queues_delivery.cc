@@ -34,7 +34,6 @@ Result<ConsumerId> Queues::subscribe(std::string_view name, ConsumerSpec spec) {
     return other->spec.priority < consumer->spec.priority;
   });
   queue->consumers.insert(place, std::move(consumer));
-  queue->had_consumer = true;
   state_->make_ready(*queue);
   return id;
 }
