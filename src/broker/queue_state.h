@@ -39,7 +39,7 @@ struct Queue {
   std::vector<Sequence> settled;
   Sequence delivered_mark;  // as journaled
   bool dirty = false;       // in Queues::State::dirty
-  bool ready = false;  // in Queues::State::ready
+  bool ready = false;       // in Queues::State::ready
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
