@@ -73,11 +73,12 @@ void arm_and_cancel_among_many_timers(benchmark::State& state) {
 BENCHMARK(arm_and_cancel_among_many_timers)->Arg(100)->Arg(100'000);
 
 Task<> echo(std::unique_ptr<Stream> stream) {
-  std::vector<char> buffer(64 * 1024);
+  InputBuffer buffer(stream->core().input_blocks());
   for (;;) {
     auto got = co_await stream->read(buffer);
     if (!got || *got == 0) co_return;
-    stream->write(std::string_view(buffer.data(), *got));
+    stream->write(buffer.unread());
+    buffer.consume(*got);
     co_await stream->drained(1u << 20);
   }
 }

@@ -45,21 +45,11 @@ void on_frame(ByteView frame) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  wire::FrameBuffer buffer(1u << 20);
   ByteView rest(reinterpret_cast<const char*>(data), size);
-  std::size_t step = size > 0 ? data[0] + 1u : 1u;
-  while (!rest.empty()) {
-    auto space = buffer.space();
-    std::size_t part = std::min({space.size(), rest.size(), step});
-    rest.copy(space.data(), part);
-    rest.remove_prefix(part);
-    buffer.filled(part);
-    for (;;) {
-      auto frame = buffer.next();
-      if (!frame) return 0;
-      if (!*frame) break;
-      on_frame(**frame);
-    }
+  for (;;) {
+    auto frame = wire::cut_frame(rest, 1u << 20);
+    if (!frame || !*frame) return 0;
+    rest.remove_prefix(wire::frame_size_field + (*frame)->size());
+    on_frame(**frame);
   }
-  return 0;
 }

@@ -1,8 +1,5 @@
 #include "amqp/connection.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "base/log.h"
 
 namespace trv::amqp {
@@ -11,7 +8,6 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr std::size_t buffer_start = 16u << 10;
 // Beyond this the connection is not read, so that answers cannot pile up.
 constexpr std::size_t unsent_max = 16u << 20;
 constexpr std::size_t drained_at = 1u << 20;
@@ -25,7 +21,7 @@ Connection::Connection(std::unique_ptr<runtime::Stream> stream, Services& servic
                        const SessionOptions& options)
     : stream_(std::move(stream)),
       session_(services, id, *this, options, stream_->peer_is_loopback()),
-      buffer_(buffer_start, '\0') {}
+      input_(stream_->core().input_blocks()) {}
 
 Connection::~Connection() = default;
 
@@ -46,11 +42,8 @@ runtime::Task<> Connection::run() {
       wait_drained();
       while (stream_->unsent() > unsent_max && !stream_->closed()) co_await resumed_.wait();
     }
-    if (!make_room()) break;
-    const auto got =
-        co_await stream_->read(std::span(buffer_.data() + end_, buffer_.size() - end_));
+    const auto got = co_await stream_->read(input_);
     if (!got || *got == 0) break;
-    end_ += *got;
   }
   session_.end();
   handshake_timer_.cancel();
@@ -63,7 +56,7 @@ runtime::Task<> Connection::run() {
 bool Connection::serve_buffer() {
   if (session_.state() == Session::State::finished) return false;
   const bool was_running = session_.state() == Session::State::running;
-  begin_ += session_.on_bytes(ByteView(buffer_).substr(begin_, end_ - begin_));
+  input_.consume(session_.on_bytes(input_.unread()));
   if (!was_running && session_.state() == Session::State::running) {
     handshake_timer_.cancel();
     schedule_heartbeat();
@@ -73,26 +66,6 @@ bool Connection::serve_buffer() {
     closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
   }
   return session_.state() != Session::State::finished;
-}
-
-// Makes space for at least one more byte; for a whole frame as soon as its size is known.
-bool Connection::make_room() {
-  if (begin_ == end_) {
-    begin_ = end_ = 0;
-    return true;
-  }
-  if (end_ < buffer_.size()) return true;
-  if (begin_ > 0) {
-    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-    return true;
-  }
-  // The session refuses longer frames by their head alone.
-  const std::size_t size_max = session_.frame_max() + wire::frame_overhead;
-  if (buffer_.size() >= size_max) return false;
-  buffer_.resize(std::min(buffer_.size() * 2, size_max));
-  return true;
 }
 
 void Connection::wait_drained() {

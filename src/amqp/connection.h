@@ -5,8 +5,9 @@
 // Owner: the Server, until run() returns. Suspends in run() and, when the peer reads slowly, in a
 // second task that waits for the output to drain; both end soon after the stream is closed.
 //
-// The buffer grows to one frame of the negotiated size at most. Nothing is read while the session
-// waits for the broker, or while the peer leaves more than unsent_max unread.
+// The session refuses a frame above the negotiated size by its head alone, which bounds the buffer.
+// Nothing is read while the session waits for the broker, or while the peer leaves more than
+// unsent_max unread.
 #pragma once
 
 #include <memory>
@@ -37,7 +38,6 @@ class Connection final : public Output {
  private:
   // False when the connection is over.
   bool serve_buffer();
-  bool make_room();
   runtime::Task<> drain();
   void schedule_heartbeat();
   void on_heartbeat();
@@ -47,9 +47,7 @@ class Connection final : public Output {
   runtime::Gate gate_;
   runtime::Event resumed_;
   bool draining_ = false;
-  std::string buffer_;
-  std::size_t begin_ = 0;  // unread bytes are [begin_, end_)
-  std::size_t end_ = 0;
+  runtime::InputBuffer input_;
   runtime::Timer handshake_timer_;
   runtime::Timer heartbeat_timer_;
   runtime::Timer closing_timer_;

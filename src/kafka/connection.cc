@@ -33,24 +33,16 @@ Connection::Connection(Service& service, ConnectionId id, std::unique_ptr<runtim
                        std::function<void(ConnectionId)> ended)
     : stream_(std::move(stream)),
       ended_(std::move(ended)),
+      input_(stream_->core().input_blocks()),
       session_(
           service, id, make_peer(service.options(), *stream_),
           [this](wire::EncodedMessage message) { write(std::move(message)); },
           [this] { on_session_changed(); }) {}
 
 runtime::Task<> Connection::run() {
-  std::size_t burst_size = 0;
   for (;;) {
-    // A peer that sends without a pause must not keep the round from ending: nothing that it sent
-    // would become durable, and nobody else would be served.
-    if (burst_size >= burst_size_max) {
-      burst_size = 0;
-      co_await stream_->core().sleep(runtime::Duration(0));
-    }
-    Result<std::size_t> size = co_await stream_->read(buffer_.space());
+    Result<std::size_t> size = co_await stream_->read(input_);
     if (!size || *size == 0) break;
-    buffer_.filled(*size);
-    burst_size += *size;
     bool wanted = co_await handle_frames();
     if (!wanted) break;
   }
@@ -69,9 +61,10 @@ runtime::Task<bool> Connection::handle_frames() {
       }
     }
     if (session_.ended() || stream_->closed()) co_return false;
-    Result<std::optional<ByteView>> frame = buffer_.next();
+    Result<std::optional<ByteView>> frame = wire::cut_frame(input_.unread());
     if (!frame) co_return false;
     if (!*frame) co_return true;
+    input_.consume(wire::frame_size_field + (*frame)->size());
     if (!session_.on_frame(**frame)) co_return false;
   }
 }

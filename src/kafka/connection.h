@@ -18,7 +18,6 @@ namespace trv::kafka {
 class Connection {
  public:
   static constexpr std::size_t unsent_size_max = 1u << 20;
-  static constexpr std::size_t burst_size_max = 1u << 20;
 
   // `ended` runs as the last act of run().
   Connection(Service& service, ConnectionId id, std::unique_ptr<runtime::Stream> stream,
@@ -39,7 +38,7 @@ class Connection {
   std::unique_ptr<runtime::Stream> stream_;
   std::function<void(ConnectionId)> ended_;
   runtime::Event room_;
-  wire::FrameBuffer buffer_;
+  runtime::InputBuffer input_;
   Session session_;
 };
 

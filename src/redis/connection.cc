@@ -1,6 +1,5 @@
 #include "redis/connection.h"
 
-#include <cstring>
 #include <utility>
 
 #include "redis/handlers/scan.h"
@@ -21,6 +20,7 @@ Connection::Connection(Service& service, std::unique_ptr<runtime::Stream> stream
     : service_(service),
       stream_(std::move(stream)),
       parser_(limits_of(service.settings())),
+      input_(service.broker().core().input_blocks()),
       opened_(core().now()),
       last_request_(opened_) {
   session_.id = service_.add_client(*this);
@@ -41,7 +41,7 @@ ClientFacts Connection::facts() const {
   runtime::SteadyTime now = core().now();
   facts.age = std::chrono::duration_cast<std::chrono::seconds>(now - opened_);
   facts.idle = std::chrono::duration_cast<std::chrono::seconds>(now - last_request_);
-  facts.input_bytes = input_end_ - input_begin_;
+  facts.input_bytes = input_.size();
   facts.output_bytes = stream_->unsent() + replies_.byte_size();
   facts.blocked = blocked_on_.has_value();
   return facts;
@@ -51,18 +51,14 @@ ClientFacts Connection::facts() const {
 
 runtime::Task<> Connection::run() {
   while (!stream_->closed() && !session_.closing) {
-    if (!reserve_input()) {
+    if (input_full()) {
       loop_waits_ = true;
       co_await wake_.wait();
       loop_waits_ = false;
       continue;
     }
-    std::span<char> room(input_.get() + input_end_, input_capacity_ - input_end_);
-    reading_ = true;
-    Result<std::size_t> got = co_await stream_->read(room);
-    reading_ = false;
+    Result<std::size_t> got = co_await stream_->read(input_);
     if (!got || *got == 0) break;
-    input_end_ += *got;
     service_.counters().input_bytes += *got;
     process();
   }
@@ -107,26 +103,9 @@ void Connection::leave() {
   }
 }
 
-bool Connection::reserve_input() {
-  if (input_end_ < input_capacity_) return true;
-  if (input_begin_ > 0 && input_begin_ >= input_capacity_ / 2) {
-    std::memmove(input_.get(), input_.get() + input_begin_, input_end_ - input_begin_);
-    input_end_ -= input_begin_;
-    input_begin_ = 0;
-    return true;
-  }
-  std::size_t used = input_end_ - input_begin_;
+bool Connection::input_full() const {
   std::size_t limit = paused() ? paused_input_max : parser_.limits().request_size_max + (64u << 10);
-  if (used >= limit) return false;
-  // Doubling: it grows with what has come, not with what was announced.
-  std::size_t capacity = std::max(input_size_min, input_capacity_ * 2);
-  auto larger = std::make_unique_for_overwrite<char[]>(capacity);
-  if (used > 0) std::memcpy(larger.get(), input_.get() + input_begin_, used);
-  input_ = std::move(larger);
-  input_capacity_ = capacity;
-  input_begin_ = 0;
-  input_end_ = used;
-  return true;
+  return input_.size() >= limit;
 }
 
 bool Connection::output_full() const {
@@ -141,14 +120,7 @@ void Connection::process() {
   while (!ended_ && !session_.closing && !paused() && step()) {
   }
   processing_ = false;
-  // Not under a read that is waiting: it was promised the room behind the present end.
-  if (!reading_ && input_begin_ == input_end_) {
-    input_begin_ = input_end_ = 0;
-    if (input_capacity_ > input_size_usual) {
-      input_.reset();
-      input_capacity_ = 0;
-    }
-  }
+  input_.release_if_empty();
   end_batch();
   if (!draining_ && !stream_->closed() && stream_->unsent() > output_high) {
     draining_ = true;
@@ -165,8 +137,7 @@ runtime::Task<> Connection::resume_when_drained() {
 }
 
 bool Connection::step() {
-  ByteView input(input_.get() + input_begin_, input_end_ - input_begin_);
-  RequestParser::Outcome outcome = parser_.next(input, session_.authenticated);
+  RequestParser::Outcome outcome = parser_.next(input_.unread(), session_.authenticated);
   if (outcome == RequestParser::Outcome::error) {
     ReplyWriter(replies_.tail(), session_.protocol).error(parser_.error());
     ++service_.counters().errors;
@@ -174,7 +145,7 @@ bool Connection::step() {
     return false;
   }
   if (outcome == RequestParser::Outcome::need_more) {
-    input_begin_ += parser_.consumed();
+    input_.consume(parser_.consumed());
     return false;
   }
   if (appends_pending_ && must_wait_for_appends(parser_.args())) {
@@ -182,7 +153,7 @@ bool Connection::step() {
     return false;
   }
   execute(parser_.args());
-  input_begin_ += parser_.consumed();
+  input_.consume(parser_.consumed());
   return true;
 }
 

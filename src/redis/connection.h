@@ -22,8 +22,6 @@ namespace trv::redis {
 
 class Connection final : public Client {
  public:
-  static constexpr std::size_t input_size_min = 1024;
-  static constexpr std::size_t input_size_usual = 64u << 10;
   static constexpr std::size_t paused_input_max = 1u << 20;  // read while requests wait
   static constexpr std::size_t output_high = 4u << 20;       // above it, no more requests are run
   static constexpr std::size_t output_low = 1u << 20;
@@ -66,7 +64,7 @@ class Connection final : public Client {
   void drain();
   void resume_later();
   runtime::Task<> resume_when_drained();
-  bool reserve_input();
+  bool input_full() const;
   void wake_loop();
   void drop_subscriptions();
   void leave();
@@ -80,13 +78,9 @@ class Connection final : public Client {
   ReplyQueue replies_;
   runtime::Event wake_;
   bool loop_waits_ = false;  // on wake_
-  bool reading_ = false;     // the loop is suspended in a read into the buffer
   bool draining_ = false;    // resume_when_drained() is under way
 
-  std::unique_ptr<char[]> input_;
-  std::size_t input_capacity_ = 0;
-  std::size_t input_begin_ = 0;
-  std::size_t input_end_ = 0;
+  runtime::InputBuffer input_;
 
   // The late reply that the requests after it wait for; 0: none.
   ReplyQueue::SlotId pending_place_ = 0;

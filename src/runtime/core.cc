@@ -288,6 +288,7 @@ void Core::offload(UniqueFunction<void()> blocking, UniqueFunction<void()> done)
   });
 }
 
+InputBlockPool& Core::input_blocks() { return state_->input_blocks; }
 std::size_t Core::stream_count() const { return state_->open_sockets; }
 
 // Timer

@@ -37,6 +37,7 @@ using Duration = std::chrono::nanoseconds;
 
 class Core;
 class Gate;
+class InputBlockPool;
 class OffloadPool;
 class Stream;
 struct TimerEntry;
@@ -122,6 +123,9 @@ class Core {
 
   // Runs `blocking` on the offload pool and then `done` on this core.
   void offload(UniqueFunction<void()> blocking, UniqueFunction<void()> done);
+
+  // For the InputBuffers of this core's connections.
+  InputBlockPool& input_blocks();
 
   // Connections whose socket is open, those that close() still lets drain included.
   std::size_t stream_count() const;

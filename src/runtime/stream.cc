@@ -75,7 +75,7 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   // Reading
 
   // Nothing: the socket is empty, or the stream's share of this round is used up.
-  std::optional<Result<std::size_t>> try_read(std::span<char> into);
+  std::optional<Result<std::size_t>> try_read(InputBuffer& into);
   bool share_is_used() const;
   void await_readable();
   void on_readable();
@@ -106,12 +106,13 @@ bool Stream::State::share_is_used() const {
   return round == loop.round && round_read_size >= read_bytes_max;
 }
 
-std::optional<Result<std::size_t>> Stream::State::try_read(std::span<char> into) {
+std::optional<Result<std::size_t>> Stream::State::try_read(InputBuffer& into) {
   if (phase != Phase::open) return closed_here();
   if (share_is_used()) return std::nullopt;
+  std::span<char> room = into.room();
   ssize_t got = 0;
   do {
-    got = ::recv(socket(), into.data(), into.size(), MSG_DONTWAIT);
+    got = ::recv(socket(), room.data(), room.size(), MSG_DONTWAIT);
   } while (got < 0 && errno == EINTR);
   if (got < 0) {
     socket_is_empty = true;
@@ -119,7 +120,8 @@ std::optional<Result<std::size_t>> Stream::State::try_read(std::span<char> into)
     return detail::socket_error(errno, "reading from " + peer);
   }
   auto size = static_cast<std::size_t>(got);
-  socket_is_empty = size < into.size() && size > 0;
+  into.filled(size);
+  socket_is_empty = size < room.size() && size > 0;
   peer_ended = size == 0;
   if (round != loop.round) {
     round = loop.round;
@@ -148,6 +150,7 @@ void Stream::State::on_readable() {
   if (auto result = try_read(reading->into_)) {
     finish_read(std::move(*result));
   } else {
+    reading->into_.release_if_empty();
     await_readable();
   }
 }
@@ -310,7 +313,7 @@ Stream::~Stream() {
   --state_->loop.streams;
 }
 
-Stream::ReadOperation Stream::read(std::span<char> into) { return {state_, into}; }
+Stream::ReadOperation Stream::read(InputBuffer& into) { return {state_, into}; }
 
 void Stream::write(std::string_view bytes) {
   if (bytes.empty() || state_->phase != State::Phase::open || state_->broken) return;
@@ -338,9 +341,8 @@ SteadyTime Stream::last_write() const { return state_->last_write; }
 
 // Operations
 
-Stream::ReadOperation::ReadOperation(const std::shared_ptr<State>& state, std::span<char> into)
+Stream::ReadOperation::ReadOperation(const std::shared_ptr<State>& state, InputBuffer& into)
     : state_(state), into_(into), result_(std::size_t{0}) {
-  TRV_ASSERT(!into.empty());
   TRV_ASSERT(state->reading == nullptr);
 }
 
@@ -359,6 +361,7 @@ bool Stream::ReadOperation::await_ready() {
 
 void Stream::ReadOperation::await_suspend(std::coroutine_handle<> handle) {
   waiter_.arm(handle);
+  into_.release_if_empty();
   state_->reading = this;
   state_->await_readable();
 }

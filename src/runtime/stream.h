@@ -14,13 +14,13 @@
 #include <coroutine>
 #include <functional>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "base/slice.h"
 #include "runtime/core.h"
+#include "runtime/input_buffer.h"
 
 namespace trv::runtime {
 
@@ -38,9 +38,9 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
 
   // Awaitable; result: Result<std::size_t>. Reads what is there, at least one byte; suspends until
-  // then. Tries the socket first. 0 when the peer has finished sending. Errors: closed (by close()
-  // here, or reset by the peer), io_error. One read at a time. Requires: `into` is not empty.
-  ReadOperation read(std::span<char> into);
+  // then. 0 when the peer has finished sending. Errors: closed (by close() here, or reset by the
+  // peer), io_error. One read at a time. Views into the buffer end with the call.
+  ReadOperation read(InputBuffer& into);
 
   // Queues bytes. Small ones are copied together into a pooled tail; a Slice is held until sent.
   // After close(), or an error on the socket, they are dropped.
@@ -76,7 +76,7 @@ class Stream {
 
 class [[nodiscard]] Stream::ReadOperation {
  public:
-  ReadOperation(const std::shared_ptr<State>& state, std::span<char> into);
+  ReadOperation(const std::shared_ptr<State>& state, InputBuffer& into);
   ~ReadOperation();
   ReadOperation(const ReadOperation&) = delete;
   ReadOperation& operator=(const ReadOperation&) = delete;
@@ -89,7 +89,7 @@ class [[nodiscard]] Stream::ReadOperation {
   friend struct State;
   // Holds the State while the coroutine is suspended, since the Stream may go before it wakes up.
   std::shared_ptr<State> state_;
-  std::span<char> into_;
+  InputBuffer& into_;
   Result<std::size_t> result_;
   Waiter waiter_;
 };

@@ -125,12 +125,13 @@ std::string pattern(std::size_t size) {
 TEST_F(Connected, echoes_what_comes_in) {
   run(
       [](Stream& s) -> Task<> {
-        std::array<char, 64> buffer;
+        InputBuffer buffer(s.core().input_blocks());
         for (;;) {
           auto got = co_await s.read(buffer);
           EXPECT_TRUE(got.ok());
           if (!got || *got == 0) break;
-          s.write(std::string_view(buffer.data(), *got));
+          s.write(buffer.unread());
+          buffer.consume(*got);
         }
         s.close();
       }(*stream),
@@ -182,12 +183,13 @@ TEST_F(Connected, large_input_arrives_whole) {
   std::string received;
   run(
       [](Stream& s, std::string& into) -> Task<> {
-        std::vector<char> buffer(64 * 1024);
+        InputBuffer buffer(s.core().input_blocks());
         for (;;) {
           auto got = co_await s.read(buffer);
           EXPECT_TRUE(got.ok());
           if (!got || *got == 0) break;
-          into.append(buffer.data(), *got);
+          into += buffer.unread();
+          buffer.consume(*got);
         }
       }(*stream, received),
       [&] {
@@ -228,7 +230,7 @@ TEST_F(Connected, a_peer_that_does_not_read_leaves_bytes_unsent_until_it_does) {
 TEST_F(Connected, close_makes_a_suspended_read_return) {
   run([](Core& c, Stream& s) -> Task<> {
     c.post([&s] { s.close(); });
-    std::array<char, 16> buffer;
+    InputBuffer buffer(s.core().input_blocks());
     auto got = co_await s.read(buffer);
     EXPECT_FALSE(got.ok());
     EXPECT_EQ(got.error().code, Errc::closed);
@@ -248,7 +250,7 @@ TEST_F(Connected, close_makes_a_suspended_drain_return) {
 }
 
 Task<> read_until_closed(Stream& s, bool& ended) {
-  std::array<char, 16> buffer;
+  InputBuffer buffer(s.core().input_blocks());
   auto got = co_await s.read(buffer);
   EXPECT_FALSE(got.ok());
   ended = true;
@@ -317,7 +319,7 @@ TEST_F(Connected, abort_resets) {
 TEST_F(Connected, writes_to_a_gone_peer_are_dropped_and_reads_tell) {
   peer.reset();
   run([](Stream& s) -> Task<> {
-    std::array<char, 16> buffer;
+    InputBuffer buffer(s.core().input_blocks());
     auto got = co_await s.read(buffer);
     EXPECT_TRUE(got.ok() && *got == 0);
     for (int i = 0; i < 3; ++i) {
@@ -338,11 +340,12 @@ TEST_F(Connected, a_busy_connection_shares_the_round_with_others) {
   std::size_t got_total = 0;
   run(
       [](Stream& s, std::size_t& all) -> Task<> {
-        std::vector<char> buffer(16 * 1024);
+        InputBuffer buffer(s.core().input_blocks());
         for (;;) {
           auto got = co_await s.read(buffer);
           if (!got || *got == 0) break;
           all += *got;
+          buffer.consume(*got);
         }
       }(*stream, got_total),
       [&] {
@@ -355,7 +358,7 @@ TEST_F(Connected, a_busy_connection_shares_the_round_with_others) {
 
 TEST_F(Connected, a_core_may_go_with_a_read_suspended) {
   core.spawn([](std::unique_ptr<Stream> s) -> Task<> {
-    std::array<char, 16> buffer;
+    InputBuffer buffer(s->core().input_blocks());
     s->write("x");
     (void)co_await s->read(buffer);
     ADD_FAILURE() << "resumed";

@@ -79,7 +79,7 @@ def talk(port, good, bad):
         connection.close()
 
 
-def good_client(ports, stop, pipe):
+def good_client(ports, ready, stop, pipe):
     """One process: requests on all three protocols, one after another; each must succeed in time."""
     counts, slowest, faults = {"amqp": 0, "redis": 0, "kafka": 0}, 0.0, []
     try:
@@ -92,7 +92,8 @@ def good_client(ports, stop, pipe):
         consumer = Consumer({"bootstrap.servers": f"127.0.0.1:{ports['kafka']}", "group.id": "good", "log_level": 0,
                              "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100})
         good_kafka(producer, consumer, 0)
-        while not stop.is_set():
+        ready.set()
+        while not (stop.is_set() and all(counts.values())):
             number = counts["redis"] + 1
             for protocol, request in (("redis", lambda: good_redis(redis, number)),
                                       ("amqp", lambda: good_amqp(amqp, number)),
@@ -103,6 +104,7 @@ def good_client(ports, stop, pipe):
                 counts[protocol] += 1
     except Exception:
         faults.append(f"the good client failed:\n{traceback.format_exc()}")
+        ready.set()
     if slowest > GOOD_REQUEST_SECONDS_MAX:
         faults.append(f"a good request took {slowest:.1f} s")
     pipe.send((counts, slowest, faults))
@@ -152,10 +154,12 @@ def run(count, seed, protocols=harness.PROTOCOLS, shards=1):
         broker.start()
         recordings = {protocol: recorder.record(protocol, broker.ports[protocol]) for protocol in protocols}
         before = broker.resident_bytes()
-        stop = context.Event()
+        ready, stop = context.Event(), context.Event()
         good_end, good_pipe = context.Pipe()
-        good = context.Process(target=good_client, args=(broker.ports, stop, good_pipe), daemon=True)
+        good = context.Process(target=good_client, args=(broker.ports, ready, stop, good_pipe), daemon=True)
         good.start()
+        if not ready.wait(30):
+            faults.append("the good client cannot begin")
         for protocol in protocols:
             ours, theirs = context.Pipe()
             process = context.Process(target=attack, args=(protocol, broker.ports[protocol], recordings[protocol], count,

@@ -155,86 +155,27 @@ TEST(Generated, RecordsAreSplicedNotCopied) {
   EXPECT_EQ(out.text.substr(out.text.size() - 9), "\x00\x00\x04\x05small"sv);
 }
 
-TEST(FrameBuffer, CutsFramesThatArriveInPieces) {
-  std::string wire =
+TEST(Frame, IsCutWhenAllOfItHasArrived) {
+  ByteView wire =
       "\x00\x00\x00\x03"
       "abc"
-      "\x00\x00\x00\x01"
-      "d"s;
-  FrameBuffer buffer;
-  std::vector<std::string> frames;
-  for (char byte : wire) {
-    buffer.space()[0] = byte;
-    buffer.filled(1);
-    auto frame = buffer.next();
+      "\x00\x00\x00\x01"sv;
+  for (std::size_t size = 0; size < 7; ++size) {
+    auto frame = cut_frame(wire.substr(0, size));
     ASSERT_TRUE(frame);
-    if (*frame) frames.emplace_back(**frame);
+    EXPECT_FALSE(*frame) << size;
   }
-  EXPECT_EQ(frames, (std::vector<std::string>{"abc", "d"}));
+  for (std::size_t size = 7; size <= wire.size(); ++size) {
+    auto frame = cut_frame(wire.substr(0, size));
+    ASSERT_TRUE(frame && *frame);
+    EXPECT_EQ(**frame, "abc");
+  }
 }
 
-TEST(FrameBuffer, RefusesSizesBeforeAllocating) {
+TEST(Frame, IsRefusedByItsSizeAlone) {
   for (std::string_view size : {"\x00\x00\x00\x00"sv, "\xff\xff\xff\xff"sv, "\x7f\xff\xff\xff"sv}) {
-    FrameBuffer buffer;
-    size.copy(buffer.space().data(), 4);
-    buffer.filled(4);
-    EXPECT_FALSE(buffer.next());
-    EXPECT_LE(buffer.capacity(), 64u << 10);
+    EXPECT_FALSE(cut_frame(size));
   }
-}
-
-TEST(FrameBuffer, GrowsWithWhatArrivesAndShrinksAgain) {
-  FrameBuffer buffer;
-  constexpr std::size_t body = 5u << 20;
-  std::string head(4, '\0');
-  store_be(head.data(), static_cast<std::uint32_t>(body));
-  head.copy(buffer.space().data(), 4);
-  buffer.filled(4);
-  std::size_t sent = 0;
-  while (sent < body) {
-    auto before = buffer.next();
-    ASSERT_TRUE(before);
-    ASSERT_FALSE(*before);
-    auto space = buffer.space();
-    ASSERT_FALSE(space.empty());
-    EXPECT_LE(buffer.capacity(), 2 * (sent + 4) + (128u << 10));
-    std::size_t part = std::min(space.size(), body - sent);
-    std::memset(space.data(), 'x', part);
-    buffer.filled(part);
-    sent += part;
-  }
-  auto frame = buffer.next();
-  ASSERT_TRUE(frame && *frame);
-  EXPECT_EQ((*frame)->size(), body);
-  buffer.space();
-  EXPECT_LE(buffer.capacity(), 2u << 20);
-}
-
-TEST(FrameBuffer, ManySmallFramesInOneRead) {
-  FrameBuffer buffer;
-  std::string one =
-      "\x00\x00\x00\x05"
-      "hello"s;
-  std::string many;
-  for (int i = 0; i < 50'000; ++i) many += one;
-  std::size_t taken = 0;
-  int count = 0;
-  while (taken < many.size()) {
-    auto space = buffer.space();
-    std::size_t part = std::min(space.size(), many.size() - taken);
-    many.copy(space.data(), part, taken);
-    buffer.filled(part);
-    taken += part;
-    for (;;) {
-      auto frame = buffer.next();
-      ASSERT_TRUE(frame);
-      if (!*frame) break;
-      ASSERT_EQ(**frame, "hello");
-      ++count;
-    }
-  }
-  EXPECT_EQ(count, 50'000);
-  EXPECT_LE(buffer.capacity(), 128u << 10);
 }
 
 TEST(Header, ClientIdKeepsItsShortLengthInFlexibleVersions) {

@@ -1,0 +1,78 @@
+#include "runtime/input_buffer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace trv::runtime {
+
+InputBlock InputBlockPool::take(std::size_t capacity) {
+  // The smallest that fits, but no giant for a small wish.
+  auto best = spare_.end();
+  for (auto block = spare_.begin(); block != spare_.end(); ++block) {
+    if (block->capacity < capacity || block->capacity / 4 > capacity) continue;
+    if (best == spare_.end() || block->capacity < best->capacity) best = block;
+  }
+  if (best == spare_.end()) return {std::make_unique_for_overwrite<char[]>(capacity), capacity};
+  std::swap(*best, spare_.back());
+  InputBlock block = std::move(spare_.back());
+  spare_.pop_back();
+  spare_bytes_ -= block.capacity;
+  return block;
+}
+
+void InputBlockPool::give_back(InputBlock block) {
+  if (spare_bytes_ + block.capacity > spare_bytes_max) return;
+  spare_bytes_ += block.capacity;
+  spare_.push_back(std::move(block));
+}
+
+InputBuffer::~InputBuffer() {
+  if (block_.bytes) pool_.give_back(std::move(block_));
+}
+
+void InputBuffer::consume(std::size_t size) {
+  TRV_ASSERT(size <= end_ - begin_);
+  begin_ += size;
+}
+
+std::span<char> InputBuffer::room() {
+  std::size_t held = size();
+  if (!block_.bytes) {
+    block_ = pool_.take(block_size);
+  } else if (held == 0) {
+    begin_ = end_ = 0;
+  } else if (block_.capacity - end_ < block_.capacity / 4) {
+    if (held <= block_.capacity / 2) {
+      std::memmove(block_.bytes.get(), block_.bytes.get() + begin_, held);
+      begin_ = 0;
+      end_ = held;
+    } else {
+      move_to(pool_.take(block_.capacity * 2));
+    }
+  }
+  return {block_.bytes.get() + end_, block_.capacity - end_};
+}
+
+void InputBuffer::move_to(InputBlock block) {
+  std::size_t held = size();
+  std::memcpy(block.bytes.get(), block_.bytes.get() + begin_, held);
+  pool_.give_back(std::exchange(block_, std::move(block)));
+  begin_ = 0;
+  end_ = held;
+}
+
+void InputBuffer::filled(std::size_t size) {
+  TRV_ASSERT(size <= block_.capacity - end_);
+  end_ += size;
+}
+
+void InputBuffer::release_if_empty() {
+  if (!empty() || !block_.bytes) return;
+  pool_.give_back(std::exchange(block_, {}));
+  begin_ = end_ = 0;
+}
+
+}  // namespace trv::runtime
