@@ -103,15 +103,15 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   }
   topic.building_last_id = *id;
 
-  std::string headers;
+  std::string& headers = state_->headers_scratch;
+  headers.clear();
   if (record.origin == model::Origin::fields) {
-    std::string envelope;
+    std::string envelope;  // short enough to need no allocation
     ByteWriter writer(envelope);
     writer.varint(id->ms);
     writer.varint(id->seq);
     detail::append_envelope_header(headers, envelope);
   } else {
-    headers.reserve(record.envelope.size() + 8);
     detail::append_envelope_header(headers, record.envelope);
   }
   topic.builder.add(now.ms, std::nullopt, record.value, headers, 1);

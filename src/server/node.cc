@@ -75,6 +75,9 @@ Error port_error(const Error& error, std::string_view option) {
 
 }  // namespace
 
+// Where the page cache is enough by default, the disk is left to the kernel for about a second.
+constexpr int lazy_sync_ticks = 10;
+
 struct Node::State {
   // One core and what lives on it; destroyed from the last member to the first.
   struct Lane {
@@ -123,6 +126,7 @@ Status Node::State::open_store() {
   storage::JournalOptions options;
   options.segment_size = config.segment_size;
   options.sync_interval = config.sync_interval;
+  if (config.durability <= Durability::os) options.lazy_sync_ticks = lazy_sync_ticks;
   auto store_opened = storage::Store::open(*directory, options);
   if (store_opened) {
     store = std::move(*store_opened);

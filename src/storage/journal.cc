@@ -17,6 +17,9 @@ constexpr std::uint64_t unwritten_size_max = 8u << 20;
 constexpr std::uint64_t inline_sync_size_max = 256u << 10;
 // Completions may append more; a flush serves them too, this often.
 constexpr int flush_passes_max = 8;
+// Zeroes written ahead make each sync cheaper but are a second write of every byte: they pay while
+// syncs cover less than this on average.
+constexpr std::uint64_t warm_sync_size_max = 64u << 10;
 constexpr std::uint32_t small_segment_divisor = 8;
 // What a segment holds besides the payload of its only entry, generously.
 constexpr std::uint32_t entry_overhead = segment_header_size + 128;
@@ -84,6 +87,7 @@ struct Journal::State {
   Status reserve_spare();
   Status adopt_spare();
   Status finish_spare_job();
+  bool warming_pays() const { return recent_written / warm_sync_size_max < recent_syncs; }
   void start_spare_job(std::shared_ptr<SpareJob> job);
   void on_spare_job_done(const std::shared_ptr<SpareJob>& job);
   void drop_spare(const Error& why);
@@ -135,6 +139,11 @@ struct Journal::State {
   std::uint64_t unsynced_size = 0;
   std::vector<std::shared_ptr<io::File>> unsynced_files;
   bool directory_changed = false;
+  // Bytes written and syncs, halved with each segment.
+  std::uint64_t recent_written = 0;
+  std::uint64_t recent_syncs = 0;
+  bool interval_wanted = false;  // something since the last sync is to survive a power failure
+  int ticks_since_sync = 0;
   std::shared_ptr<SyncJob> sync_job;  // in flight, or null
 
   std::deque<Waiter> memory_waiters;
@@ -230,6 +239,8 @@ Status Journal::State::adopt_spare() {
   active = spare->segment;
   spare.reset();
   ++segment_count;
+  recent_written /= 2;
+  recent_syncs /= 2;
   tail.begin_segment(active->header.id, FrameSeal(active->header.uuid), active->header.size);
   return {};
 }
@@ -300,6 +311,7 @@ Status Journal::State::write() {
       unsynced_files.push_back(segment->file);
     }
     unsynced_size += bytes.size;
+    recent_written += bytes.size;
     tail.mark_written();
   }
   unwritten_files.clear();
@@ -313,6 +325,9 @@ std::shared_ptr<SyncJob> Journal::State::make_sync() {
   job->files = std::move(unsynced_files);
   unsynced_files.clear();
   unsynced_size = 0;
+  ++recent_syncs;
+  interval_wanted = false;
+  ticks_since_sync = 0;
   if (std::exchange(directory_changed, false)) job->directory = &directory;
   job->entries = written_entries;
   job->place = written_place;
@@ -470,6 +485,7 @@ Ticket Journal::tail() const { return {state_->entries}; }
 
 void Journal::when(Ticket ticket, Durability level, Completion done) {
   TRV_ASSERT(ticket.entries <= state_->entries);
+  if (level >= Durability::interval) state_->interval_wanted = true;
   std::deque<Waiter>& queue = state_->queue_of(level);
   auto at = queue.end();
   while (at != queue.begin() && std::prev(at)->entries > ticket.entries) --at;
@@ -502,9 +518,11 @@ void Journal::tick() {
   State& s = *state_;
   if (!s.alive()) return;
   s.revive();
-  if (!s.sync_job && s.written_entries > s.synced_entries) s.sync_offloaded();
+  ++s.ticks_since_sync;
+  bool due = s.interval_wanted || s.ticks_since_sync >= s.options.lazy_sync_ticks;
+  if (!s.sync_job && s.written_entries > s.synced_entries && due) s.sync_offloaded();
   s.write_note();
-  if (s.spare && !s.spare_job && s.alive()) {
+  if (s.spare && !s.spare_job && s.alive() && s.warming_pays()) {
     if (std::shared_ptr<SpareJob> job = s.files.warm_job(*s.spare)) s.start_spare_job(job);
   }
 }

@@ -64,6 +64,9 @@ struct JournalOptions {
   std::uint32_t segment_size = 64u << 20;  // bytes; rounded up to 4 KiB
   std::uint32_t cache_size = 32u << 20;    // bytes of recent frames kept in memory for readers
   std::chrono::milliseconds sync_interval{100};  // for Durability::interval
+  // What nobody asked to be more than `os` is synced after so many ticks, so that it does not pile
+  // up before the sync of somebody who does.
+  int lazy_sync_ticks = 1;
   // Sync on the core's thread when at most this many completions wait for it (a hand-off to another
   // thread and back costs more than a short sync), else through Offload. 0: always offload.
   std::uint32_t inline_sync_waiters_max = 8;
@@ -99,8 +102,9 @@ class Journal {
   // Writes the round's frame, starts or performs the sync that waiters need, runs completions that
   // are due. Called once a round.
   void flush();
-  // Called every sync_interval, idle or not. Syncs what was written since the last sync, looks
-  // whether a full disk has space again, and prepares the next segment bit by bit.
+  // Called every sync_interval, idle or not. Syncs what was written since the last sync (at once
+  // when some of it was to be more than `os`, else now and then), looks whether a full disk has
+  // space again, and prepares the next segment bit by bit.
   void tick();
 
   // False after a write or sync has failed, or while the disk is full.

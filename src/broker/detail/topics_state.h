@@ -30,6 +30,7 @@ struct Topics::State {
   std::size_t watcher_count = 0;
   runtime::SteadyTime next_retention{};
   detail::CursorCache cursors;
+  std::string headers_scratch;  // of one append
 
   static Topic* insert(ShardState& shard, TopicId id, const std::string& name,
                        const model::TopicSettings& settings);

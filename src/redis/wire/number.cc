@@ -8,6 +8,15 @@ std::optional<std::uint64_t> parse_unsigned(ByteView text) {
   if (text.empty() || text[0] < '0' || text[0] > '9') return std::nullopt;
   if (text[0] == '0' && text.size() > 1) return std::nullopt;
   std::uint64_t value = 0;
+  // Nearly all numbers are short; these cannot overflow.
+  if (text.size() <= 18) {
+    for (char c : text) {
+      auto digit = static_cast<unsigned char>(c - '0');
+      if (digit > 9) return std::nullopt;
+      value = value * 10 + digit;
+    }
+    return value;
+  }
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;

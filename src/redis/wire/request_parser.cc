@@ -182,8 +182,25 @@ RequestParser::Step RequestParser::parse_array_header(ByteView input, bool authe
   return Step::done;
 }
 
+// The usual header: `$`, one to six digits without a leading zero, the line's end.
+bool RequestParser::take_usual_bulk_header(ByteView input) {
+  constexpr std::size_t digits_max = 6;
+  if (input.size() - at_ < digits_max + 3 || input[at_] != '$') return false;
+  const char* p = input.data() + at_ + 1;
+  const char* begin = p;
+  std::int64_t size = 0;
+  while (*p >= '0' && *p <= '9' && p < begin + digits_max) size = size * 10 + (*p++ - '0');
+  if (p == begin || p[0] != '\r' || (*begin == '0' && p != begin + 1)) return false;
+  if (size > limits_.unauthenticated_bulk_size_max || size > limits_.bulk_size_max) return false;
+  std::size_t behind = at_ + static_cast<std::size_t>(p - begin) + 3;
+  if (behind + static_cast<std::size_t>(size) > limits_.request_size_max) return false;
+  at_ = behind;
+  bulk_size_ = size;
+  return true;
+}
+
 RequestParser::Step RequestParser::parse_bulk(ByteView input, bool authenticated) {
-  if (bulk_size_ < 0) {
+  if (bulk_size_ < 0 && !take_usual_bulk_header(input)) {
     std::size_t end = input.find('\r', at_);
     if (end == ByteView::npos) {
       if (input.size() - at_ > limits_.line_size_max) return fail("too big bulk count string");

@@ -74,6 +74,7 @@ class RequestParser {
   Step parse_array(ByteView input, bool authenticated);
   Step parse_array_header(ByteView input, bool authenticated);
   Step parse_bulk(ByteView input, bool authenticated);
+  bool take_usual_bulk_header(ByteView input);
   bool split_words(ByteView line);
   Step fail(std::string_view reason);
   void reset();
