@@ -98,7 +98,7 @@ BlobRange Broker::journal(storage::EntryKind kind, ShardId shard, std::span<cons
   return journal_->append(kind, shard, parts);
 }
 
-Result<Slice> Broker::read_blob(BlobRange where) {
+Result<storage::Journal::Blob> Broker::read_blob(BlobRange where) {
   if (!journal_) return Error{Errc::closed, "the broker is stopping"};
   return journal_->read(where);
 }

@@ -187,7 +187,7 @@ class Broker {
   BlobRange journal(storage::EntryKind kind, ShardId shard, ByteView payload) {
     return journal(kind, shard, std::span(&payload, 1));
   }
-  Result<Slice> read_blob(BlobRange where);
+  Result<storage::Journal::Blob> read_blob(BlobRange where);
   // The state of a shard that this core owns.
   ShardState& shard(ShardId id);
   ShardState& shard(std::string_view name) { return shard(shard_of(name)); }

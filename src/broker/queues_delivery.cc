@@ -228,7 +228,10 @@ bool Queues::State::deliver(Queue& queue, const model::StoredRecord& record,
 }
 
 void Queues::State::dispatch(Queue& queue) {
-  expire_head(queue);
+  bool open = std::any_of(queue.consumers.begin(), queue.consumers.end(),
+                          [](auto& c) { return has_credit(*c); });
+  // Delivering fresh records looks at their deadlines itself.
+  if (!open || queue.cursor.first_released()) expire_head(queue);
   Topics& topics = broker.topics();
   std::vector<std::vector<Delivery>> batches(queue.consumers.size());
   std::size_t bytes = 0;
@@ -240,8 +243,6 @@ void Queues::State::dispatch(Queue& queue) {
     more = ++count >= dispatch_records_max || bytes >= dispatch_bytes_max;
     return !more;
   };
-  bool open = std::any_of(queue.consumers.begin(), queue.consumers.end(),
-                          [](auto& c) { return has_credit(*c); });
   while (open && !more) {
     std::optional<Sequence> released = queue.cursor.first_released();
     if (!released) break;
@@ -270,10 +271,8 @@ void Queues::State::dispatch(Queue& queue) {
         });
     if (!read) log::error("queue {}: {}", queue.name, read.error().message);
   }
-  if (count == 0) {
-    expire_head(queue);
-    return;
-  }
+  if (!more) expire_head(queue);  // of those that nobody has credit for
+  if (count == 0) return;
   journal_delivered(queue);
   if (more) make_ready(queue);
   std::vector<std::pair<std::function<void(std::vector<Delivery>)>, std::size_t>> sinks;

@@ -6,10 +6,17 @@
 namespace trv::broker {
 namespace {
 
+Result<model::BatchHeader> checked_header(const storage::Journal::Blob& blob) {
+  ByteView batch = blob.bytes.view();
+  return blob.from_memory ? model::parse_batch_header(batch) : model::check_batch(batch);
+}
+
 Result<detail::RecordCursor> open_batch(Broker& broker, const model::BatchEntry& entry) {
-  Result<Slice> bytes = broker.read_blob(entry.blob);
-  if (!bytes) return bytes.error();
-  return detail::RecordCursor::open(entry, *bytes);
+  Result<storage::Journal::Blob> blob = broker.read_blob(entry.blob);
+  if (!blob) return blob.error();
+  Result<model::BatchHeader> header = checked_header(*blob);
+  if (!header) return header.error();
+  return detail::RecordCursor::open(entry, *header, blob->bytes);
 }
 
 // As open_batch(), but may begin later, at or before the record at `at`.
@@ -169,12 +176,12 @@ Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset fro
   for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
     bool first = fetched.batches.empty();
     if (bytes + entry->blob.length > limits.bytes_max && !(first && limits.at_least_one)) break;
-    Result<Slice> blob = state_->broker.read_blob(entry->blob);
+    Result<storage::Journal::Blob> blob = state_->broker.read_blob(entry->blob);
     if (!blob) return blob.error();
-    Result<model::BatchHeader> header = model::check_batch(blob->view());
+    Result<model::BatchHeader> header = checked_header(*blob);
     if (!header) return damaged(topic, *entry);
     bytes += entry->blob.length;
-    fetched.batches.push_back({*blob, *header, entry->first_sequence, entry->first_id});
+    fetched.batches.push_back({blob->bytes, *header, entry->first_sequence, entry->first_id});
   }
   if (isolation == Isolation::committed && !fetched.batches.empty()) {
     const model::BatchHeader& last = fetched.batches.back().header;

@@ -39,18 +39,20 @@ namespace {
 class Encoded {
  public:
   template <class Write>
-  std::string_view get(Protocol protocol, Write&& write) {
-    std::string& bytes = protocol == Protocol::resp3 ? resp3_ : resp2_;
+  const Slice& get(Protocol protocol, Write&& write) {
+    Slice& bytes = protocol == Protocol::resp3 ? resp3_ : resp2_;
     if (bytes.empty()) {
-      ReplyWriter writer(bytes, protocol);
+      std::string text;
+      ReplyWriter writer(text, protocol);
       write(writer);
+      bytes = Slice::own(std::move(text));
     }
     return bytes;
   }
 
  private:
-  std::string resp2_;
-  std::string resp3_;
+  Slice resp2_;
+  Slice resp3_;
 };
 
 }  // namespace

@@ -368,10 +368,16 @@ void Connection::drain() {
   if (ended_) wake_loop();
 }
 
-void Connection::push(std::string_view bytes) {
+void Connection::push(const Slice& bytes) {
   if (ended_) return;
-  replies_.push(bytes);
-  replies_.count_tail();
+  if (replies_.idle() && replies_.byte_size() == 0) {
+    // Nothing is before it: one encoding serves all subscribers.
+    service_.counters().output_bytes += bytes.size();
+    stream_->write(bytes);
+  } else {
+    replies_.push(bytes.view());
+    replies_.count_tail();
+  }
   if (stream_->unsent() + replies_.byte_size() > subscriber_output_max) {
     ++service_.counters().slow_subscribers;
     return kill(false);

@@ -35,7 +35,7 @@ class Connection final : public Client {
 
   Session& session() override { return session_; }
   ClientFacts facts() const override;
-  void push(std::string_view bytes) override;
+  void push(const Slice& bytes) override;
   std::uint64_t defer() override;
   void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) override;
   void on_durable(std::uint64_t place, bool ok) override;

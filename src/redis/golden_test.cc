@@ -42,7 +42,7 @@ class GoldenClient final : public Client {
 
   Session& session() override { return session_; }
   ClientFacts facts() const override { return {}; }
-  void push(std::string_view bytes) override { out_ += bytes; }
+  void push(const Slice& bytes) override { out_ += bytes.view(); }
   std::uint64_t defer() override { return 1; }
   void fulfil(std::uint64_t, std::string bytes, broker::Commit commit) override {
     if (commit.round == 0) {

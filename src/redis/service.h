@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/slice.h"
 #include "broker/broker.h"
 #include "redis/channels.h"
 #include "redis/command_table.h"
@@ -37,7 +38,7 @@ class Client {
   virtual Session& session() = 0;
   virtual ClientFacts facts() const = 0;
   // Sends something that is not a reply. A client that leaves too much unread is disconnected.
-  virtual void push(std::string_view bytes) = 0;
+  virtual void push(const Slice& bytes) = 0;
   // Takes the place of the reply of the command that is being run.
   virtual std::uint64_t defer() = 0;
   virtual void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) = 0;

@@ -151,10 +151,10 @@ class CrashRun {
     BlobRange where = journal_->append(1, shard, payload);
     twin_.entries.push_back({shard.value, digest(payload)});
     states_[shard.value] += digest(payload);
-    Result<Slice> read = journal_->read(where);
+    Result<Journal::Blob> read = journal_->read(where);
     if (!alive()) return;
     ASSERT_TRUE(read.ok());
-    ASSERT_EQ(read->view(), payload);
+    ASSERT_EQ(read->bytes.view(), payload);
     if (random_() % 2 == 0) return;
     bool fsync = random_() % 3 != 0;
     std::size_t& reached = fsync ? twin_.acknowledged : twin_.survives_kill;

@@ -14,7 +14,7 @@ namespace {
 // Written out in the middle of a round, to bound the memory that a round takes.
 constexpr std::uint64_t unwritten_size_max = 8u << 20;
 // A sync of more than this takes longer than handing it to another thread.
-constexpr std::uint64_t inline_sync_size_max = 256u << 10;
+constexpr std::uint64_t inline_sync_size_max = 32u << 10;
 // Completions may append more; a flush serves them too, this often.
 constexpr int flush_passes_max = 8;
 // Zeroes written ahead make each sync cheaper but are a second write of every byte: they pay while
@@ -540,9 +540,9 @@ const Error& Journal::failure() const {
   return *state_->failure;
 }
 
-Result<Slice> Journal::read(BlobRange where) {
+Result<Journal::Blob> Journal::read(BlobRange where) {
   State& s = *state_;
-  if (std::optional<Slice> cached = s.tail.find(where)) return *cached;
+  if (std::optional<Slice> cached = s.tail.find(where)) return Blob{std::move(*cached), true};
   std::shared_ptr<io::File> file;
   if (s.active && s.active->header.id.blob() == where.blob) {
     file = s.active->file;
@@ -559,7 +559,7 @@ Result<Slice> Journal::read(BlobRange where) {
   std::shared_ptr<char[]> bytes(new char[where.length]);
   std::span<char> into(bytes.get(), where.length);
   if (Status status = file->read_at(where.position, into); !status.ok()) return status.error();
-  return Slice(bytes, std::string_view(bytes.get(), where.length));
+  return Blob{Slice(bytes, std::string_view(bytes.get(), where.length))};
 }
 
 std::uint64_t Journal::active_segment() const {

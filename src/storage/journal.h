@@ -114,11 +114,16 @@ class Journal {
   // Why not. Requires: !writable().
   const Error& failure() const;
 
+  struct Blob {
+    Slice bytes;
+    // As they were appended in this process. What comes from a file may be damaged: checksums
+    // inside are the caller's to verify.
+    bool from_memory = false;
+  };
   // The bytes of an entry's payload, from the cache or the file of any lane and session (of another
   // lane: once they are durable).
-  // Errors: io_error, not_found (no such segment), out_of_range. Checksums inside are the caller's
-  // to verify.
-  Result<Slice> read(BlobRange where);
+  // Errors: io_error, not_found (no such segment), out_of_range.
+  Result<Blob> read(BlobRange where);
 
   // The blob id of the segment that the next entry goes to; 0 while there is none (disk full).
   std::uint64_t active_segment() const;

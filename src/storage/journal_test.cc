@@ -38,10 +38,10 @@ TEST(Journal, ReadsAnEntryBeforeAndAfterItIsWritten) {
   Bench b;
   BlobRange first = b.append("first");
   BlobRange second = b.append("second entry");
-  EXPECT_EQ(b.journal->read(first).value().view(), "first");
+  EXPECT_EQ(b.journal->read(first).value().bytes.view(), "first");
   b.journal->flush();
-  EXPECT_EQ(b.journal->read(first).value().view(), "first");
-  EXPECT_EQ(b.journal->read(second).value().view(), "second entry");
+  EXPECT_EQ(b.journal->read(first).value().bytes.view(), "first");
+  EXPECT_EQ(b.journal->read(second).value().bytes.view(), "second entry");
 }
 
 TEST(Journal, ReadsFromFilesWhatTheCacheHasForgotten) {
@@ -56,9 +56,9 @@ TEST(Journal, ReadsFromFilesWhatTheCacheHasForgotten) {
   b.journal->flush();
   EXPECT_GT(SegmentId::of(b.journal->active_segment()).number, 10u);
   for (const auto& [where, payload] : all) {
-    Result<Slice> read = b.journal->read(where);
+    Result<Journal::Blob> read = b.journal->read(where);
     ASSERT_TRUE(read.ok()) << read.error().message;
-    EXPECT_EQ(read->view(), payload);
+    EXPECT_EQ(read->bytes.view(), payload);
   }
   EXPECT_EQ(b.journal->read({99, 4096, 5}).error().code, Errc::not_found);
   EXPECT_EQ(b.journal->read({all[0].first.blob, 16000, 5000}).error().code, Errc::out_of_range);
@@ -66,7 +66,7 @@ TEST(Journal, ReadsFromFilesWhatTheCacheHasForgotten) {
 
 TEST(Journal, ASliceOutlivesItsPlaceInTheCache) {
   Bench b;
-  Slice slice = b.journal->read(b.append("to be kept")).value();
+  Slice slice = b.journal->read(b.append("to be kept")).value().bytes;
   for (int i = 0; i < 400; ++i) {
     b.append(std::string(1000, 'y'));
     b.journal->flush();
@@ -186,7 +186,7 @@ TEST(Journal, AFailedSyncIsFinal) {
   EXPECT_FALSE(b.journal->writable());
   EXPECT_FALSE(b.journal->accepts(1));
   EXPECT_EQ(b.journal->failure().code, Errc::io_error);
-  EXPECT_EQ(b.journal->read(where).value().view(), "x");
+  EXPECT_EQ(b.journal->read(where).value().bytes.view(), "x");
   // Later ones get it too, at every level; nothing is retried.
   for (Durability level :
        {Durability::memory, Durability::os, Durability::interval, Durability::fsync}) {
@@ -225,8 +225,8 @@ TEST(Journal, TheLargestEntryFits) {
   BlobRange after = b.append("small after");
   b.journal->flush();
   b.pool.run_all();
-  EXPECT_EQ(b.journal->read(where).value().view(), large);
-  EXPECT_EQ(b.journal->read(after).value().view(), "small after");
+  EXPECT_EQ(b.journal->read(where).value().bytes.view(), large);
+  EXPECT_EQ(b.journal->read(after).value().bytes.view(), "small after");
   JournalOptions defaults;
   EXPECT_GE(defaults.segment_size - 8192, 32u << 20);
 }
@@ -269,7 +269,7 @@ TEST(Journal, AFullDiskRefusesBeforeItAcceptsAndRecoversBySelf) {
   b.pool.run_all();
   EXPECT_EQ(static_cast<std::size_t>(ok), accepted.size());
   for (const auto& [where, payload] : accepted) {
-    EXPECT_EQ(b.journal->read(where).value().view(), payload);
+    EXPECT_EQ(b.journal->read(where).value().bytes.view(), payload);
   }
 }
 
@@ -295,7 +295,7 @@ TEST(Journal, OpensOnAFullDisk) {
   journal.when(journal.tail(), Durability::fsync, [&](Result<Durable> r) { ok += r.ok(); });
   journal.flush();
   EXPECT_EQ(ok, 1);
-  EXPECT_EQ(journal.read(where).value().view(), "x");
+  EXPECT_EQ(journal.read(where).value().bytes.view(), "x");
 }
 
 TEST(Journal, CloseSyncsEverythingAndEndsEveryWait) {

@@ -100,7 +100,7 @@ TEST(Store, ReplaysInOrderOverManyLivesAndLanes) {
       EXPECT_EQ(life.visitor.entries[i].kind, 9);
       EXPECT_EQ(life.visitor.entries[i].shard, written[i].shard);
       EXPECT_EQ(life.visitor.entries[i].where, written[i].where);
-      EXPECT_EQ(life.journal->read(written[i].where).value().view(), written[i].payload);
+      EXPECT_EQ(life.journal->read(written[i].where).value().bytes.view(), written[i].payload);
     }
     std::vector<SeenEntry> more = write_entries(life, numbered(40, 700));
     written.insert(written.end(), more.begin(), more.end());
@@ -436,7 +436,7 @@ TEST(Store, ReclaimFreesWhatIsDeadAndKeepsWhatLives) {
   ASSERT_TRUE(take_checkpoint(life, "b").ok());
   ASSERT_TRUE(life.store->reclaim({live}).ok());
   EXPECT_LT(life.store->size_on_disk().value(), before / 2 + 100'000);
-  EXPECT_EQ(life.journal->read(written[20].where).value().view(), written[20].payload);
+  EXPECT_EQ(life.journal->read(written[20].where).value().bytes.view(), written[20].payload);
   EXPECT_EQ(names_with(disk, "free-").size(), free_files_max);
   // Free files are used again, and old frames in them mean nothing.
   write_entries(life, numbered(60, 1000));

@@ -21,16 +21,15 @@ void append_envelope_header(std::string& out, ByteView envelope) {
   model::append_header(out, {std::string_view(), envelope});
 }
 
-Result<RecordCursor> RecordCursor::open(const model::BatchEntry& entry, const Slice& batch) {
-  Result<model::BatchHeader> header = model::check_batch(batch.view());
-  if (!header) return header.error();
-  Result<Slice> records = model::batch_records(batch, *header);
+Result<RecordCursor> RecordCursor::open(const model::BatchEntry& entry,
+                                        const model::BatchHeader& header, const Slice& batch) {
+  Result<Slice> records = model::batch_records(batch, header);
   if (!records) return records.error();
   RecordCursor cursor;
   cursor.entry_ = entry;
-  cursor.header_ = *header;
+  cursor.header_ = header;
   cursor.records_ = std::move(records).value();
-  cursor.reader_ = model::BatchRecordReader(cursor.records_.view(), header->record_count);
+  cursor.reader_ = model::BatchRecordReader(cursor.records_.view(), header.record_count);
   return cursor;
 }
 

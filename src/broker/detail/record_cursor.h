@@ -14,8 +14,10 @@ void append_envelope_header(std::string& out, ByteView envelope);
 class RecordCursor {
  public:
   RecordCursor() = default;
-  // `batch` holds the whole stored batch. Errors: corrupt, unsupported, too_large.
-  static Result<RecordCursor> open(const model::BatchEntry& entry, const Slice& batch);
+  // `batch` holds the whole stored batch, which was checked. Errors: corrupt, unsupported,
+  // too_large.
+  static Result<RecordCursor> open(const model::BatchEntry& entry, const model::BatchHeader& header,
+                                   const Slice& batch);
 
   // False at the end, or at damage (see ok()).
   bool next(model::StoredRecord& record);
