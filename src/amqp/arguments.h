@@ -13,10 +13,12 @@
 
 namespace trv::amqp {
 
-// The queue that the method asks for. The owner is not set. Nothing when `failure` tells why not.
-std::optional<broker::QueueSettings> queue_settings(std::string_view name,
-                                                    const wire::QueueDeclare& method,
-                                                    Failure& failure);
+// The queue that the method asks for, and why it must not be made, if so. The owner is not set.
+struct WantedQueue {
+  broker::QueueSettings settings;
+  std::optional<Failure> refusal;
+};
+WantedQueue wanted_queue(std::string_view name, const wire::QueueDeclare& method);
 
 // How a declaration differs from what exists; nothing when it does not.
 std::optional<Failure> queue_difference(std::string_view name, const broker::QueueSettings& current,

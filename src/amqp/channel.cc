@@ -1,6 +1,7 @@
 #include "amqp/channel.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/assert.h"
 
@@ -89,6 +90,35 @@ void Channel::take_all_unsettled(std::vector<Unsettled>& out) {
   blanks_ = 0;
 }
 
+void Channel::keep_taken(const std::vector<Unsettled>& entries) {
+  for (const Unsettled& entry : entries) {
+    ++entry.from->unsettled;
+    if (entry.from->source != Subscription::Source::get) ++unsettled_count_;
+  }
+}
+
+void Channel::let_go(const std::vector<Unsettled>& entries) {
+  for (const Unsettled& entry : entries) note_taken(entry);
+}
+
+void Channel::put_back(std::vector<Unsettled> entries) {
+  const auto by_tag = [](const Unsettled& a, const Unsettled& b) { return a.tag < b.tag; };
+  std::sort(entries.begin(), entries.end(), by_tag);
+  std::erase_if(unsettled_, [](const Unsettled& u) { return !u.from; });
+  blanks_ = 0;
+  std::deque<Unsettled> all;
+  std::merge(unsettled_.begin(), unsettled_.end(), entries.begin(), entries.end(),
+             std::back_inserter(all), by_tag);
+  unsettled_ = std::move(all);
+}
+
+Subscription* Channel::find_reply_consumer() {
+  for (const auto& [key, s] : subscriptions) {
+    if (s->source == Subscription::Source::reply) return s.get();
+  }
+  return nullptr;
+}
+
 void Channel::drop_blanks() {
   while (!unsettled_.empty() && !unsettled_.front().from) {
     unsettled_.pop_front();
@@ -134,8 +164,7 @@ Subscription* Channel::find_get_holder(std::string_view queue, bool no_ack) {
 }
 
 void Channel::drop_if_done(Subscription& s) {
-  const bool settled = s.unsettled == 0 && s.held.empty() && s.completed.empty() &&
-                       s.released.empty() && s.discarded.empty();
+  const bool settled = s.unsettled == 0 && s.held.empty() && s.settled.empty();
   if (s.state == Subscription::State::gone && settled) subscriptions.erase(s.key);
 }
 

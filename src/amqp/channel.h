@@ -20,6 +20,7 @@
 #include "amqp/subscription.h"
 #include "amqp/wire/properties.h"
 #include "broker/broker.h"
+#include "broker/publisher.h"
 
 namespace trv::amqp {
 
@@ -82,6 +83,25 @@ struct Unsettled {
   Sequence sequence;
 };
 
+// What a transaction of this channel has gathered. It ends with commit, rollback, or the channel.
+struct Transaction {
+  struct Message {
+    ByteView body() const { return unit.value; }
+    broker::Unit::Publication unit;
+    bool mandatory = false;
+    std::string exchange;
+    std::string routing_key;
+    std::string properties;
+  };
+  struct Settling {
+    How how;
+    std::vector<Unsettled> entries;
+  };
+  std::vector<Message> messages;
+  std::vector<Settling> settlings;
+  std::size_t bytes = 0;  // of the messages, as reserved with the session
+};
+
 class Channel {
  public:
   enum class State : std::uint8_t {
@@ -99,6 +119,10 @@ class Channel {
   // False when the tag is not there.
   bool take_unsettled(std::uint64_t tag, bool multiple, std::vector<Unsettled>& out);
   void take_all_unsettled(std::vector<Unsettled>& out);
+  // What was taken counts as unsettled until let_go(), or is put back as if it had not been taken.
+  void keep_taken(const std::vector<Unsettled>& entries);
+  void let_go(const std::vector<Unsettled>& entries);
+  void put_back(std::vector<Unsettled> entries);
   // That count against limits: of consumers, not of gets.
   std::uint32_t unsettled_count() const { return unsettled_count_; }
 
@@ -107,6 +131,8 @@ class Channel {
   // The consumer of this tag that has not been cancelled.
   Subscription* find_consumer(std::string_view tag);
   Subscription* find_get_holder(std::string_view queue, bool no_ack);
+  // The consumer of direct replies, of which a channel has at most one.
+  Subscription* find_reply_consumer();
   // Forgets it when it is gone and nothing of it is unsettled.
   void drop_if_done(Subscription& subscription);
 
@@ -114,6 +140,7 @@ class Channel {
   State state = State::open;
   Content content;
   Confirms confirms;
+  std::unique_ptr<Transaction> transaction;  // null unless the channel is transactional
   // Of this reading's publishes: what their confirm waits for.
   broker::Commit publish_commit;
   bool dirty = false;  // entered in the session's list for the end of this reading

@@ -36,11 +36,14 @@ Slice body_of(const model::StoredRecord& record, const model::Message& message) 
   return record.owner.share(*message.value);
 }
 
-void add_stream_offset(Sequence sequence, Rendered& out) {
+void add_headers(const Additions& additions, Sequence sequence, Rendered& out) {
   Properties properties;
   if (!wire::parse_properties(out.properties, properties)) return;
   std::string headers(properties.headers);
-  wire::TableWriter(headers).add_i64("x-stream-offset", sequence.value);
+  wire::TableWriter fields(headers);
+  if (additions.stream_offset) fields.add_i64("x-stream-offset", sequence.value);
+  if (additions.failure_count > 0) fields.add_i64("x-delivery-count", additions.failure_count);
+  if (additions.acquired_count > 0) fields.add_i64("x-acquired-count", additions.acquired_count);
   properties.headers = headers;
   properties.set(Property::headers);
   std::string encoded;
@@ -101,7 +104,7 @@ class HeaderCollector {
 }  // namespace
 
 void render(const broker::Broker& broker, std::string_view topic, const model::StoredRecord& record,
-            StreamOffset stream_offset, std::size_t properties_size_max, Rendered& out) {
+            const Additions& additions, std::size_t properties_size_max, Rendered& out) {
   if (record.origin == model::Origin::message) {
     const Envelope envelope = stored_envelope(record);
     out.exchange = envelope.exchange;
@@ -113,7 +116,9 @@ void render(const broker::Broker& broker, std::string_view topic, const model::S
     message_to_amqp(out.kept_message, topic, out);
     out.body = body_of(record, out.kept_message);
   }
-  if (stream_offset == StreamOffset::shown) add_stream_offset(record.sequence, out);
+  if (additions.stream_offset || additions.failure_count > 0 || additions.acquired_count > 0) {
+    add_headers(additions, record.sequence, out);
+  }
   if (out.properties.size() > properties_size_max) omit_headers(out);
 }
 
@@ -174,6 +179,13 @@ std::int64_t AmqpCodec::time_to_live(const model::StoredRecord& record) const {
   if (!p.has(Property::expiration)) return -1;
   // Checked when it was published.
   return parse_expiration(p.expiration).value_or(-1);
+}
+
+std::uint8_t AmqpCodec::priority(const model::StoredRecord& record) const {
+  if (record.origin != model::Origin::message) return 0;
+  Properties p;
+  TRV_ASSERT(wire::parse_properties(stored_envelope(record).properties, p));
+  return p.has(Property::priority) ? p.priority : 0;
 }
 
 bool TableLookup::find(std::string_view name, model::HeaderValue& value) const {

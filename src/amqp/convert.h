@@ -26,12 +26,17 @@ struct Rendered {
   model::Message kept_message;
 };
 
-enum class StreamOffset : std::uint8_t { hidden, shown };
+// What a consumer is told in headers besides what the message carries.
+struct Additions {
+  bool stream_offset = false;
+  std::uint32_t failure_count = 0;   // of the deliveries before; 0: not told
+  std::uint32_t acquired_count = 0;  // the deliveries before; 0: not told
+};
 
 // `topic` names the log or queue that the record was read from. Properties that would not fit into
 // `properties_size_max` lose their headers table, and say so in the header trivium.headers-omitted.
 void render(const broker::Broker& broker, std::string_view topic, const model::StoredRecord& record,
-            StreamOffset stream_offset, std::size_t properties_size_max, Rendered& out);
+            const Additions& additions, std::size_t properties_size_max, Rendered& out);
 
 // The neutral form as properties, routing key and exchange. Views point into `message` or `out`.
 void message_to_amqp(const model::Message& message, std::string_view topic, Rendered& out);
@@ -55,6 +60,7 @@ class AmqpCodec final : public broker::MessageCodec {
   Envelope dead_letter(const model::StoredRecord& record, const model::Message& message,
                        const broker::Death& death) const override;
   std::int64_t time_to_live(const model::StoredRecord& record) const override;
+  std::uint8_t priority(const model::StoredRecord& record) const override;
   std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const override;
 };
 

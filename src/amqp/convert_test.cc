@@ -221,30 +221,25 @@ TEST(DeadLetter, ARepeatCountsAndMovesToTheFront) {
   EXPECT_EQ(wire::find_field(p.headers, "x-last-death-reason")->text(), "rejected");
 }
 
-TEST(DeadLetter, CyclesWithoutRejection) {
+TEST(DeadLetter, KnowsTheQueuesLeftSinceTheLastRejection) {
+  using broker::DeathReason;
+  using Queues = std::vector<std::string>;
   struct Row {
     const char* name;
-    std::vector<std::pair<const char*, broker::DeathReason>> past;
-    broker::Death death;
-    bool cycle;
+    std::vector<std::pair<const char*, DeathReason>> past;
+    std::pair<const char*, DeathReason> death;
+    Queues left;
   };
-  using broker::DeathReason;
+  const auto expired = DeathReason::expired;
+  const auto rejected = DeathReason::rejected;
   const Row rows[] = {
-      {"first", {}, {"a", DeathReason::expired, {}, "x", ""}, false},
-      {"back to itself by name", {}, {"a", DeathReason::expired, {}, "", "a"}, true},
-      {"rejected back to itself", {}, {"a", DeathReason::rejected, {}, "", "a"}, false},
-      {"expired here before",
-       {{"a", DeathReason::expired}, {"b", DeathReason::expired}},
-       {"a", DeathReason::expired, {}, "x", ""},
-       true},
-      {"to where it expired before",
-       {{"a", DeathReason::expired}},
-       {"b", DeathReason::expired, {}, "", "a"},
-       true},
-      {"rejected since",
-       {{"a", DeathReason::expired}, {"b", DeathReason::rejected}},
-       {"a", DeathReason::expired, {}, "x", ""},
-       false},
+      {"first", {}, {"a", expired}, {"a"}},
+      {"rejected", {}, {"a", rejected}, {}},
+      {"rejected after others", {{"b", expired}}, {"a", rejected}, {}},
+      {"expired here before", {{"a", expired}, {"b", expired}}, {"a", expired}, {"a", "b"}},
+      {"full after it expired", {{"a", expired}}, {"b", DeathReason::overflow}, {"b", "a"}},
+      {"rejected since", {{"a", expired}, {"b", rejected}}, {"c", expired}, {"c"}},
+      {"expired since", {{"a", rejected}, {"b", expired}}, {"c", expired}, {"c", "b"}},
   };
   for (const Row& row : rows) {
     Record record = record_of("", "k", Properties{}, "");
@@ -252,8 +247,41 @@ TEST(DeadLetter, CyclesWithoutRejection) {
       record.envelope =
           AmqpCodec().dead_letter(view_of(record), {}, {queue, reason, {}, "x", ""}).bytes;
     }
-    EXPECT_EQ(AmqpCodec().dead_letter(view_of(record), {}, row.death).cycle, row.cycle) << row.name;
+    const broker::Death death{row.death.first, row.death.second, {}, "x", ""};
+    EXPECT_EQ(AmqpCodec().dead_letter(view_of(record), {}, death).left_queues, row.left)
+        << row.name;
   }
+}
+
+TEST(DeadLetter, CopiesGoAlongUnlessItIsReaddressed) {
+  std::string keys;
+  ByteWriter w(keys);
+  wire::write_value(w, {'S', "c1"});
+  wire::write_value(w, {'S', "c2"});
+  std::string headers;
+  wire::TableWriter(headers).add_array("CC", keys);
+  Properties p;
+  p.headers = headers;
+  p.set(Property::headers);
+  Record record = record_of("x", "k", p, "");
+  const auto headers_of = [](const std::string& bytes) {
+    Envelope envelope;
+    Properties q;
+    EXPECT_TRUE(parse_envelope(bytes, envelope));
+    EXPECT_TRUE(wire::parse_properties(envelope.properties, q));
+    return std::string(q.headers);
+  };
+  broker::Death death{"q", broker::DeathReason::overflow, {1000}, "dlx", ""};
+  const auto same = AmqpCodec().dead_letter(view_of(record), {}, death);
+  EXPECT_EQ(same.more_keys, (std::vector<std::string>{"c1", "c2"}));
+  EXPECT_TRUE(wire::find_field(headers_of(same.bytes), "CC"));
+  death.routing_key = "other";
+  const auto other = AmqpCodec().dead_letter(view_of(record), {}, death);
+  EXPECT_TRUE(other.more_keys.empty());
+  EXPECT_FALSE(wire::find_field(headers_of(other.bytes), "CC"));
+  EXPECT_EQ(value_text(*wire::find_field(headers_of(other.bytes), "x-death")),
+            "[{\"count\":1,\"reason\":\"maxlen\",\"queue\":\"q\",\"time\":1,\"exchange\":\"x\","
+            "\"routing-keys\":[\"k\",\"c1\",\"c2\"]}]");
 }
 
 TEST(Envelope, TruncatedOrNewerIsRefused) {

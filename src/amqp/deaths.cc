@@ -26,6 +26,10 @@ const char* to_string(DeathReason reason) {
       return "rejected";
     case DeathReason::expired:
       return "expired";
+    case DeathReason::overflow:
+      return "maxlen";
+    case DeathReason::failures:
+      return "delivery_limit";
   }
   return "";
 }
@@ -50,18 +54,24 @@ std::vector<PastDeath> read_history(ByteView headers) {
   return history;
 }
 
+// The keys of a CC header.
+std::vector<std::string> copy_keys(ByteView headers) {
+  std::vector<std::string> keys;
+  const auto copies = wire::find_field(headers, "CC");
+  if (!copies || copies->type != 'A') return keys;
+  wire::ArrayReader reader(copies->raw);
+  for (wire::Value key; reader.next(key);) {
+    if (key.type == 'S') keys.emplace_back(key.raw);
+  }
+  return keys;
+}
+
 // The keys that the message was published with: its own, and those of the CC header.
 std::string routing_keys(ByteView routing_key, ByteView headers) {
   std::string array;
   ByteWriter w(array);
   wire::write_value(w, {'S', routing_key});
-  const auto copies = wire::find_field(headers, "CC");
-  if (copies && copies->type == 'A') {
-    wire::ArrayReader reader(copies->raw);
-    for (wire::Value key; reader.next(key);) {
-      if (key.type == 'S') wire::write_value(w, key);
-    }
-  }
+  for (const std::string& key : copy_keys(headers)) wire::write_value(w, {'S', key});
   return array;
 }
 
@@ -93,8 +103,9 @@ std::string repeated_entry(ByteView table) {
   return entry;
 }
 
-bool replaced(ByteView name, bool keep_first) {
-  return name == "x-death" || name.starts_with("x-last-death-") ||
+// With an address of its own for dead letters, a queue does not send copies.
+bool replaced(ByteView name, bool keep_first, bool readdressed) {
+  return name == "x-death" || (name == "CC" && readdressed) || name.starts_with("x-last-death-") ||
          (!keep_first && name.starts_with("x-first-death-"));
 }
 
@@ -120,7 +131,8 @@ std::string headers_with(const Death& death, const Envelope& from, const Propert
   wire::TableWriter fields(headers);
   wire::TableReader reader(p.headers);
   for (wire::Field field; reader.next(field);) {
-    if (!replaced(field.name, keep_first)) fields.add(field.name, field.value);
+    if (!replaced(field.name, keep_first, !death.routing_key.empty()))
+      fields.add(field.name, field.value);
   }
   fields.add_array("x-death", array);
   const auto describe = [&](const std::string& which) {
@@ -133,20 +145,20 @@ std::string headers_with(const Death& death, const Envelope& from, const Propert
   return wire::sorted_table(headers);
 }
 
-// A message that only ever expires must not go round for ever: it is dropped when it comes back to
-// a queue that it has left before without a rejection since. Where the new address is a queue by
-// name, that queue is looked for; else the one it leaves now.
-bool is_cycle(const Death& death, std::string_view routing_key,
-              const std::vector<PastDeath>& history) {
-  if (death.reason == DeathReason::rejected) return false;
-  const bool to_queue = death.exchange.empty();
-  const std::string_view looked_for = to_queue ? routing_key : std::string_view(death.queue);
-  if (to_queue && looked_for == death.queue) return true;
+// A message that nobody ever rejects must not go round for ever: it does not come again to the
+// queues that it has left since it was last rejected, this one included.
+std::vector<std::string> left_queues(const Death& death, const std::vector<PastDeath>& history) {
+  std::vector<std::string> left;
+  const std::string_view rejected = to_string(DeathReason::rejected);
+  if (death.reason == DeathReason::rejected) return left;
+  left.push_back(death.queue);
   for (const PastDeath& past : history) {
-    if (past.reason == to_string(DeathReason::rejected)) return false;
-    if (past.queue == looked_for) return true;
+    if (past.reason == rejected) break;
+    if (past.queue != death.queue || past.reason != to_string(death.reason)) {
+      left.emplace_back(past.queue);
+    }
   }
-  return false;
+  return left;
 }
 
 }  // namespace
@@ -168,7 +180,8 @@ AmqpCodec::Envelope AmqpCodec::dead_letter(const model::StoredRecord& record,
       from.deaths_are_ours ? read_history(p.headers) : std::vector<PastDeath>();
   Envelope out;
   out.routing_key = death.routing_key.empty() ? std::string(from.routing_key) : death.routing_key;
-  out.cycle = is_cycle(death, out.routing_key, history);
+  if (death.routing_key.empty()) out.more_keys = copy_keys(p.headers);
+  out.left_queues = left_queues(death, history);
   const std::string headers = headers_with(death, from, p, history);
   p.headers = headers;
   p.set(Property::headers);

@@ -12,6 +12,8 @@ namespace {
 
 // With more than this waiting to be sent, consumers get no further credit.
 constexpr std::size_t unsent_max = 4u << 20;
+// With more than this, answers to a reply consumer are dropped.
+constexpr std::size_t unsent_replies_max = 64u << 20;
 // A body up to this size is copied into one write with its frames; larger ones are sent in place.
 constexpr std::size_t body_copy_max = 4096;
 
@@ -24,6 +26,16 @@ void adapt_window(Subscription& s, const std::vector<broker::Delivery>& deliveri
 }
 
 }  // namespace
+
+Additions additions_of(const Subscription& s, const broker::Delivery& delivery) {
+  Additions additions;
+  additions.stream_offset = s.source == Subscription::Source::stream;
+  if (s.counted) {
+    additions.failure_count = delivery.failure_count;
+    additions.acquired_count = delivery.delivery_count - 1;
+  }
+  return additions;
+}
 
 void Session::deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Delivery> deliveries) {
   // Without a taker nothing is lost: the broker was told, or is about to be, that the consumer
@@ -47,6 +59,15 @@ void Session::deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Del
   grant(*channel, *s);
 }
 
+void Session::deliver_reply(ChannelRef ref, std::uint64_t secret, model::StoredRecord record) {
+  Channel* channel = find_open(ref);
+  Subscription* s = channel ? channel->find_reply_consumer() : nullptr;
+  if (!s || s->secret != secret || state_ != State::running) return;
+  // Nothing holds answers back, so a client that does not read loses them.
+  if (output_.unsent() > unsent_replies_max) return;
+  write_delivery(*channel, *s, broker::Delivery{.sequence = {}, .record = std::move(record)});
+}
+
 void Session::send_held(Channel& channel) {
   // In turn, so that no consumer of the channel starves the others.
   for (bool moved = true; moved;) {
@@ -65,8 +86,7 @@ void Session::send_held(Channel& channel) {
 
 void Session::write_delivery(Channel& channel, Subscription& s, const broker::Delivery& delivery) {
   Rendered rendered;
-  render(broker(), s.queue, delivery.record,
-         s.source == Subscription::Source::stream ? StreamOffset::shown : StreamOffset::hidden,
+  render(broker(), s.queue, delivery.record, additions_of(s, delivery),
          frame_max_ - wire::content_overhead, rendered);
   const std::uint64_t tag = channel.add_delivery(s, delivery.sequence);
   scratch_.clear();
@@ -103,7 +123,9 @@ void Session::write_content(std::uint16_t channel, ByteView properties, const Sl
 }
 
 void Session::grant(Channel& channel, Subscription& s) {
-  if (s.state != Subscription::State::live || s.source == Subscription::Source::get) return;
+  using Source = Subscription::Source;
+  if (s.state != Subscription::State::live) return;
+  if (s.source == Source::get || s.source == Source::reply) return;
   if (channel.state != Channel::State::open || state_ != State::running) return;
   if (output_.unsent() > unsent_max) {
     if (!std::exchange(drain_asked_, true)) output_.wait_drained();

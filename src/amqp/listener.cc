@@ -14,7 +14,7 @@ struct Server::State {
       : core(the_core),
         options(the_options),
         readers(broker),
-        services{broker, sessions, {&readers}} {
+        services{broker, sessions, {&readers}, {&sessions}} {
     session_options.user = options.user;
     session_options.password = options.password;
     session_options.loopback_only = options.loopback_only;
@@ -73,7 +73,11 @@ std::uint16_t Server::port() const { return state_->listener->port(); }
 
 void Server::connect(const std::vector<Server*>& by_core) {
   state_->services.readers.clear();
-  for (Server* server : by_core) state_->services.readers.push_back(&server->state_->readers);
+  state_->services.all_sessions.clear();
+  for (Server* server : by_core) {
+    state_->services.readers.push_back(&server->state_->readers);
+    state_->services.all_sessions.push_back(&server->state_->sessions);
+  }
 }
 
 void Server::stop() {

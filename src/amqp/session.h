@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "amqp/channel.h"
+#include "amqp/convert.h"
 #include "amqp/errors.h"
 #include "amqp/output.h"
 #include "amqp/wire/frame.h"
@@ -43,6 +44,9 @@ struct SessionOptions {
   std::string version;  // of the product, as shown to clients
 };
 
+// What the consumer is told of the delivery in headers.
+Additions additions_of(const Subscription& subscription, const broker::Delivery& delivery);
+
 // The sessions of one core by id.
 class Sessions {
  public:
@@ -63,6 +67,7 @@ struct Services {
   broker::Broker& broker;
   Sessions& sessions;
   std::vector<StreamReaders*> readers;  // by core
+  std::vector<Sessions*> all_sessions;  // by core; each to be used on its own core only
   // Bytes of message bodies that have come in part, over all sessions of the core.
   std::size_t assembling_bytes = 0;
 };
@@ -153,6 +158,12 @@ class Session {
   template <class T, class Work, class Then>
   void ask_later(const std::string& location, Work work, Then then);
 
+  // The same for what is answered on this core: `work(UniqueFunction<void(T)>)`.
+  template <class T, class Work, class Then>
+  void wait_for(Work work, Then then);
+
+  // An answer to the channel's reply consumer, if it is still the one that was meant.
+  void deliver_reply(ChannelRef ref, std::uint64_t secret, model::StoredRecord record);
   void deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Delivery> deliveries);
   // The queue of a consumer was removed.
   void on_queue_gone(ChannelRef ref, std::uint64_t key);
@@ -161,10 +172,14 @@ class Session {
   void grant_all(Channel& channel);
   // Sends what was kept back by the channel's limit, as far as that now allows.
   void send_held(Channel& channel);
-  // Notes settlements; they go to the broker at the end of this reading.
-  enum class How : std::uint8_t { complete, release, discard };
+  // Notes settlements; they go to the broker at the end of this reading, or with the channel's
+  // transaction.
+  using How = amqp::How;
   void settle(Channel& channel, const std::vector<Unsettled>& entries, How how);
+  void settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how);
   void settle_flush(Channel& channel);
+  // Ends the channel's transaction without effect; the next begins.
+  void roll_back(Channel& channel);
   // Begins waiting for the confirms up to number `last` that are not waited for yet.
   void confirm_flush(Channel& channel, std::uint64_t last);
   void on_confirmed(ChannelRef ref, std::uint64_t last, bool ok);
@@ -279,6 +294,19 @@ void Session::ask_later(const std::string& location, Work work, Then then) {
       work(owner, std::move(reply));
     });
   });
+}
+
+template <class T, class Work, class Then>
+void Session::wait_for(Work work, Then then) {
+  begin_wait();
+  end_reading();
+  work(UniqueFunction<void(T)>([link = link(), then = std::move(then)](T value) mutable {
+    Session* session = link.find();
+    if (!session) return;
+    then(*session, std::move(value));
+    // `then` may have ended the session.
+    if ((session = link.find())) session->end_wait();
+  }));
 }
 
 template <class Work, class Then>

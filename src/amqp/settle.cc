@@ -7,33 +7,34 @@
 namespace trv::amqp {
 
 void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, How how) {
+  if (channel.transaction) {
+    channel.keep_taken(entries);
+    channel.transaction->settlings.push_back({how, entries});
+    return;
+  }
+  settle_now(channel, entries, how);
+}
+
+void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how) {
   for (const Unsettled& entry : entries) {
     if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
-    switch (how) {
-      case How::complete:
-        entry.from->completed.push_back(entry.sequence);
-        break;
-      case How::release:
-        entry.from->released.push_back(entry.sequence);
-        break;
-      case How::discard:
-        entry.from->discarded.push_back(entry.sequence);
-        break;
-    }
+    entry.from->settled.of(how).push_back(entry.sequence);
   }
   mark_dirty(channel);
 }
 
 namespace {
 
-void settle_at(broker::Broker& owner, const std::string& queue,
-               const std::vector<Sequence>& completed, const std::vector<Sequence>& released,
-               const std::vector<Sequence>& discarded) {
+void settle_at(broker::Broker& owner, const std::string& queue, const Settled& settled) {
   using broker::Settlement;
-  // No answer tells of a settlement, so nobody waits for its commit.
-  if (!completed.empty()) owner.queues().settle(queue, completed, Settlement::complete);
-  if (!discarded.empty()) owner.queues().settle(queue, discarded, Settlement::discard);
-  if (!released.empty()) owner.queues().settle(queue, released, Settlement::release);
+  const auto settle = [&](const std::vector<Sequence>& sequences, Settlement how) {
+    // No answer tells of a settlement, so nobody waits for its commit.
+    if (!sequences.empty()) owner.queues().settle(queue, sequences, how);
+  };
+  settle(settled.completed, Settlement::complete);
+  settle(settled.discarded, Settlement::discard);
+  settle(settled.released, Settlement::release);
+  settle(settled.failed, Settlement::fail);
 }
 
 }  // namespace
@@ -44,25 +45,27 @@ void Session::settle_flush(Channel& channel) {
   for (const std::uint64_t key : keys) {
     Subscription* s = channel.find_subscription(key);
     if (!s) continue;
-    if (!s->completed.empty() || !s->released.empty() || !s->discarded.empty()) {
+    if (!s->settled.empty()) {
+      const Settled settled = std::exchange(s->settled, {});
       if (broker().owns(s->location)) {
-        settle_at(broker(), s->queue, s->completed, s->released, s->discarded);
-        s->completed.clear();
-        s->released.clear();
-        s->discarded.clear();
+        settle_at(broker(), s->queue, settled);
       } else {
-        broker().at(s->location,
-                    [queue = s->queue, completed = std::exchange(s->completed, {}),
-                     released = std::exchange(s->released, {}),
-                     discarded = std::exchange(s->discarded, {})](broker::Broker& owner) {
-                      settle_at(owner, queue, completed, released, discarded);
-                    });
+        broker().at(s->location, [queue = s->queue, settled](broker::Broker& owner) {
+          settle_at(owner, queue, settled);
+        });
       }
     }
     grant(channel, *s);
     channel.drop_if_done(*s);
   }
   if (channel.channel_limit != 0 && channel.state == Channel::State::open) send_held(channel);
+}
+
+void Session::roll_back(Channel& channel) {
+  if (!channel.transaction) return;
+  const Transaction ended = std::exchange(*channel.transaction, {});
+  release_assembly(ended.bytes);
+  for (const Transaction::Settling& settling : ended.settlings) channel.put_back(settling.entries);
 }
 
 void Session::confirm_flush(Channel& channel, std::uint64_t last) {
@@ -115,6 +118,11 @@ void Session::drop_holder(const std::string& queue, const std::string& location,
 }
 
 void Session::cancel(Channel& channel, Subscription& s, bool answer) {
+  if (s.source == Subscription::Source::reply) {
+    if (answer) send(channel.ref.number, wire::BasicCancelOk{.consumer_tag = s.tag});
+    channel.subscriptions.erase(s.key);
+    return;
+  }
   s.state = Subscription::State::cancelling;
   struct Nothing {};
   const bool stream = s.source == Subscription::Source::stream;
@@ -135,7 +143,7 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
         found->state = Subscription::State::gone;
         // What the channel's limit kept back was never seen by the client.
         for (const broker::Delivery& held : std::exchange(found->held, {})) {
-          found->released.push_back(held.sequence);
+          found->settled.released.push_back(held.sequence);
         }
         session.mark_dirty(*open);
         if (answer) session.send(ref.number, wire::BasicCancelOk{.consumer_tag = found->tag});
@@ -147,14 +155,19 @@ void Session::end_channel(Channel& channel) {
   channel.state = Channel::State::closing;  // no credit is given from here on
   release_assembly(channel.content.body.size());
   channel.content = Content{};
+  roll_back(channel);
+  channel.transaction.reset();
   settle_flush(channel);
   std::vector<Unsettled> entries;
   channel.take_all_unsettled(entries);
   for (const auto& [key, s] : channel.subscriptions) {
     const bool asked =
         s->state == Subscription::State::live || s->state == Subscription::State::cancelling;
+    if (s->source == Subscription::Source::reply) continue;
     if (s->source == Subscription::Source::get || s->state == Subscription::State::gone) {
-      for (const broker::Delivery& held : s->held) s->released.push_back(held.sequence);
+      for (const broker::Delivery& held : s->held) {
+        s->settled.released.push_back(held.sequence);
+      }
     } else if (asked) {
       drop_consumer(s->queue, s->location, s->id, s->source == Subscription::Source::stream);
     }
@@ -163,7 +176,7 @@ void Session::end_channel(Channel& channel) {
     const bool is_get = entry.from->source == Subscription::Source::get;
     if (is_get || entry.from->state == Subscription::State::gone) {
       if (entry.from->source != Subscription::Source::stream) {
-        entry.from->released.push_back(entry.sequence);
+        entry.from->settled.failed.push_back(entry.sequence);
       }
     }
   }

@@ -19,6 +19,39 @@
 
 namespace trv::amqp {
 
+// What becomes of a delivery.
+enum class How : std::uint8_t {
+  complete,
+  release,  // back to its queue
+  fail,     // the same, as failed
+  discard,
+};
+
+// Settlements that the broker is not told of yet.
+struct Settled {
+  std::vector<Sequence> completed;
+  std::vector<Sequence> released;
+  std::vector<Sequence> failed;
+  std::vector<Sequence> discarded;
+
+  bool empty() const {
+    return completed.empty() && released.empty() && failed.empty() && discarded.empty();
+  }
+  std::vector<Sequence>& of(How how) {
+    switch (how) {
+      case How::complete:
+        return completed;
+      case How::release:
+        return released;
+      case How::fail:
+        return failed;
+      case How::discard:
+        return discarded;
+    }
+    return released;
+  }
+};
+
 struct Subscription {
   enum class State : std::uint8_t {
     opening,  // the queue's owner has been asked
@@ -30,6 +63,7 @@ struct Subscription {
     queue,   // pushed, settled one by one
     stream,  // a log that is no queue: read from a place, settling gives credit
     get,     // taken one by one
+    reply,   // answers sent straight to the channel: no queue, no broker
   };
 
   std::uint64_t key = 0;  // unique in its connection
@@ -47,10 +81,9 @@ struct Subscription {
   std::uint32_t window = window_start;
   // Arrived, and kept back by the channel's own limit.
   std::deque<broker::Delivery> held;
-  // Settled since the last flush.
-  std::vector<Sequence> completed;
-  std::vector<Sequence> released;
-  std::vector<Sequence> discarded;
+  Settled settled;           // since the last flush
+  bool counted = false;      // the queue counts failures, and says so in headers
+  std::uint64_t secret = 0;  // of a reply consumer: part of its address
 
   static constexpr std::uint32_t window_start = 64;
   static constexpr std::uint32_t window_max = 4096;

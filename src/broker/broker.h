@@ -83,7 +83,12 @@ class OriginCodec {
 };
 
 // Why a record left its queue for the dead-letter exchange.
-enum class DeathReason : std::uint8_t { rejected, expired };
+enum class DeathReason : std::uint8_t {
+  rejected,  // by a consumer
+  expired,   // its time to live was over
+  overflow,  // its queue was full
+  failures,  // more failed deliveries than its queue allows
+};
 struct Death {
   std::string queue;
   DeathReason reason = DeathReason::rejected;
@@ -99,7 +104,9 @@ class MessageCodec : public OriginCodec {
   struct Envelope {
     std::string bytes;
     std::string routing_key;
-    bool cycle = false;  // it was here before without a rejection since: drop it
+    std::vector<std::string> more_keys;
+    // Queues that it left before without a rejection since: it must not go round for ever.
+    std::vector<std::string> left_queues;
   };
   // The envelope of the record as a dead letter, with its history. Records of other origins are
   // converted first.
@@ -107,6 +114,8 @@ class MessageCodec : public OriginCodec {
                                const Death& death) const = 0;
   // Milliseconds after which the record expires by its own wish; -1 for never.
   virtual std::int64_t time_to_live(const model::StoredRecord& record) const = 0;
+  // As its publisher wished; 0 when nothing was said.
+  virtual std::uint8_t priority(const model::StoredRecord& record) const = 0;
   // The headers to route by. `envelope` outlives the result.
   virtual std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const = 0;
 };

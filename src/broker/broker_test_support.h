@@ -29,8 +29,13 @@ class TestMessageCodec final : public MessageCodec {
                        const Death& death) const override {
     std::string envelope(record.envelope);
     std::string key = envelope.substr(envelope.find(';') + 1);
-    return {"-1;" + key + (death.reason == DeathReason::expired ? "+expired" : "+rejected"), key,
-            false};
+    static constexpr const char* marks[] = {"+rejected", "+expired", "+overflow", "+failures"};
+    return {"-1;" + key + marks[static_cast<std::size_t>(death.reason)], key, {}, {}};
+  }
+  std::uint8_t priority(const model::StoredRecord& record) const override {
+    // Envelopes may end with "!" and a digit.
+    bool given = record.envelope.size() > 1 && record.envelope[record.envelope.size() - 2] == '!';
+    return given ? static_cast<std::uint8_t>(record.envelope.back() - '0') : 0;
   }
   std::int64_t time_to_live(const model::StoredRecord& record) const override {
     return std::stoll(std::string(record.envelope));

@@ -22,6 +22,7 @@ inline constexpr EntryKind queue_removed = 17;
 inline constexpr EntryKind queue_settled = 18;
 inline constexpr EntryKind queue_delivered = 19;
 inline constexpr EntryKind queue_state = 20;  // in checkpoints only
+inline constexpr EntryKind queue_failed = 21;
 
 inline constexpr EntryKind catalog = 32;  // a model::Router command
 inline constexpr EntryKind queue_placed = 33;

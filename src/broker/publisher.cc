@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/catalog.h"
+#include "broker/topic_state.h"
 #include "broker/topics.h"
 
 namespace trv::broker {
@@ -31,8 +32,9 @@ struct Progress {
   Published published;
   UniqueFunction<void(Published)> done;
 
-  void finish(bool routed, const Status& status) {
+  void finish(bool routed, bool refused, const Status& status) {
     if (routed) ++published.routed;
+    if (refused) published.refused = true;
     if (!status) published.status = status;
     if (--missing == 0) done(std::move(published));
   }
@@ -41,27 +43,35 @@ struct Progress {
 // A destination that is gone takes nothing; that is no failure.
 bool gone(const Error& error) { return error.code == Errc::not_found; }
 
-Result<Appended> append_to(Broker& owner, std::string_view topic_name,
-                           const model::NewRecord& record) {
+struct Taken {
+  bool refused = false;
+  Commit commit;
+};
+
+Result<Taken> give_to(Broker& owner, std::string_view topic_name, const model::NewRecord& record) {
   Topic* topic = owner.topics().find(topic_name);
   if (!topic) return Error{Errc::not_found, "no such topic"};
-  return owner.topics().append(*topic, record);
+  if (topic->gate && !owner.queues().admits(*topic, record)) return Taken{true, {}};
+  Result<Appended> appended = owner.topics().append(*topic, record);
+  if (!appended) return appended.error();
+  return Taken{false, appended->commit};
 }
 
 void send_parcel(Broker& here, const std::string& target, std::shared_ptr<const Parcel> parcel,
                  std::shared_ptr<Progress> progress) {
   CoreIndex home = here.core().index();
   here.at(target, [target, parcel, progress, home](Broker& owner) {
-    Result<Appended> appended = append_to(owner, target, parcel->record);
-    if (!appended) {
-      bool routed = !gone(appended.error());
-      Status status = routed ? Status(appended.error()) : Status();
-      owner.post(home, [progress, routed, status] { progress->finish(routed, status); });
+    Result<Taken> taken = give_to(owner, target, parcel->record);
+    if (!taken) {
+      bool routed = !gone(taken.error());
+      Status status = routed ? Status(taken.error()) : Status();
+      owner.post(home, [progress, routed, status] { progress->finish(routed, false, status); });
       return;
     }
-    owner.when_durable(appended->commit, [&owner, progress, home](Result<Durable> durable) {
+    bool refused = taken->refused;
+    owner.when_durable(taken->commit, [&owner, progress, home, refused](Result<Durable> durable) {
       Status status = durable ? Status() : Status(durable.error());
-      owner.post(home, [progress, status] { progress->finish(true, status); });
+      owner.post(home, [progress, status, refused] { progress->finish(true, refused, status); });
     });
   });
 }
@@ -71,31 +81,42 @@ void send_parcel(Broker& here, const std::string& target, std::shared_ptr<const 
 Publisher::Publisher(Broker& broker) : broker_(broker) {}
 Publisher::~Publisher() = default;
 
-Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
-                                              UniqueFunction<void(Published)> done) {
-  const model::Router& router = *broker_.catalog().snapshot();
+bool Publisher::find_targets(const Publication& publication) {
   targets_.clear();
   keys_.clear();
   keys_.push_back(publication.routing_key);
   keys_.insert(keys_.end(), publication.more_keys.begin(), publication.more_keys.end());
-  if (!router.route(publication.exchange, keys_, publication.headers, targets_)) {
-    return Error{Errc::not_found, "no such exchange"};
-  }
+  const model::Router& router = *broker_.catalog().snapshot();
+  return router.route(publication.exchange, keys_, publication.headers, targets_);
+}
+
+Result<std::vector<std::string>> Publisher::route(const Publication& publication) {
+  if (!find_targets(publication)) return Error{Errc::not_found, "no such exchange"};
+  return std::vector<std::string>(targets_.begin(), targets_.end());
+}
+
+Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
+                                              UniqueFunction<void(Published)> done) {
+  if (!find_targets(publication)) return Error{Errc::not_found, "no such exchange"};
   Outcome outcome;
   std::vector<std::string> remote;
   for (std::string_view target : targets_) {
+    if (std::ranges::find(publication.left_queues, target) != publication.left_queues.end()) {
+      continue;
+    }
     std::string place = broker_.catalog().locate(target);
     if (!broker_.owns(place)) {
       remote.push_back(std::move(place));
       continue;
     }
-    Result<Appended> appended = append_to(broker_, place, publication.record);
-    if (appended) {
+    Result<Taken> taken = give_to(broker_, place, publication.record);
+    if (taken) {
       ++outcome.published.routed;
-      outcome.commit = outcome.commit | appended->commit;
-    } else if (!gone(appended.error())) {
+      outcome.published.refused |= taken->refused;
+      outcome.commit = outcome.commit | taken->commit;
+    } else if (!gone(taken.error())) {
       ++outcome.published.routed;
-      outcome.published.status = appended.error();
+      outcome.published.status = taken.error();
     }
   }
   if (remote.empty()) return outcome;
@@ -109,7 +130,7 @@ Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
   progress->done = std::move(done);
   for (const std::string& target : remote) send_parcel(broker_, target, parcel, progress);
   broker_.when_durable(outcome.commit, [progress](Result<Durable> durable) {
-    progress->finish(false, durable ? Status() : Status(durable.error()));
+    progress->finish(false, false, durable ? Status() : Status(durable.error()));
   });
   return outcome;
 }

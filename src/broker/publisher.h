@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/queues.h"
 #include "model/record.h"
 #include "model/router.h"
 
@@ -17,6 +18,8 @@ struct Publication {
   std::string_view routing_key;
   // Further keys to route by (carbon copies); usually empty.
   std::span<const std::string_view> more_keys;
+  // Queues that must not get it, though they are bound; usually empty.
+  std::span<const std::string> left_queues;
   // For routing by headers; null when there are none.
   const model::HeaderLookup* headers = nullptr;
   model::NewRecord record;  // origin message
@@ -24,7 +27,32 @@ struct Publication {
 
 struct Published {
   std::uint32_t routed = 0;  // destinations that took it
+  bool refused = false;      // by a queue that is full and does not drop
   Status status;             // of those that should have
+};
+
+// Publications and settlements that take effect together.
+struct Unit {
+  struct Publication {
+    std::vector<std::string> targets;  // as route() gave them
+    std::string value;
+    std::string envelope;
+    std::string partition_key;
+    Durability level = Durability::fsync;
+  };
+  struct Settling {
+    std::string queue;
+    std::vector<Sequence> sequences;
+    Settlement how = Settlement::complete;
+  };
+  std::vector<Publication> publications;
+  std::vector<Settling> settlings;
+};
+
+struct UnitOutcome {
+  std::vector<std::uint32_t> routed;  // destinations that took it, by publication
+  bool refused = false;               // by a queue that is full and does not drop
+  Status status;
 };
 
 class Publisher {
@@ -43,7 +71,15 @@ class Publisher {
   };
   Result<Outcome> publish(const Publication& publication, UniqueFunction<void(Published)> done);
 
+  // The names that a publication reaches now. Errors: not_found (no such exchange).
+  Result<std::vector<std::string>> route(const Publication& publication);
+  // Does all that the unit holds, in its order, and runs `done` here once all of it is durable.
+  // What of it lies on one core is there after a crash as a whole or not at all.
+  void commit(Unit unit, UniqueFunction<void(UnitOutcome)> done);
+
  private:
+  bool find_targets(const Publication& publication);
+
   Broker& broker_;
   // Re-used between calls.
   std::vector<std::string_view> keys_;

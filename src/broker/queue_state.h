@@ -11,9 +11,23 @@
 #include "broker/queues.h"
 #include "broker/topic_state.h"
 #include "model/queue_cursor.h"
+#include "model/ready_index.h"
 #include "runtime/core.h"
 
 namespace trv::broker {
+
+// What a queue keeps when its settings ask for more than a plain queue has.
+struct QueueExtras {
+  // With priorities or a limit of bytes; see ReadyIndex.
+  std::optional<model::ReadyIndex> index;
+  bool has_deadlines = false;         // a record with a time to live of its own was indexed
+  std::uint64_t unindexed_bytes = 0;  // of records that admits() let in, not indexed yet
+  // Failed in this round, not in the journal yet.
+  std::vector<model::QueueCursor::Failures> failed;
+  ConsumerId active{};  // of a queue with a single active consumer
+  runtime::SteadyTime used_at{};
+  runtime::Timer unused;
+};
 
 struct Queue {
   Queue(std::string queue_name, QueueSettings queue_settings, Topic& source)
@@ -43,8 +57,10 @@ struct Queue {
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
+  std::unique_ptr<QueueExtras> extras;  // null for a plain queue
 
   bool durable() const { return settings.durable && !topic->state.settings().transient; }
+  model::ReadyIndex* index() const { return extras && extras->index ? &*extras->index : nullptr; }
   // Made for the queue, and goes with it.
   bool owns_topic() const {
     return topic->state.settings().owned_by_queue && settings.source.empty();

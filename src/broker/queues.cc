@@ -36,6 +36,11 @@ Queue& Queues::State::insert(const std::string& name, const QueueSettings& setti
   broker.shard(topic.shard).queues.insert_or_assign(name, std::move(queue));
   by_name[name] = raw;
   topic.queues.push_back(raw);
+  if (settings.source.empty()) {
+    if (settings.limits.refuses()) topic.gate = raw;
+    topic.strict = topic.strict || settings.strict;
+  }
+  add_extras(*raw);
   return *raw;
 }
 
@@ -52,6 +57,7 @@ void Queues::State::journal_declared(const Queue& queue) {
 Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSettings& settings,
                                          ConnectionId connection) {
   if (Queue* queue = state_->find(name)) {
+    touch(name);
     if (queue->settings.exclusive && queue->settings.owner != connection) {
       return Error{Errc::locked, "queue is exclusive to another connection"};
     }
@@ -77,12 +83,19 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   Queue& queue = state_->insert(name, stored, *topic, broker.topics().state(*topic).start());
   if (queue.durable() && !queue.settings.exclusive) state_->journal_declared(queue);
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
+  touch(name);
   return Declared{true, state_->facts_of(queue), broker.tail()};
 }
 
 std::optional<QueueFacts> Queues::find(std::string_view name) {
   Queue* queue = state_->find(name);
   if (!queue) return std::nullopt;
+  // Who asks how long it is must not see what is about to be dropped.
+  if (queue->settings.limits.any()) {
+    bool wanted = std::any_of(queue->consumers.begin(), queue->consumers.end(),
+                              [](const auto& consumer) { return consumer->credit > 0; });
+    if (!wanted && state_->refresh_index(*queue)) state_->enforce_limits(*queue);
+  }
   return state_->facts_of(*queue);
 }
 
@@ -98,12 +111,18 @@ void Queues::State::remove_bindings(const std::string& name) {
   });
 }
 
+void Queues::State::leave_topic(Queue& queue) {
+  std::erase(queue.topic->queues, &queue);
+  if (queue.topic->gate != &queue) return;
+  queue.topic->gate = nullptr;
+}
+
 void Queues::State::erase(Queue& queue) {
   std::string name = queue.name;
   for (const auto& consumer : queue.consumers) {
     if (consumer->spec.on_gone) consumer->spec.on_gone();
   }
-  std::erase(queue.topic->queues, &queue);
+  leave_topic(queue);
   std::erase(ready, &queue);
   std::erase(dirty, &queue);
   if (!queue.settings.source.empty()) broker.catalog().place_queue(name, "");
@@ -171,48 +190,6 @@ void Queues::remove_exclusive(ConnectionId connection) {
     if (queue->settings.exclusive && queue->settings.owner == connection) names.push_back(name);
   }
   for (const std::string& name : names) static_cast<void>(remove(name, {}));
-}
-
-// --- settings ------------------------------------------------------------------------------------
-
-void encode(const QueueSettings& settings, std::string& out) {
-  ByteWriter writer(out);
-  writer.u8(1);
-  writer.u8(static_cast<std::uint8_t>((settings.durable ? 1 : 0) | (settings.exclusive ? 2 : 0) |
-                                      (settings.auto_delete ? 4 : 0)));
-  writer.u64_le(settings.owner.value);
-  writer.sized(settings.source);
-  writer.varint(settings.message_ttl_ms ? static_cast<std::uint64_t>(*settings.message_ttl_ms) + 1
-                                        : 0);
-  writer.u8(settings.dead_letter_exchange ? 1 : 0);
-  writer.sized(settings.dead_letter_exchange.value_or(""));
-  writer.u8(settings.dead_letter_key ? 1 : 0);
-  writer.sized(settings.dead_letter_key.value_or(""));
-  writer.sized(settings.arguments);
-}
-
-Result<QueueSettings> decode_queue_settings(ByteView bytes) {
-  ByteReader reader(bytes);
-  QueueSettings settings;
-  if (reader.u8() != 1) return Error{Errc::corrupt, "unknown queue settings version"};
-  std::uint8_t flags = reader.u8();
-  settings.durable = (flags & 1) != 0;
-  settings.exclusive = (flags & 2) != 0;
-  settings.auto_delete = (flags & 4) != 0;
-  settings.owner = ConnectionId(reader.u64_le());
-  settings.source = std::string(reader.sized());
-  if (std::uint64_t ttl = reader.varint(); ttl > 0) {
-    settings.message_ttl_ms = static_cast<std::int64_t>(ttl - 1);
-  }
-  bool has_exchange = reader.u8() != 0;
-  std::string exchange(reader.sized());
-  if (has_exchange) settings.dead_letter_exchange = std::move(exchange);
-  bool has_key = reader.u8() != 0;
-  std::string key(reader.sized());
-  if (has_key) settings.dead_letter_key = std::move(key);
-  settings.arguments = std::string(reader.sized());
-  if (!reader.done()) return Error{Errc::corrupt, "damaged queue settings"};
-  return settings;
 }
 
 }  // namespace trv::broker

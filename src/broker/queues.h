@@ -17,23 +17,10 @@
 #include <string>
 #include <vector>
 
+#include "broker/queue_settings.h"
 #include "broker/topics.h"
 
 namespace trv::broker {
-
-struct QueueSettings {
-  bool durable = true;
-  bool exclusive = false;    // usable by `owner` only, gone with it
-  bool auto_delete = false;  // gone with its last consumer
-  ConnectionId owner;        // of an exclusive queue
-  std::string source;        // empty: the queue's own log
-  std::optional<std::int64_t> message_ttl_ms;
-  std::optional<std::string> dead_letter_exchange;
-  std::optional<std::string> dead_letter_key;
-  std::string arguments;  // the declaration's own bytes, for telling equal from different
-};
-void encode(const QueueSettings& settings, std::string& out);
-Result<QueueSettings> decode_queue_settings(ByteView bytes);
 
 struct QueueFacts {
   std::string name;
@@ -46,8 +33,9 @@ struct QueueFacts {
 struct Delivery {
   Sequence sequence;
   bool redelivered = false;
-  std::uint32_t delivery_count = 1;
-  std::uint64_t ready_left = 0;  // filled by take() only
+  std::uint32_t delivery_count = 1;  // this one included
+  std::uint32_t failure_count = 0;   // of the deliveries before; counted by strict queues
+  std::uint64_t ready_left = 0;      // filled by take() only
   model::StoredRecord record;
 };
 
@@ -67,6 +55,7 @@ struct ConsumerSpec {
 enum class Settlement : std::uint8_t {
   complete,  // done
   release,   // back to its place, to be redelivered
+  fail,      // the same, and the delivery counts as failed
   discard,   // refused: to the dead-letter exchange if there is one, else done
 };
 
@@ -90,6 +79,8 @@ class Queues {
                            ConnectionId connection);
   std::optional<QueueFacts> find(std::string_view name);
   std::vector<QueueFacts> list() const;
+  // The queue is in use: it does not go for being unused until its time has passed again.
+  void touch(std::string_view name);
 
   struct RemoveConditions {
     bool if_unused = false;  // errors: in_use
@@ -106,8 +97,9 @@ class Queues {
 
   // Errors: not_found, in_use (exclusive consumer there, or wanted while others are).
   Result<ConsumerId> subscribe(std::string_view name, ConsumerSpec spec);
-  // Releases what the consumer holds unless `keep_outstanding` (then settle() or release_all() must
-  // come). An auto-delete queue goes with its last consumer. Unknown ids change nothing.
+  // What the consumer holds comes back as failed, unless `keep_outstanding` (then settle() or
+  // release_all() must come). An auto-delete queue goes with its last consumer. Unknown ids change
+  // nothing.
   void unsubscribe(std::string_view name, ConsumerId consumer, bool keep_outstanding);
   // Lets the consumer have `count` more deliveries.
   void grant(std::string_view name, ConsumerId consumer, std::uint32_t count);
@@ -115,6 +107,7 @@ class Queues {
   // new_holder() once a connection. Errors: not_found.
   Result<std::optional<Delivery>> take(std::string_view name, ConsumerId holder, bool auto_settle);
   ConsumerId new_holder();
+  // What the holder has comes back as failed.
   void release_all(std::string_view name, ConsumerId holder);
 
   // Settles deliveries. Sequences that are not outstanding are passed over (settled before, or the
@@ -129,6 +122,9 @@ class Queues {
   void start();
   void stop();
   void end_round();
+  // Whether the topic's queue takes what a publisher brings. What it refuses becomes a dead letter
+  // where its settings say so. Requires: the topic has a gate.
+  bool admits(Topic& topic, const model::NewRecord& record);
   // Something new may be delivered.
   void on_visible(Topic& topic);
   void on_trimmed(Topic& topic);

@@ -1,10 +1,9 @@
-// Delivering, settling, expiring and dead-lettering.
+// Delivering and settling.
 #include <algorithm>
 
 #include "base/log.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
-#include "broker/publisher.h"
 
 namespace trv::broker {
 namespace {
@@ -18,13 +17,27 @@ bool has_credit(const Queue::Consumer& consumer) { return consumer.credit > 0; }
 
 }  // namespace
 
+void encode_failures(std::string_view queue, std::span<const model::QueueCursor::Failures> failed,
+                     std::string& out) {
+  ByteWriter writer(out);
+  writer.sized(queue);
+  writer.varint(failed.size());
+  std::int64_t previous = 0;
+  for (const auto& [sequence, count] : failed) {
+    writer.varint(static_cast<std::uint64_t>(sequence.value - previous));
+    writer.varint(count);
+    previous = sequence.value;
+  }
+}
+
 Result<ConsumerId> Queues::subscribe(std::string_view name, ConsumerSpec spec) {
   Queue* queue = state_->find(name);
   if (!queue) return Error{Errc::not_found, "no such queue"};
   bool exclusive_there = !queue->consumers.empty() && queue->consumers.front()->spec.exclusive;
-  if (exclusive_there || (spec.exclusive && !queue->consumers.empty())) {
-    return Error{Errc::in_use, "queue in exclusive use"};
-  }
+  // Consumers of a queue with a single active one all wait in line: none may have it for itself.
+  bool refused = spec.exclusive && (!queue->consumers.empty() || queue->settings.single_active);
+  if (exclusive_there || refused) return Error{Errc::in_use, "queue in exclusive use"};
+  touch(name);
   auto consumer = std::make_unique<Queue::Consumer>();
   consumer->id = ConsumerId(state_->next_consumer++);
   consumer->credit = spec.credit;
@@ -45,6 +58,7 @@ void Queues::unsubscribe(std::string_view name, ConsumerId consumer, bool keep_o
                          [consumer](auto& c) { return c->id == consumer; });
   if (it == queue->consumers.end()) return;
   queue->consumers.erase(it);
+  touch(name);
   if (!keep_outstanding) release_all(name, consumer);
   if (queue->settings.auto_delete && queue->consumers.empty()) {
     static_cast<void>(remove(name, {}));
@@ -70,7 +84,7 @@ ConsumerId Queues::new_holder() { return ConsumerId(state_->next_consumer++); }
 void Queues::release_all(std::string_view name, ConsumerId holder) {
   Queue* queue = state_->find(name);
   if (!queue) return;
-  for (Sequence sequence : queue->cursor.outstanding_of(holder)) queue->cursor.release(sequence);
+  for (Sequence sequence : queue->cursor.outstanding_of(holder)) state_->fail(*queue, sequence);
   state_->make_ready(*queue);
 }
 
@@ -80,19 +94,23 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
   Queue* queue = state_->find(name);
   if (!queue) return Error{Errc::not_found, "no such queue"};
   Topics& topics = state_->broker.topics();
+  touch(name);
+  while (!state_->refresh_index(*queue)) {
+  }
   state_->expire_head(*queue);
   Sequence end = topics.visible_end(*queue->topic);
-  while (std::optional<Sequence> sequence = queue->cursor.first_ready(end)) {
+  while (std::optional<Sequence> sequence = state_->first_ready(*queue)) {
     auto record = topics.read_one(*queue->topic, *sequence);
     if (!record) return record.error();
-    auto taken = queue->cursor.take(*sequence, holder);
+    auto taken = state_->take(*queue, *sequence, holder);
     if (!*record) {
       state_->settle(*queue, *sequence);
       continue;
     }
     if (auto_settle) state_->settle(*queue, *sequence);
     state_->journal_delivered(*queue);
-    Delivery delivery{*sequence, taken.redelivered, taken.delivery_count, 0, **record};
+    Delivery delivery{*sequence, taken.redelivered, taken.delivery_count, taken.failure_count,
+                      0,         **record};
     delivery.ready_left = queue->cursor.ready_count(end);
     return Taken{std::move(delivery)};
   }
@@ -109,32 +127,89 @@ Commit Queues::settle(std::string_view name, std::span<const Sequence> sequences
         state_->settle(*queue, sequence);
         break;
       case Settlement::release:
-        queue->cursor.release(sequence);
+        state_->release(*queue, sequence);
+        break;
+      case Settlement::fail:
+        state_->fail(*queue, sequence);
         break;
       case Settlement::discard:
         state_->discard(*queue, sequence, DeathReason::rejected);
         break;
     }
   }
-  if (how == Settlement::release) {
+  if (how == Settlement::release || how == Settlement::fail) {
     queue->head_checked.reset();
     state_->make_ready(*queue);
   }
   return state_->broker.tail();
 }
 
+std::optional<Sequence> Queues::State::first_ready(const Queue& queue) const {
+  if (model::ReadyIndex* index = queue.index()) return index->first();
+  return queue.cursor.first_ready(broker.topics().visible_end(*queue.topic));
+}
+
+model::QueueCursor::Taken Queues::State::take(Queue& queue, Sequence sequence, ConsumerId holder) {
+  if (model::ReadyIndex* index = queue.index()) index->take(sequence);
+  return queue.cursor.take(sequence, holder);
+}
+
+void Queues::State::release(Queue& queue, Sequence sequence) {
+  if (!queue.cursor.release(sequence)) return;
+  if (model::ReadyIndex* index = queue.index()) index->restore(sequence);
+}
+
+void Queues::State::fail(Queue& queue, Sequence sequence) {
+  if (!queue.settings.strict) {
+    release(queue, sequence);
+    return;
+  }
+  if (!queue.cursor.is_outstanding(sequence)) return;
+  std::optional<std::uint32_t> max = queue.settings.failures_max;
+  if (max && queue.cursor.failure_count(sequence) >= *max) {
+    discard(queue, sequence, DeathReason::failures);
+    return;
+  }
+  std::uint32_t count = queue.cursor.release_failed(sequence);
+  if (model::ReadyIndex* index = queue.index()) index->restore(sequence);
+  queue.extras->failed.push_back({sequence, count});
+  mark_dirty(queue);
+}
+
 void Queues::State::settle(Queue& queue, Sequence sequence) {
   queue.cursor.apply_settle(sequence);
+  if (model::ReadyIndex* index = queue.index()) {
+    index->forget(sequence);
+    index->forget_below(queue.cursor.floor());
+  }
   if (!queue.durable()) return;
   queue.settled.push_back(sequence);
-  if (!queue.dirty) {
-    queue.dirty = true;
-    dirty.push_back(&queue);
-  }
+  mark_dirty(queue);
+}
+
+void Queues::State::mark_dirty(Queue& queue) {
+  if (queue.dirty) return;
+  queue.dirty = true;
+  dirty.push_back(&queue);
+}
+
+void Queues::State::journal_failed(Queue& queue) {
+  if (!queue.extras || queue.extras->failed.empty()) return;
+  auto failed = std::exchange(queue.extras->failed, {});
+  // Settled or failed again since: only what stands at the round's end is told.
+  std::erase_if(failed, [&](const auto& one) { return !queue.cursor.is_ready(one.sequence); });
+  std::stable_sort(failed.begin(), failed.end(),
+                   [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
+  if (failed.empty() || !queue.durable() || !broker.accepts_small()) return;
+  std::string payload;
+  encode_failures(queue.name, failed, payload);
+  broker.journal(entry::queue_failed, queue.topic->shard, payload);
 }
 
 void Queues::State::journal_settled(Queue& queue) {
   queue.dirty = false;
+  journal_failed(queue);
+  if (queue.settled.empty()) return;
   std::sort(queue.settled.begin(), queue.settled.end());
   // Without a journal the settlement holds in this process only: after a restart the records come
   // again, which at-least-once allows.
@@ -195,6 +270,10 @@ void Queues::State::dispatch_ready() {
 Queue::Consumer* Queues::State::choose_consumer(Queue& queue) {
   std::size_t count = queue.consumers.size();
   if (count == 0) return nullptr;
+  if (queue.settings.single_active) {
+    Queue::Consumer* active = active_consumer(queue);
+    return has_credit(*active) ? active : nullptr;
+  }
   Queue::Consumer* chosen = nullptr;
   std::size_t chosen_index = 0;
   for (std::size_t i = 0; i < count; ++i) {
@@ -209,6 +288,15 @@ Queue::Consumer* Queues::State::choose_consumer(Queue& queue) {
   return chosen;
 }
 
+Queue::Consumer* Queues::State::active_consumer(Queue& queue) {
+  if (queue.consumers.empty()) return nullptr;
+  auto it = std::find_if(queue.consumers.begin(), queue.consumers.end(),
+                         [&](auto& c) { return c->id == queue.extras->active; });
+  if (it == queue.consumers.end()) it = queue.consumers.begin();
+  queue.extras->active = (*it)->id;
+  return it->get();
+}
+
 std::size_t Queues::State::index_of(const Queue& queue, const Queue::Consumer* consumer) const {
   auto it = std::find_if(queue.consumers.begin(), queue.consumers.end(),
                          [consumer](auto& c) { return c.get() == consumer; });
@@ -219,19 +307,23 @@ bool Queues::State::deliver(Queue& queue, const model::StoredRecord& record,
                             std::vector<std::vector<Delivery>>& batches) {
   Queue::Consumer* consumer = choose_consumer(queue);
   if (!consumer) return false;
-  auto taken = queue.cursor.take(record.sequence, consumer->id);
+  auto taken = take(queue, record.sequence, consumer->id);
   if (consumer->credit != credit_unlimited) --consumer->credit;
   if (consumer->spec.auto_settle) settle(queue, record.sequence);
   batches[index_of(queue, consumer)].push_back(
-      {record.sequence, taken.redelivered, taken.delivery_count, 0, record});
+      {record.sequence, taken.redelivered, taken.delivery_count, taken.failure_count, 0, record});
   return true;
 }
 
 void Queues::State::dispatch(Queue& queue) {
+  if (!refresh_index(queue)) {
+    make_ready(queue);
+    return;
+  }
   bool open = std::any_of(queue.consumers.begin(), queue.consumers.end(),
                           [](auto& c) { return has_credit(*c); });
-  // Delivering fresh records looks at their deadlines itself.
-  if (!open || queue.cursor.first_released()) expire_head(queue);
+  // Delivering fresh records in their order looks at their deadlines itself.
+  if (!open || queue.index() || queue.cursor.first_released()) expire_head(queue);
   Topics& topics = broker.topics();
   std::vector<std::vector<Delivery>> batches(queue.consumers.size());
   std::size_t bytes = 0;
@@ -244,7 +336,8 @@ void Queues::State::dispatch(Queue& queue) {
     return !more;
   };
   while (open && !more) {
-    std::optional<Sequence> released = queue.cursor.first_released();
+    model::ReadyIndex* index = queue.index();
+    std::optional<Sequence> released = index ? index->first() : queue.cursor.first_released();
     if (!released) break;
     auto record = topics.read_one(*queue.topic, *released);
     if (!record) {
@@ -257,13 +350,13 @@ void Queues::State::dispatch(Queue& queue) {
       open = false;
     }
   }
-  if (open && !more && !queue.cursor.first_released()) {
+  if (open && !more && !queue.index() && !queue.cursor.first_released()) {
     Result<Sequence> read =
         topics.read(*queue.topic, queue.cursor.next(), [&](const model::StoredRecord& record) {
           queue.cursor.skip_to(record.sequence);
           std::optional<std::int64_t> deadline = deadline_ms(queue, record);
           if (deadline && broker.wall_now().ms > *deadline) {
-            queue.cursor.take(record.sequence, dying_holder);
+            take(queue, record.sequence, dying_holder);
             discard(queue, record.sequence, DeathReason::expired);
             return true;
           }
@@ -271,6 +364,7 @@ void Queues::State::dispatch(Queue& queue) {
         });
     if (!read) log::error("queue {}: {}", queue.name, read.error().message);
   }
+  if (!more && queue.settings.limits.any()) enforce_limits(queue);
   if (!more) expire_head(queue);  // of those that nobody has credit for
   if (count == 0) return;
   journal_delivered(queue);
@@ -282,109 +376,6 @@ void Queues::State::dispatch(Queue& queue) {
   for (auto& [sink, index] : sinks) sink(std::move(batches[index]));
 }
 
-// --- expiry and dead letters
-// -----------------------------------------------------------------------
-
-std::optional<std::int64_t> Queues::State::deadline_ms(const Queue& queue,
-                                                       const model::StoredRecord& record) const {
-  std::optional<std::int64_t> ttl = queue.settings.message_ttl_ms;
-  if (record.origin == model::Origin::message && broker.codecs().message) {
-    std::int64_t own = broker.codecs().message->time_to_live(record);
-    if (own >= 0) ttl = ttl ? std::min(*ttl, own) : own;
-  }
-  if (!ttl) return std::nullopt;
-  return record.timestamp_ms + *ttl;
-}
-
-void Queues::State::expire_head(Queue& queue) {
-  Topics& topics = broker.topics();
-  for (;;) {
-    std::optional<Sequence> head = queue.cursor.first_ready(topics.visible_end(*queue.topic));
-    if (!head || queue.head_checked == head) return;
-    auto record = topics.read_one(*queue.topic, *head);
-    if (!record) return;  // delivering it will report the damage
-    if (!*record) {
-      queue.cursor.take(*head, dying_holder);
-      settle(queue, *head);
-      continue;
-    }
-    std::optional<std::int64_t> deadline = deadline_ms(queue, **record);
-    if (deadline && broker.wall_now().ms >= *deadline &&
-        !(queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) {
-      queue.cursor.take(*head, dying_holder);
-      discard(queue, *head, DeathReason::expired);
-      continue;
-    }
-    queue.head_checked = head;
-    queue.expiry.cancel();
-    if (deadline) {
-      std::chrono::milliseconds left(std::max<std::int64_t>(*deadline - broker.wall_now().ms, 0));
-      queue.expiry = broker.core().schedule(left, [this, name = queue.name] {
-        Queue* found = find(name);
-        if (!found) return;
-        found->head_checked.reset();
-        make_ready(*found);
-      });
-    }
-    return;
-  }
-}
-
-void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
-  if (!queue.settings.dead_letter_exchange || !broker.codecs().message) {
-    settle(queue, sequence);
-    return;
-  }
-  auto record = broker.topics().read_one(*queue.topic, sequence);
-  if (!record || !*record) {
-    if (!record) log::error("queue {}: {}", queue.name, record.error().message);
-    settle(queue, sequence);
-    return;
-  }
-  Death death{queue.name, reason, broker.wall_now(), *queue.settings.dead_letter_exchange,
-              queue.settings.dead_letter_key.value_or("")};
-  model::Message message = broker.message_of(**record);
-  MessageCodec::Envelope envelope = broker.codecs().message->dead_letter(**record, message, death);
-  if (envelope.cycle) {
-    settle(queue, sequence);
-    return;
-  }
-  auto lookup = broker.codecs().message->header_lookup(envelope.bytes);
-  Publication publication;
-  publication.exchange = death.exchange;
-  publication.routing_key =
-      queue.settings.dead_letter_key ? *queue.settings.dead_letter_key : envelope.routing_key;
-  publication.headers = lookup.get();
-  publication.record.origin = model::Origin::message;
-  ByteView body = message.value.value_or(ByteView());
-  publication.record.value = body;
-  publication.record.envelope = envelope.bytes;
-  publication.record.partition_key = publication.routing_key;
-  // The source lets go only of what is safe where it went.
-  auto finish = [this, name = queue.name, sequence](bool safe) {
-    Queue* found = find(name);
-    if (!found || !found->cursor.is_outstanding(sequence)) return;
-    if (safe) {
-      settle(*found, sequence);
-    } else {
-      found->cursor.release(sequence);
-      log::warn("queue {}: dead letter could not be stored; the record stays", name);
-    }
-  };
-  auto outcome = broker.publisher().publish(
-      publication, [finish](Published published) { finish(published.status.ok()); });
-  if (!outcome) {
-    settle(queue, sequence);  // no such exchange: dropped, as documented for dead letters
-    return;
-  }
-  if (outcome->pending) return;
-  if (!outcome->published.status) {
-    finish(false);
-    return;
-  }
-  broker.when_durable(outcome->commit, [finish](Result<Durable> durable) { finish(durable.ok()); });
-}
-
 // --- for the broker ------------------------------------------------------------------------------
 
 void Queues::on_visible(Topic& topic) {
@@ -392,7 +383,10 @@ void Queues::on_visible(Topic& topic) {
 }
 
 void Queues::on_trimmed(Topic& topic) {
-  for (Queue* queue : topic.queues) queue->cursor.apply_settle_below(topic.state.start());
+  for (Queue* queue : topic.queues) {
+    queue->cursor.apply_settle_below(topic.state.start());
+    if (model::ReadyIndex* index = queue->index()) index->forget_below(topic.state.start());
+  }
   on_erased(topic);
 }
 
@@ -410,11 +404,19 @@ void Queues::end_round() {
 }
 
 void Queues::start() {
-  for (auto& [name, queue] : state_->by_name) state_->make_ready(*queue);
+  for (auto& [name, queue] : state_->by_name) {
+    touch(name);
+    if (model::ReadyIndex* index = queue->index()) index->forget_below(queue->cursor.floor());
+    state_->make_ready(*queue);
+  }
 }
 
 void Queues::stop() {
-  for (auto& [name, queue] : state_->by_name) queue->consumers.clear();
+  state_->dying_retry.cancel();
+  for (auto& [name, queue] : state_->by_name) {
+    queue->consumers.clear();
+    if (queue->extras) queue->extras->unused.cancel();
+  }
 }
 
 void Queues::trim_settled() {

@@ -27,6 +27,8 @@ struct Topic {
   model::Topic state;
   model::ClaimGroups claim_groups;
   std::vector<Queue*> queues;  // that read this topic; owned by the shard
+  Queue* gate = nullptr;       // the one of them that may refuse what is published
+  bool strict = false;         // records of every level wait for the topic's own durability
 
   // The open batch: records of one origin and partition, not in the journal yet.
   model::BatchBuilder builder;

@@ -115,7 +115,8 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
     detail::append_envelope_header(headers, record.envelope);
   }
   topic.builder.add(now.ms, std::nullopt, record.value, headers, 1);
-  Durability level = std::min(record.level, topic.state.settings().durability);
+  Durability level = topic.state.settings().durability;
+  if (!topic.strict) level = std::min(level, record.level);
   state_->mark_dirty(topic, level);
 
   std::int32_t index = topic.builder.record_count() - 1;

@@ -1,5 +1,7 @@
 #include "model/queue_cursor.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/bytes.h"
 
@@ -7,7 +9,13 @@ namespace trv::model {
 
 std::uint64_t QueueCursor::ready_count(Sequence visible_end) const {
   std::uint64_t fresh = visible_end > next_ ? static_cast<std::uint64_t>(visible_end - next_) : 0;
-  return fresh + released_.size();
+  return fresh + released_count_;
+}
+
+bool QueueCursor::is_ready(Sequence sequence) const {
+  if (sequence >= next_) return true;
+  auto after = released_.upper_bound(sequence);
+  return after != released_.begin() && std::prev(after)->second.end > sequence;
 }
 
 std::optional<Sequence> QueueCursor::first_released() const {
@@ -21,19 +29,65 @@ std::optional<Sequence> QueueCursor::first_ready(Sequence visible_end) const {
   return std::nullopt;
 }
 
+void QueueCursor::add_released(Sequence first, Sequence end, RecordPast past) {
+  if (first >= end) return;
+  released_count_ += static_cast<std::uint64_t>(end - first);
+  auto after = released_.upper_bound(first);
+  if (after != released_.end() && after->first == end && after->second.past == past) {
+    end = after->second.end;
+    after = released_.erase(after);
+  }
+  if (after != released_.begin()) {
+    auto before = std::prev(after);
+    if (before->second.end == first && before->second.past == past) {
+      before->second.end = end;
+      return;
+    }
+  }
+  released_.emplace_hint(after, first, Run{end, past});
+}
+
+std::optional<RecordPast> QueueCursor::remove_released(Sequence sequence) {
+  auto after = released_.upper_bound(sequence);
+  if (after == released_.begin()) return std::nullopt;
+  auto at = std::prev(after);
+  Run run = at->second;
+  if (run.end <= sequence) return std::nullopt;
+  --released_count_;
+  if (at->first == sequence) {
+    after = released_.erase(at);
+  } else {
+    at->second.end = sequence;
+  }
+  if (sequence + 1 < run.end) released_.emplace_hint(after, sequence + 1, run);
+  return run.past;
+}
+
+void QueueCursor::remove_released_below(Sequence sequence) {
+  while (!released_.empty() && released_.begin()->first < sequence) {
+    auto at = released_.begin();
+    Run run = at->second;
+    Sequence end = std::min(run.end, sequence);
+    released_count_ -= static_cast<std::uint64_t>(end - at->first);
+    released_.erase(at);
+    if (end < run.end) released_.emplace(end, run);
+  }
+}
+
 QueueCursor::Taken QueueCursor::take(Sequence sequence, ConsumerId consumer) {
   Taken taken;
-  auto released = released_.find(sequence);
-  if (released != released_.end()) {
-    taken.redelivered = released->second > 0 || sequence < delivered_mark_;
-    taken.delivery_count = released->second + 1;
-    released_.erase(released);
+  RecordPast past;
+  if (std::optional<RecordPast> before = remove_released(sequence)) {
+    past = *before;
   } else {
-    TRV_ASSERT(sequence == next_);
-    ++next_;
-    taken.redelivered = sequence < delivered_mark_;
+    TRV_ASSERT(sequence >= next_);
+    add_released(next_, sequence, {});
+    next_ = sequence + 1;
   }
-  out_.insert_or_assign(sequence, Outstanding{consumer, taken.delivery_count});
+  taken.redelivered = past.deliveries > 0 || sequence < delivered_mark_;
+  taken.delivery_count = past.deliveries + 1;
+  taken.failure_count = past.failures;
+  out_.insert_or_assign(sequence, Outstanding{consumer, past});
   return taken;
 }
 
@@ -45,12 +99,27 @@ void QueueCursor::skip_to(Sequence sequence) {
   advance_floor();
 }
 
-bool QueueCursor::release(Sequence sequence) {
+std::optional<RecordPast> QueueCursor::returned(Sequence sequence) {
   auto it = out_.find(sequence);
-  if (it == out_.end()) return false;
-  released_.emplace(sequence, it->second.delivery_count);
+  if (it == out_.end()) return std::nullopt;
+  RecordPast past = it->second.past;
+  ++past.deliveries;
   out_.erase(it);
-  return true;
+  return past;
+}
+
+bool QueueCursor::release(Sequence sequence) {
+  std::optional<RecordPast> past = returned(sequence);
+  if (past) add_released(sequence, sequence + 1, *past);
+  return past.has_value();
+}
+
+std::uint32_t QueueCursor::release_failed(Sequence sequence) {
+  std::optional<RecordPast> past = returned(sequence);
+  if (!past) return 0;
+  ++past->failures;
+  add_released(sequence, sequence + 1, *past);
+  return past->failures;
 }
 
 std::vector<Sequence> QueueCursor::outstanding_of(ConsumerId consumer) const {
@@ -65,8 +134,8 @@ void QueueCursor::apply_settle(Sequence sequence) {
   if (sequence < floor_) return;
   if (sequence >= next_) {
     // In replay: deliveries are not journaled, so what lies between was out and is not settled.
-    for (; next_ < sequence; ++next_) released_.emplace(next_, 0);
-    ++next_;
+    add_released(next_, sequence, {});
+    next_ = sequence + 1;
   }
   mark_settled(sequence);
 }
@@ -74,7 +143,7 @@ void QueueCursor::apply_settle(Sequence sequence) {
 void QueueCursor::apply_settle_below(Sequence sequence) {
   if (sequence <= floor_) return;
   out_.erase(out_.begin(), out_.lower_bound(sequence));
-  released_.erase(released_.begin(), released_.lower_bound(sequence));
+  remove_released_below(sequence);
   next_ = std::max(next_, sequence);
   floor_ = sequence;
   advance_floor();
@@ -84,9 +153,32 @@ void QueueCursor::apply_delivered_mark(Sequence sequence) {
   delivered_mark_ = std::max(delivered_mark_, sequence);
 }
 
+void QueueCursor::apply_failures(Sequence sequence, std::uint32_t count) {
+  if (sequence < floor_) return;
+  if (sequence >= next_) {
+    add_released(next_, sequence + 1, {});
+    next_ = sequence + 1;
+  }
+  if (remove_released(sequence)) add_released(sequence, sequence + 1, {count, count});
+}
+
+std::vector<QueueCursor::Failures> QueueCursor::failures() const {
+  std::vector<Failures> all;
+  for (const auto& [first, run] : released_) {
+    if (run.past.failures == 0) continue;
+    for (Sequence at = first; at < run.end; ++at) all.push_back({at, run.past.failures});
+  }
+  for (const auto& [sequence, out] : out_) {
+    if (out.past.failures > 0) all.push_back({sequence, out.past.failures});
+  }
+  std::sort(all.begin(), all.end(),
+            [](const Failures& a, const Failures& b) { return a.sequence < b.sequence; });
+  return all;
+}
+
 void QueueCursor::mark_settled(Sequence sequence) {
   out_.erase(sequence);
-  released_.erase(sequence);
+  remove_released(sequence);
   std::int64_t first = sequence.value;
   std::int64_t end = first + 1;
   auto after = settled_.upper_bound(first);
@@ -143,7 +235,7 @@ bool QueueCursor::restore_state(std::string_view bytes) {
   // What was out at the time is ready again, in its place.
   std::int64_t at = floor_.value;
   for (const auto& [first, end] : settled_) {
-    for (; at < first; ++at) released_.emplace(Sequence(at), 0);
+    add_released(Sequence(at), Sequence(first), {});
     at = end;
   }
   next_ = Sequence(at);

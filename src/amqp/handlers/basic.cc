@@ -5,7 +5,7 @@ namespace trv::amqp {
 
 namespace {
 
-void settle_tag(Session& session, Call call, std::uint64_t tag, bool multiple, Session::How how) {
+void settle_tag(Session& session, Call call, std::uint64_t tag, bool multiple, How how) {
   std::vector<Unsettled> entries;
   if (!call.channel.take_unsettled(tag, multiple, entries)) {
     session.fail(call.channel, call.method, unknown_delivery_tag(tag));
@@ -17,23 +17,23 @@ void settle_tag(Session& session, Call call, std::uint64_t tag, bool multiple, S
 void recover(Session& session, Channel& channel) {
   std::vector<Unsettled> entries;
   channel.take_all_unsettled(entries);
-  session.settle(channel, entries, Session::How::release);
+  session.settle_now(channel, entries, How::release);
 }
 
 }  // namespace
 
 void handle(Session& session, Call call, const wire::BasicAck& method) {
-  settle_tag(session, call, method.delivery_tag, method.multiple, Session::How::complete);
+  settle_tag(session, call, method.delivery_tag, method.multiple, How::complete);
 }
 
 void handle(Session& session, Call call, const wire::BasicNack& method) {
   settle_tag(session, call, method.delivery_tag, method.multiple,
-             method.requeue ? Session::How::release : Session::How::discard);
+             method.requeue ? How::release : How::discard);
 }
 
+// Who rejects has tried: the delivery counts as failed, other than with nack.
 void handle(Session& session, Call call, const wire::BasicReject& method) {
-  settle_tag(session, call, method.delivery_tag, false,
-             method.requeue ? Session::How::release : Session::How::discard);
+  settle_tag(session, call, method.delivery_tag, false, method.requeue ? How::fail : How::discard);
 }
 
 void handle(Session& session, Call call, const wire::BasicRecover& method) {

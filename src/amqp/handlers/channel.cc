@@ -1,4 +1,4 @@
-// Channels, and the classes that have but a word to say: access, confirm, tx.
+// Channels, and the classes that have but a word to say: access, confirm.
 #include <cstring>
 #include <random>
 
@@ -47,20 +47,12 @@ void handle(Session& session, Call call, const wire::AccessRequest&) {
 }
 
 void handle(Session& session, Call call, const wire::ConfirmSelect& method) {
+  if (call.channel.transaction) {
+    session.fail(call.channel, call.method, precondition("cannot switch from tx to confirm mode"));
+    return;
+  }
   call.channel.confirms.turn_on();
   if (!method.no_wait) session.send(call.channel.ref.number, wire::ConfirmSelectOk{});
-}
-
-void handle(Session& session, Call call, const wire::TxSelect&) {
-  session.fail(call.channel, call.method, not_built("tx.select"));
-}
-
-void handle(Session& session, Call call, const wire::TxCommit&) {
-  session.fail(call.channel, call.method, precondition("channel is not transactional"));
-}
-
-void handle(Session& session, Call call, const wire::TxRollback&) {
-  session.fail(call.channel, call.method, precondition("channel is not transactional"));
 }
 
 }  // namespace trv::amqp

@@ -53,9 +53,9 @@ bool capability(ByteView client_properties, ByteView name) {
 void Session::send_start() {
   std::string capabilities;
   wire::TableWriter flags(capabilities);
-  for (const char* name :
-       {"publisher_confirms", "exchange_exchange_bindings", "basic.nack", "consumer_cancel_notify",
-        "consumer_priorities", "authentication_failure_close", "per_consumer_qos"}) {
+  for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
+                           "consumer_cancel_notify", "consumer_priorities",
+                           "authentication_failure_close", "per_consumer_qos", "direct_reply_to"}) {
     flags.add_bool(name, true);
   }
   std::string properties;

@@ -4,6 +4,7 @@
 
 #include "amqp/arguments.h"
 #include "amqp/convert.h"
+#include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 #include "amqp/wire/table.h"
@@ -15,8 +16,6 @@ using broker::Delivery;
 using wire::MethodId;
 
 namespace {
-
-constexpr std::string_view direct_reply_queue = "amq.rabbitmq.reply-to";
 
 // A consumer as its queue's owner is told of it.
 struct ConsumeRequest {
@@ -30,6 +29,7 @@ struct ConsumeRequest {
   bool exclusive = false;
   std::int32_t priority = 0;
   std::uint32_t limit = 0;
+  bool channel_limited = false;
   StreamStart start;
 };
 
@@ -37,6 +37,7 @@ struct ConsumeReply {
   std::optional<Failure> failure;
   ConsumerId id;
   bool stream = false;
+  bool counted = false;
 };
 
 // Runs on the queue's core; hands deliveries to the session's.
@@ -62,7 +63,7 @@ std::function<void()> make_on_gone(Broker& owner, const ConsumeRequest& r) {
   };
 }
 
-Answer<ConsumeReply> refuse(Failure failure) { return {{std::move(failure), {}, false}}; }
+Answer<ConsumeReply> refuse(Failure failure) { return {{std::move(failure), {}}}; }
 
 Answer<ConsumeReply> consume_stream(Broker& owner, StreamReaders& readers,
                                     const ConsumeRequest& r) {
@@ -80,7 +81,7 @@ Answer<ConsumeReply> consume_stream(Broker& owner, StreamReaders& readers,
   }
   auto id = readers.open(r.queue, r.start, make_sink(owner, r), make_on_gone(owner, r));
   if (!id) return refuse(failure_of(id.error(), resource));
-  return {{{}, *id, true}};
+  return {{{}, *id, true, false}};
 }
 
 Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const ConsumeRequest& r) {
@@ -92,6 +93,10 @@ Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const Con
   if (queue->settings.exclusive && queue->settings.owner != r.link.id) {
     return refuse(queue_locked(r.queue));
   }
+  if (queue->settings.strict && r.channel_limited) {
+    return refuse(
+        {ReplyCode::not_implemented, queue_resource(r.queue) + " does not support global qos"});
+  }
   broker::ConsumerSpec spec;
   spec.connection = r.link.id;
   spec.tag = r.tag;
@@ -101,7 +106,7 @@ Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const Con
   spec.sink = make_sink(owner, r);
   spec.on_gone = make_on_gone(owner, r);
   auto id = owner.queues().subscribe(r.queue, std::move(spec));
-  if (id) return {{{}, *id, false}};
+  if (id) return {{{}, *id, false, queue->settings.strict}};
   if (id.error().code == Errc::in_use) return refuse(queue_in_exclusive_use(r.queue));
   return refuse(failure_of(id.error(), queue_resource(r.queue)));
 }
@@ -125,9 +130,37 @@ void on_consume_reply(Session& session, const ConsumeRequest& r, const std::stri
   s->state = Subscription::State::live;
   s->id = reply.id;
   s->core = session.broker().owner_of(location);
+  s->counted = reply.counted;
   s->source = reply.stream ? Subscription::Source::stream : Subscription::Source::queue;
   if (!no_wait) session.send(r.channel.number, wire::BasicConsumeOk{.consumer_tag = s->tag});
   session.grant(*channel, *s);
+}
+
+}  // namespace
+
+namespace {
+
+// Consuming direct replies concerns the channel alone.
+void consume_replies(Session& session, Call call, const wire::BasicConsume& method) {
+  if (!method.no_ack) {
+    session.fail(call.channel, call.method, precondition("reply consumer cannot acknowledge"));
+    return;
+  }
+  if (call.channel.find_reply_consumer()) {
+    session.fail(call.channel, call.method, precondition("reply consumer already set"));
+    return;
+  }
+  std::string tag =
+      method.consumer_tag.empty() ? generated_name("amq.ctag-") : std::string(method.consumer_tag);
+  Subscription& s = call.channel.add_subscription(session.next_key(), std::move(tag));
+  s.source = Subscription::Source::reply;
+  s.state = Subscription::State::live;
+  s.queue = direct_reply_queue;
+  s.no_ack = true;
+  s.secret = new_reply_secret();
+  if (!method.no_wait) {
+    session.send(call.channel.ref.number, wire::BasicConsumeOk{.consumer_tag = s.tag});
+  }
 }
 
 }  // namespace
@@ -137,15 +170,12 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   Failure failure;
   const auto refuse_call = [&] { session.fail(call.channel, call.method, failure); };
   if (!resolve_queue_name(call.channel, method.queue, r.queue, failure)) return refuse_call();
-  if (r.queue == direct_reply_queue) {
-    failure = not_built("direct reply-to");
-    return refuse_call();
-  }
   if (call.channel.find_consumer(method.consumer_tag)) {
     failure = {ReplyCode::not_allowed,
                "attempt to reuse consumer tag '" + std::string(method.consumer_tag) + "'"};
     return refuse_call();
   }
+  if (r.queue == direct_reply_queue) return consume_replies(session, call, method);
   const auto start = stream_start(method.arguments, session.broker().wall_now(), failure);
   if (!start) return refuse_call();
   if (const auto priority = wire::find_field(method.arguments, "x-priority")) {
@@ -166,6 +196,7 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   r.no_ack = method.no_ack;
   r.exclusive = method.exclusive;
   r.limit = call.channel.default_limit;
+  r.channel_limited = call.channel.channel_limit != 0;
   r.start = *start;
 
   const std::string location = session.broker().catalog().locate(r.queue);
@@ -193,6 +224,7 @@ struct GetReply {
   std::optional<Failure> failure;
   std::optional<Delivery> delivery;
   ConsumerId holder;
+  bool counted = false;
 };
 
 Answer<GetReply> get_at(Broker& owner, const std::string& name, ConnectionId connection,
@@ -211,6 +243,14 @@ Answer<GetReply> get_at(Broker& owner, const std::string& name, ConnectionId con
     reply.failure = queue_locked(name);
     return {std::move(reply)};
   }
+  if (queue->settings.strict && queue->settings.single_active) {
+    reply.failure = Failure{ReplyCode::resource_locked,
+                            "cannot obtain access to locked " + queue_resource(name) +
+                                ". basic.get operations are not supported by quorum queues with "
+                                "single active consumer"};
+    return {std::move(reply)};
+  }
+  reply.counted = queue->settings.strict;
   reply.holder = holder ? *holder : owner.queues().new_holder();
   auto taken = owner.queues().take(name, reply.holder, no_ack);
   if (taken) {
@@ -224,7 +264,7 @@ Answer<GetReply> get_at(Broker& owner, const std::string& name, ConnectionId con
 void send_get_ok(Session& session, Channel& channel, Subscription& holder,
                  const Delivery& delivery) {
   Rendered rendered;
-  render(session.broker(), holder.queue, delivery.record, StreamOffset::hidden,
+  render(session.broker(), holder.queue, delivery.record, additions_of(holder, delivery),
          session.frame_max() - wire::content_overhead, rendered);
   const std::uint64_t tag = channel.add_delivery(holder, delivery.sequence);
   session.send_message(
@@ -260,6 +300,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
   }
   holder->state = Subscription::State::live;
   holder->id = reply.holder;
+  holder->counted = reply.counted;
   if (reply.delivery) {
     send_get_ok(session, *channel, *holder, *reply.delivery);
   } else {

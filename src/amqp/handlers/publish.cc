@@ -1,5 +1,6 @@
 // basic.publish and its content.
 #include "amqp/convert.h"
+#include "amqp/direct_reply.h"
 #include "amqp/envelope.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/wire/properties.h"
@@ -74,6 +75,13 @@ bool add_copies(ByteView headers, ByteView name, std::vector<ByteView>& keys, Fa
   return true;
 }
 
+std::string encoded(const Properties& properties) {
+  std::string out;
+  ByteWriter w(out);
+  wire::encode_properties(w, properties);
+  return out;
+}
+
 // The same properties without the header BCC.
 std::string without_blind_copies(Properties properties) {
   std::string headers;
@@ -84,15 +92,13 @@ std::string without_blind_copies(Properties properties) {
   }
   properties.headers = headers;
   properties.set(Property::headers, !headers.empty());
-  std::string out;
-  ByteWriter w(out);
-  wire::encode_properties(w, properties);
-  return out;
+  return encoded(properties);
 }
 
 // Checks in the order in which clients expect the failures.
-bool check(Session& session, const Content& content, const Properties& p,
+bool check(Session& session, Channel& channel, const Properties& p,
            std::vector<ByteView>& more_keys, Failure& failure) {
+  const Content& content = channel.content;
   const model::Exchange* exchange = session.broker().catalog().snapshot()->find(content.exchange);
   if (!exchange) {
     failure = no_exchange(content.exchange);
@@ -103,8 +109,7 @@ bool check(Session& session, const Content& content, const Properties& p,
                "cannot publish to internal " + exchange_resource(content.exchange)};
     return false;
   }
-  if (p.reply_to == "amq.rabbitmq.reply-to") {
-    // Nobody can consume from it here, so it is what it is without a consumer.
+  if (p.reply_to == direct_reply_queue && !channel.find_reply_consumer()) {
     failure = precondition("fast reply consumer does not exist");
     return false;
   }
@@ -137,7 +142,8 @@ void on_stored(Session& session, const Returnable& message, const broker::Publis
                 message.properties, Slice::own(message.body));
   }
   if (message.number != 0) {
-    session.on_confirmed(message.channel, message.number, published.status.ok());
+    const bool ok = published.status.ok() && !published.refused;
+    session.on_confirmed(message.channel, message.number, ok);
   } else if (!published.status) {
     fail_publish(
         session, *channel,
@@ -186,13 +192,13 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
     send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
                 Slice::own(std::string(body)));
   }
-  if (!outcome->published.status) {
-    if (number == 0) {
-      fail_publish(session, channel,
-                   storing_failure(session, outcome->published.status.error(), content.exchange,
-                                   body.size()));
-      return;
-    }
+  const broker::Published& published = outcome->published;
+  if (!published.status && number == 0) {
+    fail_publish(session, channel,
+                 storing_failure(session, published.status.error(), content.exchange, body.size()));
+    return;
+  }
+  if ((!published.status || published.refused) && number != 0) {
     session.confirm_flush(channel, number - 1);
     channel.confirms.open_group(number);
     session.on_confirmed(channel.ref, number, false);
@@ -203,6 +209,46 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
     channel.publish_commit = channel.publish_commit | outcome->commit;
     session.mark_dirty(channel);
   }
+}
+
+// A message to a channel's reply address; whether that is still there is not waited for.
+void answer(Session& session, Channel& channel, const broker::Publication& publication,
+            ByteView properties) {
+  const Content& content = channel.content;
+  const bool sent = send_reply(session, publication.routing_key, publication.record.envelope,
+                               publication.record.value);
+  if (!sent && content.mandatory) {
+    send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
+                Slice::own(std::string(publication.record.value)));
+  }
+  if (!channel.confirms.on()) return;
+  channel.confirms.next();
+  session.mark_dirty(channel);
+}
+
+// Keeps the message for the commit of the channel's transaction. Where it goes is decided now.
+void stage(Session& session, Channel& channel, const broker::Publication& publication,
+           ByteView properties) {
+  const model::NewRecord& record = publication.record;
+  const std::size_t size = record.value.size() + record.envelope.size();
+  if (!session.reserve_assembly(size)) {
+    session.fail_connection(MethodId::basic_publish,
+                            {ReplyCode::resource_error, "a transaction is too large"});
+    return;
+  }
+  channel.transaction->bytes += size;
+  auto targets = session.broker().publisher().route(publication);
+  Transaction::Message message;
+  if (targets) message.unit.targets = std::move(*targets);
+  message.unit.value = record.value;
+  message.unit.envelope = record.envelope;
+  message.unit.partition_key = record.partition_key;
+  message.unit.level = record.level;
+  message.mandatory = channel.content.mandatory;
+  message.exchange = publication.exchange;
+  message.routing_key = publication.routing_key;
+  if (message.mandatory) message.properties = properties;
+  channel.transaction->messages.push_back(std::move(message));
 }
 
 void on_complete(Session& session, Channel& channel, ByteView body) {
@@ -216,12 +262,19 @@ void on_complete(Session& session, Channel& channel, ByteView body) {
   }
   std::vector<ByteView> more_keys;
   Failure failure;
-  if (!check(session, content, p, more_keys, failure)) {
+  if (!check(session, channel, p, more_keys, failure)) {
     fail_publish(session, channel, failure);
     return;
   }
   std::string edited;
+  std::string reply_name;
   ByteView properties = content.properties;
+  if (p.reply_to == direct_reply_queue) {
+    reply_name = to_name(*reply_address(session, channel));
+    p.reply_to = reply_name;
+    edited = encoded(p);
+    properties = edited;
+  }
   if (p.has(Property::headers) && wire::find_field(p.headers, "BCC")) {
     edited = without_blind_copies(p);
     properties = edited;
@@ -240,7 +293,13 @@ void on_complete(Session& session, Channel& channel, ByteView body) {
   publication.record.envelope = envelope;
   publication.record.partition_key = content.routing_key;
   publication.record.level = p.delivery_mode == 2 ? Durability::fsync : Durability::memory;
-  publish(session, channel, publication, properties, body);
+  if (channel.transaction) {
+    stage(session, channel, publication, properties);
+  } else if (content.exchange.empty() && is_direct_reply(content.routing_key)) {
+    answer(session, channel, publication, properties);
+  } else {
+    publish(session, channel, publication, properties, body);
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // queue.declare, purge, delete. (Bindings are in exchange.cc.)
 #include "amqp/arguments.h"
+#include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 
@@ -34,6 +35,7 @@ bool locked(const QueueFacts& facts, ConnectionId connection) {
 Answer<DeclareReply> declare_passively(Broker& owner, const std::string& name,
                                        ConnectionId connection) {
   if (const auto queue = owner.queues().find(name)) {
+    owner.queues().touch(name);
     return {locked(*queue, connection) ? refused(queue_locked(name)) : reply_of(*queue)};
   }
   // A log that is no queue can be read as a stream.
@@ -44,17 +46,19 @@ Answer<DeclareReply> declare_passively(Broker& owner, const std::string& name,
 }
 
 Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
-                                      const broker::QueueSettings& wanted, ConnectionId connection,
+                                      const WantedQueue& wanted, ConnectionId connection,
                                       bool reserved_name) {
   if (const auto queue = owner.queues().find(name)) {
     if (locked(*queue, connection)) return {refused(queue_locked(name))};
-    if (auto difference = queue_difference(name, queue->settings, wanted)) {
+    if (auto difference = queue_difference(name, queue->settings, wanted.settings)) {
       return {refused(std::move(*difference))};
     }
+    owner.queues().touch(name);
     return {reply_of(*queue), owner.tail()};
   }
   if (reserved_name) return {refused(reserved_queue_name(name))};
-  auto declared = owner.queues().declare(name, wanted, connection);
+  if (wanted.refusal) return {refused(*wanted.refusal)};
+  auto declared = owner.queues().declare(name, wanted.settings, connection);
   if (declared) return {reply_of(declared->facts), declared->commit};
   const Error& error = declared.error();
   if (error.code == Errc::wrong_type || error.code == Errc::already_exists) {
@@ -62,7 +66,7 @@ Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
                                  " is another kind of log; read it as a stream, or declare a "
                                  "queue over it with argument x-trivium-source"))};
   }
-  if (error.code == Errc::not_found) return {refused(no_queue(wanted.source))};
+  if (error.code == Errc::not_found) return {refused(no_queue(wanted.settings.source))};
   return {refused(failure_of(error, queue_resource(name)))};
 }
 
@@ -88,7 +92,46 @@ auto declared(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
 
 }  // namespace
 
+namespace {
+
+// A reply address answers as a queue with a consumer while its channel has one.
+void declare_reply_address(Session& session, Call call, const wire::QueueDeclare& method) {
+  const std::string name(method.queue);
+  const auto address = parse_reply_address(name);
+  auto then = declared(call.channel.ref, call.method, name, method.no_wait);
+  const auto& all = session.services().all_sessions;
+  const bool reachable = address && address->core.value < all.size();
+  if (name == direct_reply_queue || !reachable) {
+    const bool exists = name == direct_reply_queue;
+    then(session, exists ? DeclareReply{{}, 0, 1} : refused(no_queue(name)), {});
+    return;
+  }
+  session.wait_for<bool>(
+      [&session, to = *address,
+       sessions = all[address->core.value]](UniqueFunction<void(bool)> reply) {
+        Broker& broker = session.broker();
+        const CoreIndex home = broker.core().index();
+        broker.at_core(
+            to.core, [home, to, sessions, reply = std::move(reply)](Broker& owner) mutable {
+              Session* receiver = sessions->find(to.connection);
+              Channel* channel = receiver ? receiver->find_open(to.channel) : nullptr;
+              const Subscription* s = channel ? channel->find_reply_consumer() : nullptr;
+              const bool exists = s && s->secret == to.secret;
+              owner.post(home, [exists, reply = std::move(reply)]() mutable { reply(exists); });
+            });
+      },
+      [name, then = std::move(then)](Session& asking, bool exists) {
+        then(asking, exists ? DeclareReply{{}, 0, 1} : refused(no_queue(name)), {});
+      });
+}
+
+}  // namespace
+
 void handle(Session& session, Call call, const wire::QueueDeclare& method) {
+  if (is_direct_reply(method.queue)) {
+    declare_reply_address(session, call, method);
+    return;
+  }
   std::string name(method.queue);
   const auto& catalog = session.broker().catalog();
   if (method.passive) {
@@ -107,18 +150,13 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   }
   const bool reserved_name = name.starts_with("amq.");
   if (name.empty()) name = generated_name("amq.gen-");
-  Failure failure;
-  const auto wanted = queue_settings(name, method, failure);
-  if (!wanted) {
-    session.fail(call.channel, call.method, failure);
-    return;
-  }
+  WantedQueue wanted = wanted_queue(name, method);
   // A new queue over another log lives where that log does; one that exists is where it is.
   std::string location = catalog.locate(name);
-  if (location == name && !wanted->source.empty()) location = wanted->source;
+  if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
   session.ask(
       location,
-      [name, wanted = *wanted, connection = session.id(), reserved_name](Broker& owner) {
+      [name, wanted = std::move(wanted), connection = session.id(), reserved_name](Broker& owner) {
         return declare_actively(owner, name, wanted, connection, reserved_name);
       },
       declared(call.channel.ref, call.method, name, method.no_wait));

@@ -14,6 +14,10 @@ namespace trv::broker {
 // Holds records whose dead letter is on its way.
 inline constexpr ConsumerId dying_holder{0};
 
+// The payload of entry::queue_failed. Requires: `failed` is in order of sequences.
+void encode_failures(std::string_view queue, std::span<const model::QueueCursor::Failures> failed,
+                     std::string& out);
+
 struct Queues::State {
   explicit State(Broker& b) : broker(b) {}
 
@@ -22,6 +26,8 @@ struct Queues::State {
   std::vector<Queue*> ready;  // dispatch() is posted for them
   std::vector<Queue*> dirty;  // settled something in this round
   bool dispatch_posted = false;
+  std::vector<std::pair<std::string, Sequence>> dying;  // by queue; released by dying_retry
+  runtime::Timer dying_retry;
   std::uint64_t next_consumer = 1;
 
   Queue* find(std::string_view name) const;
@@ -31,6 +37,9 @@ struct Queues::State {
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,
                 Sequence start);
   void journal_declared(const Queue& queue);
+  // What its settings ask for beyond a plain queue.
+  void add_extras(Queue& queue);
+  static void leave_topic(Queue& queue);
   // Takes the queue out of all tables; consumers are told. Its topic stays.
   void erase(Queue& queue);
   void remove_bindings(const std::string& name);
@@ -42,19 +51,49 @@ struct Queues::State {
   bool deliver(Queue& queue, const model::StoredRecord& record,
                std::vector<std::vector<Delivery>>&);
   Queue::Consumer* choose_consumer(Queue& queue);
+  // Of a queue with a single active consumer: that one. Null when there is none.
+  Queue::Consumer* active_consumer(Queue& queue);
   std::size_t index_of(const Queue& queue, const Queue::Consumer* consumer) const;
   void journal_delivered(Queue& queue);
 
+  // The next to be given out, by priority where that counts.
+  std::optional<Sequence> first_ready(const Queue& queue) const;
+  model::QueueCursor::Taken take(Queue& queue, Sequence sequence, ConsumerId holder);
+  void release(Queue& queue, Sequence sequence);
+  // As release(), and counts it as failed where that is counted: once too often, and it dies.
+  void fail(Queue& queue, Sequence sequence);
   void settle(Queue& queue, Sequence sequence);
+  void mark_dirty(Queue& queue);
   void journal_settled(Queue& queue);
+  void journal_failed(Queue& queue);
   // To the dead-letter exchange if there is one, then settled. The record is outstanding.
   void discard(Queue& queue, Sequence sequence, DeathReason reason);
+  // `finish(safe)` runs once the dead letter is durable where it went, or could not be stored.
+  void publish_dead_letter(const Queue& queue, const model::StoredRecord& record,
+                           DeathReason reason, const std::function<void(bool)>& finish);
+
+  // A record that was never in the queue becomes its dead letter.
+  void kill_refused(const Queue& queue, const model::NewRecord& record);
+  // A dead letter could not be stored: its record goes back to its queue after a while.
+  void keep_dying(const Queue& queue, Sequence sequence);
 
   // When the record may no longer be delivered; nothing when it may for ever.
   std::optional<std::int64_t> deadline_ms(const Queue& queue,
                                           const model::StoredRecord& record) const;
   // Discards what has expired at the head and arms the timer for what will.
   void expire_head(Queue& queue);
+  // The same for the heads of all priorities.
+  void expire_heads(Queue& queue);
+  // False when the record at `head` has gone; else `deadline` is when it will.
+  bool expire_one(Queue& queue, Sequence head, std::optional<std::int64_t>& deadline);
+  void arm_expiry(Queue& queue, std::int64_t deadline);
+
+  // Enters what became visible into the queue's index. False when there is more to enter.
+  bool refresh_index(Queue& queue);
+  // Drops from the head what is more than the limits allow.
+  void enforce_limits(Queue& queue);
+  void arm_unused(Queue& queue, runtime::Duration delay);
+  void remove_unused(const std::string& name);
 };
 
 }  // namespace trv::broker

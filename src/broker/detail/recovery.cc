@@ -95,7 +95,10 @@ Status apply_trimmed(ShardState& shard, ByteReader reader) {
   if (!reader.done()) return damaged("trim entry");
   if (!topic) return {};
   topic->state.apply_trim(std::min(sequence, topic->state.end()));
-  for (Queue* queue : topic->queues) queue->cursor.apply_settle_below(topic->state.start());
+  for (Queue* queue : topic->queues) {
+    queue->cursor.apply_settle_below(topic->state.start());
+    if (model::ReadyIndex* index = queue->index()) index->forget_below(topic->state.start());
+  }
   return {};
 }
 
@@ -147,7 +150,7 @@ Queue* queue_of(ShardState& shard, ByteReader& reader) {
 Status apply_queue_removed(Broker& broker, ShardState& shard, ByteReader reader) {
   Queue* queue = queue_of(shard, reader);
   if (!queue) return {};
-  std::erase(queue->topic->queues, queue);
+  Queues::State::leave_topic(*queue);
   Recovery::queues(broker).by_name.erase(queue->name);
   std::string name = queue->name;
   shard.queues.erase(name);
@@ -174,6 +177,19 @@ Status apply_queue_delivered(ShardState& shard, ByteReader reader) {
   queue->cursor.apply_delivered_mark(mark);
   queue->delivered_mark = mark;
   return {};
+}
+
+Status apply_queue_failed(ShardState& shard, ByteReader reader) {
+  Queue* queue = queue_of(shard, reader);
+  std::int64_t sequence = 0;
+  for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
+    sequence += static_cast<std::int64_t>(reader.varint());
+    auto count = static_cast<std::uint32_t>(reader.varint());
+    if (queue && reader.ok() && Sequence(sequence) < queue->topic->state.end()) {
+      queue->cursor.apply_failures(Sequence(sequence), count);
+    }
+  }
+  return reader.done() ? Status() : damaged("failure entry");
 }
 
 Status apply_queue_state(ShardState& shard, ByteReader reader) {
@@ -263,6 +279,11 @@ void put_queue(std::string& out, const Queue& queue) {
   ByteWriter(state).sized(queue.name);
   queue.cursor.encode_state(state);
   put(out, entry::queue_state, state);
+  auto failed = queue.cursor.failures();
+  if (!queue.settings.strict || failed.empty()) return;
+  std::string failures;
+  encode_failures(queue.name, failed, failures);
+  put(out, entry::queue_failed, failures);
 }
 
 void put_catalog(std::string& out, Catalog& catalog) {
@@ -306,6 +327,8 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_queue_settled(shard, reader);
     case entry::queue_delivered:
       return apply_queue_delivered(shard, reader);
+    case entry::queue_failed:
+      return apply_queue_failed(shard, reader);
     case entry::queue_state:
       return apply_queue_state(shard, reader);
     case entry::catalog:

@@ -80,7 +80,8 @@ class Player {
     options_.version = "0.0.0";
     broker_ = std::make_unique<broker::TestBroker>(&codec_);
     readers_ = std::make_unique<StreamReaders>(**broker_);
-    services_ = std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}});
+    services_ =
+        std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}, {&sessions_}});
   }
   ~Player() {
     broker_->round([&] { peers_.clear(); });

@@ -1,0 +1,121 @@
+// Units: what a unit holds is dealt out to the cores that it concerns, and each does its part in
+// one step.
+#include <map>
+
+#include "broker/catalog.h"
+#include "broker/publisher.h"
+#include "broker/topic_state.h"
+#include "broker/topics.h"
+
+namespace trv::broker {
+namespace {
+
+// What one core does of a unit, as indexes into it.
+struct Part {
+  struct Target {
+    std::size_t publication;
+    std::string name;
+  };
+  std::vector<Target> targets;
+  std::vector<std::size_t> settlings;
+};
+
+struct PartOutcome {
+  std::vector<std::size_t> routed;  // publications, once a destination
+  bool refused = false;
+  Status status;
+};
+
+void give(Broker& owner, const Unit& unit, const Part::Target& target, PartOutcome& outcome) {
+  Topic* topic = owner.topics().find(target.name);
+  if (!topic) return;  // gone: no failure
+  const Unit::Publication& publication = unit.publications[target.publication];
+  model::NewRecord record;
+  record.origin = model::Origin::message;
+  record.value = publication.value;
+  record.envelope = publication.envelope;
+  record.partition_key = publication.partition_key;
+  record.level = publication.level;
+  outcome.routed.push_back(target.publication);
+  if (topic->gate && !owner.queues().admits(*topic, record)) {
+    outcome.refused = true;
+    return;
+  }
+  Result<Appended> appended = owner.topics().append(*topic, record);
+  if (!appended) outcome.status = appended.error();
+}
+
+// The core's part, as entries of the journal that follow each other: ending the round's open work
+// on both sides keeps other work of the round out of them. They are to be one group of the journal,
+// which is whole or absent after a crash: it begins after the first end_round() pair and ends after
+// the last.
+PartOutcome apply_part(Broker& owner, const Unit& unit, const Part& part) {
+  PartOutcome outcome;
+  outcome.status = owner.writable();
+  if (!outcome.status) return outcome;
+  owner.topics().end_round();
+  owner.queues().end_round();
+  for (const Part::Target& target : part.targets) give(owner, unit, target, outcome);
+  for (std::size_t index : part.settlings) {
+    const Unit::Settling& settling = unit.settlings[index];
+    owner.queues().settle(settling.queue, settling.sequences, settling.how);
+  }
+  owner.topics().end_round();
+  owner.queues().end_round();
+  return outcome;
+}
+
+struct Progress {
+  std::size_t missing = 0;
+  UnitOutcome outcome;
+  UniqueFunction<void(UnitOutcome)> done;
+
+  void finish(const PartOutcome& part) {
+    for (std::size_t index : part.routed) ++outcome.routed[index];
+    outcome.refused |= part.refused;
+    if (!part.status) outcome.status = part.status;
+    if (--missing == 0) done(std::move(outcome));
+  }
+};
+
+}  // namespace
+
+void Publisher::commit(Unit unit, UniqueFunction<void(UnitOutcome)> done) {
+  std::map<CoreIndex, Part> parts;
+  const auto core_of = [this](const std::string& name) {
+    return broker_.owner_of(broker_.catalog().locate(name));
+  };
+  for (std::size_t i = 0; i < unit.publications.size(); ++i) {
+    for (std::string& target : unit.publications[i].targets) {
+      std::string place = broker_.catalog().locate(target);
+      parts[broker_.owner_of(place)].targets.push_back({i, std::move(place)});
+    }
+  }
+  for (std::size_t i = 0; i < unit.settlings.size(); ++i) {
+    parts[core_of(unit.settlings[i].queue)].settlings.push_back(i);
+  }
+  // Shared by the answers of all cores; only this core touches it.
+  auto progress = std::make_shared<Progress>();
+  progress->outcome.routed.resize(unit.publications.size());
+  progress->done = std::move(done);
+  progress->missing = parts.size();
+  if (parts.empty()) {
+    progress->done(std::move(progress->outcome));
+    return;
+  }
+  // Read by all cores, changed by none.
+  auto shared = std::make_shared<const Unit>(std::move(unit));
+  CoreIndex home = broker_.core().index();
+  for (auto& [core, part] : parts) {
+    broker_.at_core(core, [shared, part = std::move(part), progress, home](Broker& owner) {
+      PartOutcome outcome = apply_part(owner, *shared, part);
+      owner.when_durable(owner.tail(), [&owner, outcome, progress, home](Result<Durable> durable) {
+        PartOutcome told = outcome;
+        if (!durable) told.status = durable.error();
+        owner.post(home, [told, progress] { progress->finish(told); });
+      });
+    });
+  }
+}
+
+}  // namespace trv::broker

@@ -1,0 +1,162 @@
+// Expiry at the head of queues, and dead letters.
+#include <algorithm>
+
+#include "base/log.h"
+#include "broker/detail/queues_state.h"
+#include "broker/publisher.h"
+
+namespace trv::broker {
+namespace {
+
+constexpr std::chrono::seconds dying_retry_delay{1};
+
+}  // namespace
+
+std::optional<std::int64_t> Queues::State::deadline_ms(const Queue& queue,
+                                                       const model::StoredRecord& record) const {
+  std::optional<std::int64_t> ttl = queue.settings.message_ttl_ms;
+  if (record.origin == model::Origin::message && broker.codecs().message) {
+    std::int64_t own = broker.codecs().message->time_to_live(record);
+    if (own >= 0) ttl = ttl ? std::min(*ttl, own) : own;
+  }
+  if (!ttl) return std::nullopt;
+  return record.timestamp_ms + *ttl;
+}
+
+void Queues::State::arm_expiry(Queue& queue, std::int64_t deadline) {
+  std::chrono::milliseconds left(std::max<std::int64_t>(deadline - broker.wall_now().ms, 0));
+  queue.expiry = broker.core().schedule(left, [this, name = queue.name] {
+    Queue* found = find(name);
+    if (!found) return;
+    found->head_checked.reset();
+    make_ready(*found);
+  });
+}
+
+bool Queues::State::expire_one(Queue& queue, Sequence head, std::optional<std::int64_t>& deadline) {
+  auto record = broker.topics().read_one(*queue.topic, head);
+  if (!record) return true;  // delivering it will report the damage
+  if (!*record) {
+    take(queue, head, dying_holder);
+    settle(queue, head);
+    return false;
+  }
+  deadline = deadline_ms(queue, **record);
+  bool due = deadline && broker.wall_now().ms >= *deadline;
+  // Without delay, to whoever waits for it; else not at all.
+  if (!due || (queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) return true;
+  take(queue, head, dying_holder);
+  discard(queue, head, DeathReason::expired);
+  return false;
+}
+
+void Queues::State::expire_head(Queue& queue) {
+  if (queue.index()) {
+    expire_heads(queue);
+    return;
+  }
+  for (;;) {
+    std::optional<Sequence> head = first_ready(queue);
+    if (!head || queue.head_checked == head) return;
+    std::optional<std::int64_t> deadline;
+    if (!expire_one(queue, *head, deadline)) continue;
+    queue.head_checked = head;
+    queue.expiry.cancel();
+    if (deadline) arm_expiry(queue, *deadline);
+    return;
+  }
+}
+
+void Queues::State::expire_heads(Queue& queue) {
+  if (!queue.extras->has_deadlines) return;
+  std::optional<std::int64_t> next;
+  for (bool again = true; again;) {
+    again = false;
+    next.reset();
+    for (Sequence head : queue.index()->heads()) {
+      std::optional<std::int64_t> deadline;
+      if (!expire_one(queue, head, deadline)) again = true;
+      if (deadline) next = next ? std::min(*next, *deadline) : *deadline;
+    }
+  }
+  queue.expiry.cancel();
+  if (next) arm_expiry(queue, *next);
+}
+
+void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
+  if (!queue.settings.dead_letter_exchange || !broker.codecs().message) {
+    settle(queue, sequence);
+    return;
+  }
+  auto record = broker.topics().read_one(*queue.topic, sequence);
+  if (!record || !*record) {
+    if (!record) log::error("queue {}: {}", queue.name, record.error().message);
+    settle(queue, sequence);
+    return;
+  }
+  // Whoever had it may go before the dead letter is safe.
+  queue.cursor.hand_over(sequence, dying_holder);
+  // The source lets go only of what is safe where it went.
+  publish_dead_letter(queue, **record, reason, [this, name = queue.name, sequence](bool safe) {
+    Queue* found = find(name);
+    if (!found || !found->cursor.is_outstanding(sequence)) return;
+    if (safe) {
+      settle(*found, sequence);
+    } else {
+      keep_dying(*found, sequence);
+    }
+  });
+}
+
+void Queues::State::keep_dying(const Queue& queue, Sequence sequence) {
+  log::warn("queue {}: dead letter could not be stored; the record stays", queue.name);
+  dying.emplace_back(queue.name, sequence);
+  if (dying_retry.armed()) return;
+  dying_retry = broker.core().schedule(dying_retry_delay, [this] {
+    for (const auto& [name, at] : std::exchange(dying, {})) {
+      Queue* found = find(name);
+      if (!found || !found->cursor.is_outstanding(at)) continue;
+      release(*found, at);
+      found->head_checked.reset();
+      make_ready(*found);
+    }
+  });
+}
+
+void Queues::State::publish_dead_letter(const Queue& queue, const model::StoredRecord& record,
+                                        DeathReason reason,
+                                        const std::function<void(bool)>& finish) {
+  Death death{queue.name, reason, broker.wall_now(), *queue.settings.dead_letter_exchange,
+              queue.settings.dead_letter_key.value_or("")};
+  model::Message message = broker.message_of(record);
+  const MessageCodec& codec = *broker.codecs().message;
+  MessageCodec::Envelope envelope = codec.dead_letter(record, message, death);
+  auto lookup = codec.header_lookup(envelope.bytes);
+  std::vector<std::string_view> more_keys(envelope.more_keys.begin(), envelope.more_keys.end());
+  Publication publication;
+  publication.exchange = death.exchange;
+  publication.routing_key =
+      queue.settings.dead_letter_key ? *queue.settings.dead_letter_key : envelope.routing_key;
+  publication.more_keys = more_keys;
+  publication.left_queues = envelope.left_queues;
+  publication.headers = lookup.get();
+  publication.record.origin = model::Origin::message;
+  ByteView body = message.value.value_or(ByteView());
+  publication.record.value = body;
+  publication.record.envelope = envelope.bytes;
+  publication.record.partition_key = publication.routing_key;
+  auto outcome = broker.publisher().publish(
+      publication, [finish](Published published) { finish(published.status.ok()); });
+  if (!outcome) {
+    finish(true);  // no such exchange: dropped, as documented for dead letters
+    return;
+  }
+  if (outcome->pending) return;
+  if (!outcome->published.status) {
+    finish(false);
+    return;
+  }
+  broker.when_durable(outcome->commit, [finish](Result<Durable> durable) { finish(durable.ok()); });
+}
+
+}  // namespace trv::broker

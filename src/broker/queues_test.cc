@@ -1,0 +1,278 @@
+// Proves what queues with limits, priorities, counted failures, a single active consumer or a life
+// span do, also after a crash, and that units are whole.
+#include <gtest/gtest.h>
+
+#include "broker/broker_test_support.h"
+
+namespace trv::broker {
+namespace {
+
+using Bodies = std::vector<std::string>;
+
+struct Inbox {
+  std::vector<Delivery> deliveries;
+  ConsumerSpec spec(std::uint32_t credit) {
+    ConsumerSpec spec;
+    spec.credit = credit;
+    spec.sink = [this](std::vector<Delivery> batch) {
+      for (Delivery& delivery : batch) deliveries.push_back(std::move(delivery));
+    };
+    return spec;
+  }
+  Bodies bodies() const {
+    Bodies out;
+    for (const Delivery& delivery : deliveries) out.emplace_back(*delivery.record.value);
+    return out;
+  }
+};
+
+model::NewRecord message(std::string_view body, std::string_view envelope) {
+  model::NewRecord record;
+  record.origin = model::Origin::message;
+  record.value = body;
+  record.envelope = envelope;
+  return record;
+}
+
+Published publish(Broker& broker, std::string_view key, std::string_view body,
+                  std::string_view envelope = "-1;k") {
+  Publication publication;
+  publication.routing_key = key;
+  publication.record = message(body, envelope);
+  auto outcome = broker.publisher().publish(publication, [](const Published&) {});
+  EXPECT_TRUE(outcome.ok());
+  return outcome->published;
+}
+
+void declare(Broker& broker, const std::string& name, const QueueSettings& settings = {}) {
+  EXPECT_TRUE(broker.queues().declare(name, settings, {}).ok());
+}
+
+// Takes everything that is ready.
+Bodies drain(TestBroker& broker, std::string_view name) {
+  Bodies bodies;
+  broker.round([&] {
+    ConsumerId holder = broker->queues().new_holder();
+    for (;;) {
+      auto taken = broker->queues().take(name, holder, true);
+      ASSERT_TRUE(taken.ok());
+      if (!*taken) return;
+      bodies.emplace_back(*(*taken)->record.value);
+    }
+  });
+  return bodies;
+}
+
+QueueSettings dying_to(const std::string& queue) {
+  QueueSettings settings;
+  settings.dead_letter_exchange = "";
+  settings.dead_letter_key = queue;
+  return settings;
+}
+
+TEST(QueueSettings, AreTheSameAfterTheJournal) {
+  QueueSettings settings = dying_to("d");
+  settings.single_active = settings.strict = true;
+  settings.unused_ms_max = 5;
+  settings.limits = {7, 0, model::Overflow::refuse_to_dead_letters};
+  settings.level_max = 9;
+  settings.failures_max = 0;
+  std::string bytes;
+  encode(settings, bytes);
+  auto decoded = decode_queue_settings(bytes);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_TRUE(decoded->single_active && decoded->strict);
+  EXPECT_EQ(decoded->unused_ms_max, 5);
+  EXPECT_EQ(decoded->limits, settings.limits);
+  EXPECT_EQ(decoded->level_max, 9);
+  EXPECT_EQ(decoded->failures_max, 0u);
+  EXPECT_EQ(decoded->message_ttl_ms, std::nullopt);
+}
+
+TEST(QueueSettings, OfTheFirstVersionAreRead) {
+  // Version, flags, owner, source, ttl 1000, exchange, no key, arguments.
+  std::string bytes("\x01\x05", 2);
+  bytes += std::string(8, '\0') + std::string(
+                                      "\0\xe9\x07\x01\x01"
+                                      "x\0\0\0",
+                                      9);
+  auto decoded = decode_queue_settings(bytes);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_TRUE(decoded->durable && decoded->auto_delete && !decoded->exclusive);
+  EXPECT_EQ(decoded->message_ttl_ms, 1000);
+  EXPECT_EQ(decoded->dead_letter_exchange, "x");
+  EXPECT_FALSE(decoded->limits.any());
+}
+
+TEST(QueueLimits, DropTheOldest) {
+  TestBroker broker;
+  broker.round([&] {
+    declare(*broker, "dead");
+    QueueSettings settings = dying_to("dead");
+    settings.limits.count_max = 2;
+    declare(*broker, "q", settings);
+    for (const char* body : {"a", "b", "c", "d"}) publish(*broker, "q", body);
+  });
+  broker.round([&] { EXPECT_EQ(broker->queues().find("q")->ready_count, 2u); });
+  broker.restart();
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"c", "d"}));
+  EXPECT_EQ(drain(broker, "dead"), (Bodies{"a", "b"}));
+}
+
+TEST(QueueLimits, CountBytes) {
+  TestBroker broker;
+  broker.round([&] {
+    QueueSettings settings;
+    settings.limits.bytes_max = 10;
+    declare(*broker, "q", settings);
+    for (const char* body : {"aaaa", "bbbb", "cccc", "dd"}) publish(*broker, "q", body);
+  });
+  broker.restart();
+  broker.round([&] { publish(*broker, "q", "e"); });
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"cccc", "dd", "e"}));
+}
+
+TEST(QueueLimits, RefuseWhatIsPublished) {
+  TestBroker broker;
+  broker.round([&] {
+    declare(*broker, "dead");
+    QueueSettings settings = dying_to("dead");
+    settings.limits = {2, std::nullopt, model::Overflow::refuse_to_dead_letters};
+    declare(*broker, "q", settings);
+    EXPECT_FALSE(publish(*broker, "q", "a").refused);
+    EXPECT_FALSE(publish(*broker, "q", "b").refused);
+    EXPECT_TRUE(publish(*broker, "q", "c").refused);
+  });
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"a", "b"}));
+  EXPECT_EQ(drain(broker, "dead"), Bodies{"c"});
+  broker.round([&] { EXPECT_FALSE(publish(*broker, "q", "d").refused); });
+}
+
+TEST(QueuePriorities, HighestFirstAlsoAfterARestart) {
+  TestBroker broker;
+  Inbox inbox;
+  broker.round([&] {
+    QueueSettings settings;
+    settings.level_max = 5;
+    declare(*broker, "q", settings);
+    for (const char* body : {"1", "5", "3", "9", "0", "3'"}) {
+      publish(*broker, "q", body, std::string("-1;k!") + body[0]);
+    }
+  });
+  broker.round([&] { ASSERT_TRUE(broker->queues().subscribe("q", inbox.spec(2)).ok()); });
+  EXPECT_EQ(inbox.bodies(), (Bodies{"5", "9"}));
+  broker.round([&] {
+    const Sequence first[] = {inbox.deliveries[0].sequence};
+    broker->queues().settle("q", first, Settlement::complete);
+  });
+  broker.restart();
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"9", "3", "3'", "1", "0"}));
+}
+
+TEST(StrictQueue, CountsFailuresAndLetsThePoisonDie) {
+  TestBroker broker;
+  broker.round([&] {
+    declare(*broker, "dead");
+    QueueSettings settings = dying_to("dead");
+    settings.strict = true;
+    settings.failures_max = 2;
+    declare(*broker, "q", settings);
+    model::NewRecord record = message("poison", "-1;k");
+    record.level = Durability::memory;
+    ASSERT_TRUE(broker->topics().append(*broker->topics().find("q"), record).ok());
+  });
+  for (std::uint32_t failures = 0; failures < 3; ++failures) {
+    broker.restart();
+    Inbox inbox;
+    broker.round([&] { ASSERT_TRUE(broker->queues().subscribe("q", inbox.spec(1)).ok()); });
+    ASSERT_EQ(inbox.deliveries.size(), 1u);
+    EXPECT_EQ(inbox.deliveries[0].failure_count, failures);
+    broker.round([&] {
+      const Sequence first[] = {inbox.deliveries[0].sequence};
+      broker->queues().settle("q", first, Settlement::fail);
+    });
+    if (failures == 1) broker.checkpoint();
+  }
+  EXPECT_EQ(drain(broker, "dead"), Bodies{"poison"});
+  EXPECT_EQ(drain(broker, "q"), Bodies{});
+}
+
+TEST(SingleActiveConsumer, TheNextTakesOver) {
+  TestBroker broker;
+  Inbox first;
+  Inbox second;
+  ConsumerId id;
+  broker.round([&] {
+    QueueSettings settings;
+    settings.single_active = true;
+    declare(*broker, "q", settings);
+    id = *broker->queues().subscribe("q", first.spec(1));
+    ASSERT_TRUE(broker->queues().subscribe("q", second.spec(9)).ok());
+    ConsumerSpec alone = second.spec(1);
+    alone.exclusive = true;
+    EXPECT_EQ(broker->queues().subscribe("q", alone).error().code, Errc::in_use);
+    publish(*broker, "q", "a");
+    publish(*broker, "q", "b");
+  });
+  EXPECT_EQ(first.bodies(), Bodies{"a"});
+  EXPECT_TRUE(second.deliveries.empty());
+  broker.round([&] { broker->queues().unsubscribe("q", id, false); });
+  EXPECT_EQ(second.bodies(), (Bodies{"a", "b"}));
+}
+
+TEST(UnusedQueue, GoesAfterItsTime) {
+  TestBroker broker;
+  Inbox inbox;
+  ConsumerId id;
+  broker.round([&] {
+    QueueSettings settings;
+    settings.unused_ms_max = 60;
+    declare(*broker, "q", settings);
+    declare(*broker, "used", settings);
+    id = *broker->queues().subscribe("used", inbox.spec(1));
+  });
+  broker.run_for(std::chrono::milliseconds(150));
+  broker.round([&] {
+    EXPECT_FALSE(broker->queues().find("q"));
+    EXPECT_TRUE(broker->queues().find("used"));
+    broker->queues().unsubscribe("used", id, false);
+  });
+  broker.restart();  // its time begins anew
+  broker.round([&] { EXPECT_TRUE(broker->queues().find("used")); });
+  broker.run_for(std::chrono::milliseconds(150));
+  broker.round([&] { EXPECT_FALSE(broker->queues().find("used")); });
+  broker.crash();
+  broker.round([&] { EXPECT_FALSE(broker->queues().find("used")); });
+}
+
+TEST(Units, ArePublishedAndSettledTogether) {
+  TestBroker broker;
+  Inbox inbox;
+  broker.round([&] {
+    declare(*broker, "in");
+    declare(*broker, "out");
+    publish(*broker, "in", "work");
+    ASSERT_TRUE(broker->queues().subscribe("in", inbox.spec(1)).ok());
+  });
+  ASSERT_EQ(inbox.deliveries.size(), 1u);
+  bool done = false;
+  broker.round([&] {
+    Unit unit;
+    unit.publications.push_back({{"out", "gone"}, "result", "-1;k", ""});
+    unit.publications.push_back({{}, "nowhere", "-1;k", ""});
+    unit.settlings.push_back({"in", {inbox.deliveries[0].sequence}, Settlement::complete});
+    broker->publisher().commit(std::move(unit), [&](const UnitOutcome& outcome) {
+      EXPECT_TRUE(outcome.status.ok());
+      EXPECT_EQ(outcome.routed, (std::vector<std::uint32_t>{1, 0}));
+      done = true;
+    });
+    EXPECT_FALSE(done);
+  });
+  EXPECT_TRUE(done);
+  broker.crash();
+  EXPECT_EQ(drain(broker, "in"), Bodies{});
+  EXPECT_EQ(drain(broker, "out"), Bodies{"result"});
+}
+
+}  // namespace
+}  // namespace trv::broker
