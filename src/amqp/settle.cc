@@ -1,4 +1,5 @@
 // Session: settling deliveries, confirming publishes, and giving everything back at the end.
+#include "amqp/errors.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
 #include "base/assert.h"
@@ -26,19 +27,39 @@ void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, Ho
 
 namespace {
 
-void settle_at(broker::Broker& owner, const std::string& queue,
+// Who settles, and where it is told of a refusal.
+struct Settler {
+  SessionLink link;
+  CoreIndex home;
+  ChannelRef channel;
+};
+
+void settle_at(broker::Broker& owner, const Settler& settler, const std::string& queue,
                const std::vector<Sequence>& completed, const std::vector<Sequence>& released,
                const std::vector<Sequence>& discarded) {
   using broker::Settlement;
   // No answer tells of a settlement, so nobody waits for its commit.
-  if (!completed.empty()) owner.queues().settle(queue, completed, Settlement::complete);
-  if (!discarded.empty()) owner.queues().settle(queue, discarded, Settlement::discard);
-  if (!released.empty()) owner.queues().settle(queue, released, Settlement::release);
+  auto settle = [&](const std::vector<Sequence>& sequences, Settlement how) {
+    if (sequences.empty()) return;
+    auto settled = owner.queues().settle(queue, sequences, how);
+    if (settled) return;
+    // But that it cannot be stored must be told: the client takes these messages for done.
+    owner.post(settler.home,
+               [settler, failure = failure_of(settled.error(), queue_resource(queue))] {
+                 Session* session = settler.link.find();
+                 Channel* channel = session ? session->find_open(settler.channel) : nullptr;
+                 if (channel) session->fail(*channel, wire::MethodId::basic_ack, failure);
+               });
+  };
+  settle(completed, Settlement::complete);
+  settle(discarded, Settlement::discard);
+  settle(released, Settlement::release);
 }
 
 }  // namespace
 
 void Session::settle_flush(Channel& channel) {
+  const Settler settler{link(), broker().core().index(), channel.ref};
   std::vector<std::uint64_t> keys;
   for (const auto& [key, s] : channel.subscriptions) keys.push_back(key);
   for (const std::uint64_t key : keys) {
@@ -46,16 +67,16 @@ void Session::settle_flush(Channel& channel) {
     if (!s) continue;
     if (!s->completed.empty() || !s->released.empty() || !s->discarded.empty()) {
       if (broker().owns(s->location)) {
-        settle_at(broker(), s->queue, s->completed, s->released, s->discarded);
+        settle_at(broker(), settler, s->queue, s->completed, s->released, s->discarded);
         s->completed.clear();
         s->released.clear();
         s->discarded.clear();
       } else {
         broker().at(s->location,
-                    [queue = s->queue, completed = std::exchange(s->completed, {}),
+                    [settler, queue = s->queue, completed = std::exchange(s->completed, {}),
                      released = std::exchange(s->released, {}),
                      discarded = std::exchange(s->discarded, {})](broker::Broker& owner) {
-                      settle_at(owner, queue, completed, released, discarded);
+                      settle_at(owner, settler, queue, completed, released, discarded);
                     });
       }
     }

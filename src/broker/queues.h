@@ -101,7 +101,8 @@ class Queues {
   };
   // Its consumers' on_gone run; its bindings are removed from the catalog. Errors: not_found.
   Result<RemovedQueue> remove(std::string_view name, RemoveConditions conditions);
-  // Settles all that is ready (not what is outstanding). Errors: not_found.
+  // Settles all that is ready (not what is outstanding). Errors: not_found; no_space, io_error:
+  // then nothing was settled.
   Result<RemovedQueue> purge(std::string_view name);
 
   // Errors: not_found, in_use (exclusive consumer there, or wanted while others are).
@@ -119,8 +120,9 @@ class Queues {
 
   // Settles deliveries. Sequences that are not outstanding are passed over (settled before, or the
   // queue was purged). Discarding with a dead-letter exchange settles once the dead letter is
-  // durable where it went.
-  Commit settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
+  // durable where it went. Errors: no_space, io_error (the journal has no place for it): what was
+  // not settled stays outstanding.
+  Result<Commit> settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
 
   // Removes the exclusive queues of a connection that has ended.
   void remove_exclusive(ConnectionId connection);
@@ -129,6 +131,7 @@ class Queues {
   void start();
   void stop();
   void end_round();
+  void tick();
   // Something new may be delivered.
   void on_visible(Topic& topic);
   void on_trimmed(Topic& topic);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
 #include "broker/publisher.h"
@@ -13,6 +14,11 @@ namespace {
 constexpr std::size_t dispatch_bytes_max = 1u << 20;
 constexpr std::size_t dispatch_records_max = 1024;
 constexpr std::size_t settled_per_entry_max = 8192;
+// What a settlement takes in the journal: anywhere; right behind another. And an entry of them,
+// without the queue's name. All generously.
+constexpr std::uint64_t settled_size_max = 12;
+constexpr std::uint64_t settled_in_row_size_max = 3;
+constexpr std::uint64_t settled_overhead_max = 128;
 
 bool has_credit(const Queue::Consumer& consumer) { return consumer.credit > 0; }
 
@@ -87,10 +93,15 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
     if (!record) return record.error();
     auto taken = queue->cursor.take(*sequence, holder);
     if (!*record) {
-      state_->settle(*queue, *sequence);
+      state_->pass_over(*queue, *sequence);
       continue;
     }
-    if (auto_settle) state_->settle(*queue, *sequence);
+    if (auto_settle) {
+      if (Status settled = state_->settle(*queue, *sequence); !settled) {
+        queue->cursor.release(*sequence);
+        return settled.error();
+      }
+    }
     state_->journal_delivered(*queue);
     Delivery delivery{*sequence, taken.redelivered, taken.delivery_count, 0, **record};
     delivery.ready_left = queue->cursor.ready_count(end);
@@ -99,22 +110,25 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
   return Taken{};
 }
 
-Commit Queues::settle(std::string_view name, std::span<const Sequence> sequences, Settlement how) {
+Result<Commit> Queues::settle(std::string_view name, std::span<const Sequence> sequences,
+                              Settlement how) {
   Queue* queue = state_->find(name);
   if (!queue) return state_->broker.tail();
   for (Sequence sequence : sequences) {
     if (!queue->cursor.is_outstanding(sequence)) continue;
+    Status done;
     switch (how) {
       case Settlement::complete:
-        state_->settle(*queue, sequence);
+        done = state_->settle(*queue, sequence);
         break;
       case Settlement::release:
         queue->cursor.release(sequence);
         break;
       case Settlement::discard:
-        state_->discard(*queue, sequence, DeathReason::rejected);
+        done = state_->discard(*queue, sequence, DeathReason::rejected);
         break;
     }
+    if (!done) return done.error();
   }
   if (how == Settlement::release) {
     queue->head_checked.reset();
@@ -123,10 +137,44 @@ Commit Queues::settle(std::string_view name, std::span<const Sequence> sequences
   return state_->broker.tail();
 }
 
-void Queues::State::settle(Queue& queue, Sequence sequence) {
+Status Queues::State::promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row) {
+  const std::uint64_t overhead = settled_overhead_max + queue.name.size();
+  std::uint64_t entries = (apart + in_row) / settled_per_entry_max;
+  // As many promises of one as an entry takes pay for one more entry, too.
+  if (queue.settled_promised == 0 || queue.settled.size() % settled_per_entry_max == 0) ++entries;
+  std::uint64_t size =
+      apart * settled_size_max + in_row * settled_in_row_size_max + entries * overhead;
+  Status promised = broker.promise(Space::less, size);
+  if (!promised) return promised;
+  queue.settled_promised += size;
+  mark_dirty(queue);
+  return {};
+}
+
+Status Queues::State::settle(Queue& queue, Sequence sequence) {
+  if (queue.durable()) {
+    if (Status promised = promise_settled(queue, 1, 0); !promised) return promised;
+  }
+  note_settled(queue, sequence);
+  return {};
+}
+
+void Queues::State::pass_over(Queue& queue, Sequence sequence) {
+  if (!settle(queue, sequence)) queue.cursor.apply_settle(sequence);
+}
+
+void Queues::State::try_again_later(Queue& queue) {
+  if (std::find(refused.begin(), refused.end(), queue.name) == refused.end()) {
+    refused.push_back(queue.name);
+  }
+}
+
+void Queues::State::note_settled(Queue& queue, Sequence sequence) {
   queue.cursor.apply_settle(sequence);
-  if (!queue.durable()) return;
-  queue.settled.push_back(sequence);
+  if (queue.durable()) queue.settled.push_back(sequence);
+}
+
+void Queues::State::mark_dirty(Queue& queue) {
   if (!queue.dirty) {
     queue.dirty = true;
     dirty.push_back(&queue);
@@ -136,10 +184,9 @@ void Queues::State::settle(Queue& queue, Sequence sequence) {
 void Queues::State::journal_settled(Queue& queue) {
   queue.dirty = false;
   std::sort(queue.settled.begin(), queue.settled.end());
-  // Without a journal the settlement holds in this process only: after a restart the records come
-  // again, which at-least-once allows.
+  std::uint64_t promised = std::exchange(queue.settled_promised, 0);
   std::span<const Sequence> left(queue.settled);
-  while (!left.empty() && broker.accepts_small()) {
+  while (!left.empty()) {
     std::span<const Sequence> part = left.first(std::min(left.size(), settled_per_entry_max));
     left = left.subspan(part.size());
     std::string payload;
@@ -151,20 +198,24 @@ void Queues::State::journal_settled(Queue& queue) {
       writer.varint(static_cast<std::uint64_t>(sequence.value - previous));
       previous = sequence.value;
     }
-    broker.journal(entry::queue_settled, queue.topic->shard, payload);
+    const ByteView parts[] = {payload};
+    broker.journal_promised(entry::queue_settled, queue.topic->shard, parts,
+                            std::exchange(promised, 0));
   }
+  broker.take_back(promised);
   queue.settled.clear();
 }
 
 void Queues::State::journal_delivered(Queue& queue) {
   if (!queue.durable() || queue.cursor.next() <= queue.delivered_mark) return;
-  if (!broker.accepts_small()) return;
-  queue.delivered_mark = queue.cursor.next();
   std::string payload;
   ByteWriter writer(payload);
   writer.sized(queue.name);
-  writer.i64_le(queue.delivered_mark.value);
-  broker.journal(entry::queue_delivered, queue.topic->shard, payload);
+  writer.i64_le(queue.cursor.next().value);
+  // Without it a record may come again unmarked after a restart; no reason to keep it from anybody.
+  if (broker.journal(Space::less, entry::queue_delivered, queue.topic->shard, payload)) {
+    queue.delivered_mark = queue.cursor.next();
+  }
 }
 
 void Queues::State::make_ready(Queue& queue) {
@@ -220,8 +271,12 @@ bool Queues::State::deliver(Queue& queue, const model::StoredRecord& record,
   Queue::Consumer* consumer = choose_consumer(queue);
   if (!consumer) return false;
   auto taken = queue.cursor.take(record.sequence, consumer->id);
+  if (consumer->spec.auto_settle && !settle(queue, record.sequence)) {
+    queue.cursor.release(record.sequence);
+    try_again_later(queue);
+    return false;
+  }
   if (consumer->credit != credit_unlimited) --consumer->credit;
-  if (consumer->spec.auto_settle) settle(queue, record.sequence);
   batches[index_of(queue, consumer)].push_back(
       {record.sequence, taken.redelivered, taken.delivery_count, 0, record});
   return true;
@@ -251,7 +306,7 @@ void Queues::State::dispatch(Queue& queue) {
       break;
     }
     if (!*record) {
-      settle(queue, *released);  // erased or trimmed in the meantime
+      pass_over(queue, *released);  // erased or trimmed in the meantime
     } else if (!give(**record)) {
       open = false;
     }
@@ -263,8 +318,7 @@ void Queues::State::dispatch(Queue& queue) {
           std::optional<std::int64_t> deadline = deadline_ms(queue, record);
           if (deadline && broker.wall_now().ms > *deadline) {
             queue.cursor.take(record.sequence, dying_holder);
-            discard(queue, record.sequence, DeathReason::expired);
-            return true;
+            return expire(queue, record.sequence);
           }
           return give(record);
         });
@@ -306,14 +360,14 @@ void Queues::State::expire_head(Queue& queue) {
     if (!record) return;  // delivering it will report the damage
     if (!*record) {
       queue.cursor.take(*head, dying_holder);
-      settle(queue, *head);
+      pass_over(queue, *head);
       continue;
     }
     std::optional<std::int64_t> deadline = deadline_ms(queue, **record);
     if (deadline && broker.wall_now().ms >= *deadline &&
         !(queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) {
       queue.cursor.take(*head, dying_holder);
-      discard(queue, *head, DeathReason::expired);
+      if (!expire(queue, *head)) return;
       continue;
     }
     queue.head_checked = head;
@@ -331,25 +385,27 @@ void Queues::State::expire_head(Queue& queue) {
   }
 }
 
-void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
+bool Queues::State::expire(Queue& queue, Sequence sequence) {
+  if (discard(queue, sequence, DeathReason::expired)) return true;
+  queue.cursor.release(sequence);
+  try_again_later(queue);
+  return false;
+}
+
+Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
   if (!queue.settings.dead_letter_exchange || !broker.codecs().message) {
-    settle(queue, sequence);
-    return;
+    return settle(queue, sequence);
   }
   auto record = broker.topics().read_one(*queue.topic, sequence);
   if (!record || !*record) {
     if (!record) log::error("queue {}: {}", queue.name, record.error().message);
-    settle(queue, sequence);
-    return;
+    return settle(queue, sequence);
   }
   Death death{queue.name, reason, broker.wall_now(), *queue.settings.dead_letter_exchange,
               queue.settings.dead_letter_key.value_or("")};
   model::Message message = broker.message_of(**record);
   MessageCodec::Envelope envelope = broker.codecs().message->dead_letter(**record, message, death);
-  if (envelope.cycle) {
-    settle(queue, sequence);
-    return;
-  }
+  if (envelope.cycle) return settle(queue, sequence);
   auto lookup = broker.codecs().message->header_lookup(envelope.bytes);
   Publication publication;
   publication.exchange = death.exchange;
@@ -365,25 +421,22 @@ void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason)
   auto finish = [this, name = queue.name, sequence](bool safe) {
     Queue* found = find(name);
     if (!found || !found->cursor.is_outstanding(sequence)) return;
-    if (safe) {
-      settle(*found, sequence);
-    } else {
-      found->cursor.release(sequence);
-      log::warn("queue {}: dead letter could not be stored; the record stays", name);
-    }
+    if (safe && settle(*found, sequence)) return;
+    found->cursor.release(sequence);
+    try_again_later(*found);
+    log::warn("queue {}: dead letter could not be stored; the record stays", name);
   };
   auto outcome = broker.publisher().publish(
       publication, [finish](Published published) { finish(published.status.ok()); });
-  if (!outcome) {
-    settle(queue, sequence);  // no such exchange: dropped, as documented for dead letters
-    return;
-  }
-  if (outcome->pending) return;
+  // No such exchange: dropped, as documented for dead letters.
+  if (!outcome) return settle(queue, sequence);
+  if (outcome->pending) return {};
   if (!outcome->published.status) {
     finish(false);
-    return;
+    return {};
   }
   broker.when_durable(outcome->commit, [finish](Result<Durable> durable) { finish(durable.ok()); });
+  return {};
 }
 
 // --- for the broker ------------------------------------------------------------------------------
@@ -410,8 +463,23 @@ void Queues::end_round() {
   for (Queue* queue : settled) state_->journal_settled(*queue);
 }
 
+void Queues::tick() {
+  for (const std::string& name : std::exchange(state_->refused, {})) {
+    if (Queue* queue = state_->find(name)) {
+      queue->head_checked.reset();
+      state_->make_ready(*queue);
+    }
+  }
+}
+
 void Queues::start() {
-  for (auto& [name, queue] : state_->by_name) state_->make_ready(*queue);
+  for (auto& [name, queue] : state_->by_name) {
+    state_->make_ready(*queue);
+    // Declared just before a crash, its place may not be known.
+    if (!queue->settings.source.empty()) {
+      state_->broker.catalog().place_queue(name, queue->settings.source);
+    }
+  }
 }
 
 void Queues::stop() {
@@ -422,7 +490,8 @@ void Queues::trim_settled() {
   for (auto& [name, queue] : state_->by_name) {
     if (!queue->owns_topic() || queue->topic->queues.size() != 1) continue;
     if (!queue->topic->claim_groups.empty()) continue;
-    state_->broker.topics().trim_to(*queue->topic, queue->cursor.floor());
+    // Refused: tried again with the next checkpoint.
+    static_cast<void>(state_->broker.topics().trim_to(*queue->topic, queue->cursor.floor()));
   }
 }
 

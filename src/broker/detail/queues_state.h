@@ -21,6 +21,8 @@ struct Queues::State {
   NameMap<Queue*> by_name;    // owned by their shards
   std::vector<Queue*> ready;  // dispatch() is posted for them
   std::vector<Queue*> dirty;  // settled something in this round
+  // Had something to settle that the journal refused; looked at again with the next tick.
+  std::vector<std::string> refused;
   bool dispatch_posted = false;
   std::uint64_t next_consumer = 1;
 
@@ -30,7 +32,8 @@ struct Queues::State {
   // Enters a queue over `topic` into the shard; the entry in the journal is the caller's.
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,
                 Sequence start);
-  void journal_declared(const Queue& queue);
+  Status journal_declared(const std::string& name, const QueueSettings& settings,
+                          const Topic& topic);
   // Takes the queue out of all tables; consumers are told. Its topic stays.
   void erase(Queue& queue);
   void remove_bindings(const std::string& name);
@@ -45,10 +48,23 @@ struct Queues::State {
   std::size_t index_of(const Queue& queue, const Queue::Consumer* consumer) const;
   void journal_delivered(Queue& queue);
 
-  void settle(Queue& queue, Sequence sequence);
+  // Errors: there is no place for it in the journal; then the record is as it was.
+  Status settle(Queue& queue, Sequence sequence);
+  // For a record that is gone from the topic: a restart passes over it too, so it holds in any
+  // case.
+  void pass_over(Queue& queue, Sequence sequence);
+  void try_again_later(Queue& queue);
+  // Sets room aside for settling `apart` records anywhere and `in_row` that follow each other.
+  Status promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row);
+  // Requires: what it takes is promised.
+  void note_settled(Queue& queue, Sequence sequence);
+  void mark_dirty(Queue& queue);
   void journal_settled(Queue& queue);
   // To the dead-letter exchange if there is one, then settled. The record is outstanding.
-  void discard(Queue& queue, Sequence sequence, DeathReason reason);
+  // Takes it out at its time; false when that must wait.
+  bool expire(Queue& queue, Sequence sequence);
+  // Errors: as settle().
+  Status discard(Queue& queue, Sequence sequence, DeathReason reason);
 
   // When the record may no longer be delivered; nothing when it may for ever.
   std::optional<std::int64_t> deadline_ms(const Queue& queue,
