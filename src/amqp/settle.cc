@@ -1,4 +1,5 @@
 // Session: settling deliveries, confirming publishes, and giving everything back at the end.
+#include "amqp/errors.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
 #include "base/assert.h"
@@ -25,11 +26,27 @@ void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries
 
 namespace {
 
-void settle_at(broker::Broker& owner, const std::string& queue, const Settled& settled) {
+// Who settles, and where it is told of a refusal.
+struct Settler {
+  SessionLink link;
+  CoreIndex home;
+  ChannelRef channel;
+};
+
+void settle_at(broker::Broker& owner, const Settler& settler, const std::string& queue,
+               const Settled& settled) {
   using broker::Settlement;
+  // No answer tells of a settlement, so nobody waits for its commit.
   const auto settle = [&](const std::vector<Sequence>& sequences, Settlement how) {
-    // No answer tells of a settlement, so nobody waits for its commit.
-    if (!sequences.empty()) owner.queues().settle(queue, sequences, how);
+    if (sequences.empty()) return;
+    auto done = owner.queues().settle(queue, sequences, how);
+    if (done) return;
+    // But that it cannot be stored must be told: the client takes these messages for done.
+    owner.post(settler.home, [settler, failure = failure_of(done.error(), queue_resource(queue))] {
+      Session* session = settler.link.find();
+      Channel* channel = session ? session->find_open(settler.channel) : nullptr;
+      if (channel) session->fail(*channel, wire::MethodId::basic_ack, failure);
+    });
   };
   settle(settled.completed, Settlement::complete);
   settle(settled.discarded, Settlement::discard);
@@ -40,6 +57,7 @@ void settle_at(broker::Broker& owner, const std::string& queue, const Settled& s
 }  // namespace
 
 void Session::settle_flush(Channel& channel) {
+  const Settler settler{link(), broker().core().index(), channel.ref};
   std::vector<std::uint64_t> keys;
   for (const auto& [key, s] : channel.subscriptions) keys.push_back(key);
   for (const std::uint64_t key : keys) {
@@ -48,10 +66,10 @@ void Session::settle_flush(Channel& channel) {
     if (!s->settled.empty()) {
       const Settled settled = std::exchange(s->settled, {});
       if (broker().owns(s->location)) {
-        settle_at(broker(), s->queue, settled);
+        settle_at(broker(), settler, s->queue, settled);
       } else {
-        broker().at(s->location, [queue = s->queue, settled](broker::Broker& owner) {
-          settle_at(owner, queue, settled);
+        broker().at(s->location, [settler, queue = s->queue, settled](broker::Broker& owner) {
+          settle_at(owner, settler, queue, settled);
         });
       }
     }

@@ -23,8 +23,6 @@ namespace {
 
 constexpr std::uint64_t shard_hash_seed = 0x74726976'69756d31;
 constexpr std::chrono::milliseconds tick_interval{100};
-// What a settlement, a trim or a removal takes at most.
-constexpr std::uint64_t small_entry_size_max = 128u << 10;
 // How many rounds back the journal's tickets are remembered one by one.
 constexpr std::size_t round_memory = 4096;
 
@@ -87,14 +85,40 @@ Status Broker::writable() const {
   return {};
 }
 
-Status Broker::accepts_small() const {
-  if (Status all = writable(); all || !journal_) return all;
-  if (!journal_->accepts(small_entry_size_max)) return journal_->failure();
-  return {};
+Status Broker::admit(Space space, std::uint64_t size) const {
+  Status all = writable();
+  if (!all && (space == Space::more || !journal_)) return all;
+  if (size > journal_->entry_size_max()) {
+    return Error{Errc::too_large, "the change is larger than a journal file may hold"};
+  }
+  if (promised_ + size + storage::Journal::entry_overhead_max <= journal_->room()) return {};
+  if (!all) return all;
+  return Error{Errc::overloaded, "too many changes at once"};
 }
 
-BlobRange Broker::journal(storage::EntryKind kind, ShardId shard, std::span<const ByteView> parts) {
+Result<BlobRange> Broker::journal(Space space, storage::EntryKind kind, ShardId shard,
+                                  std::span<const ByteView> parts) {
+  std::uint64_t size = 0;
+  for (ByteView part : parts) size += part.size();
+  if (Status admitted = admit(space, size); !admitted) return admitted.error();
+  ++volume_.entries;
+  volume_.bytes += size;
+  return journal_->append(kind, shard, parts);
+}
+
+Status Broker::promise(Space space, std::uint64_t size) {
+  Status admitted = admit(space, size);
+  if (admitted) promised_ += size;
+  return admitted;
+}
+
+BlobRange Broker::journal_promised(storage::EntryKind kind, ShardId shard,
+                                   std::span<const ByteView> parts, std::uint64_t promised) {
   TRV_ASSERT(journal_);
+  TRV_ASSERT(promised_ >= promised);
+  promised_ -= promised;
+  ++volume_.entries;
+  for (ByteView part : parts) volume_.bytes += part.size();
   return journal_->append(kind, shard, parts);
 }
 
@@ -149,7 +173,12 @@ void Broker::end_round() {
     storage::Ticket ticket = one.commit.round >= round ? tail : ticket_of(one.commit.round);
     journal_->when(ticket, one.commit.level, std::move(one.done));
   }
-  journal_->flush();
+  // Not in the timer's handler: what it writes out must end with a round.
+  if (std::exchange(tick_due_, false)) {
+    journal_->tick();
+  } else {
+    journal_->flush();
+  }
   in_hook_ = false;
 }
 
@@ -167,8 +196,9 @@ void Broker::start(std::unique_ptr<storage::Journal> journal) {
 void Broker::schedule_tick() {
   tick_ = core_.schedule(tick_interval, [this] {
     if (!journal_) return;
-    journal_->tick();
+    tick_due_ = true;
     topics_->tick();
+    queues_->tick();
     keyspaces_->drop_expired();
     schedule_tick();
   });
@@ -203,14 +233,16 @@ Status Broker::apply(storage::EntryKind kind, ShardId shard_id, ByteView payload
   return detail::apply_entry(*this, kind, shard(shard_id), payload, where);
 }
 
-storage::CheckpointSection Broker::checkpoint_shard(ShardId shard_id, ByteView mark) {
+Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, ByteView mark) {
   topics_->end_round();
   queues_->end_round();
   storage::CheckpointSection section;
   section.shard = shard_id;
   if (shards_[shard_id.value])
     detail::write_snapshot(*this, *shards_[shard_id.value], section.state);
-  section.mark = journal(storage::Store::mark_kind, shard_id, mark);
+  Result<BlobRange> place = journal(Space::less, storage::Store::mark_kind, shard_id, mark);
+  if (!place) return place.error();
+  section.mark = *place;
   return section;
 }
 

@@ -17,10 +17,9 @@
 //
 // Invariants:
 //   - state is changed only by entries that were put into the journal first, through the same apply
-//     that recovery uses (broker/entry.h);
-//   - a round's changes are written as one frame, there after a crash as a whole or not at all, but
-//   for
-//     rounds that run over the end of a segment or 8 MiB (docs/decisions/0004).
+//     that recovery uses (broker/entry.h); what the journal refuses is not applied either, and the
+//     caller gets the error: journal() and promise() are the only doors;
+//   - a round's changes are there after a crash as a whole or not at all (docs/decisions/0004).
 #pragma once
 
 #include <chrono>
@@ -63,6 +62,12 @@ struct Commit {
   friend Commit operator|(Commit a, Commit b) {
     return {std::max(a.round, b.round), std::max(a.level, b.level)};
   }
+};
+
+// Whether a change may still be made when the disk is full.
+enum class Space : std::uint8_t {
+  more,  // what it adds to takes space: refused
+  less,  // acknowledgements, deletes, trims, positions: there is a reserve for them
 };
 
 struct BrokerOptions {
@@ -171,8 +176,6 @@ class Broker {
   Commit tail() const;
   // False when nothing can be written: why() tells. Reads and acknowledgements may still work.
   Status writable() const;
-  // The same for small changes that free space or move on: a full disk keeps a reserve for them.
-  Status accepts_small() const;
 
   // --- services of this core's shards ----------------------------------------------------------
   Topics& topics() { return *topics_; }
@@ -191,11 +194,22 @@ class Broker {
   WallTime wall_now() const { return core_.wall_now(); }
 
   // --- for the services ------------------------------------------------------------------------
-  // Puts an entry into this round's frame, after the records that were appended before it.
-  BlobRange journal(storage::EntryKind kind, ShardId shard, std::span<const ByteView> parts);
-  BlobRange journal(storage::EntryKind kind, ShardId shard, ByteView payload) {
-    return journal(kind, shard, std::span(&payload, 1));
+  // Puts an entry into this round, after the records that were appended before it. Errors (why
+  // there is no place for it: no_space, io_error, closed, too_large): then the change must not be
+  // made.
+  Result<BlobRange> journal(Space space, storage::EntryKind kind, ShardId shard,
+                            std::span<const ByteView> parts);
+  Result<BlobRange> journal(Space space, storage::EntryKind kind, ShardId shard, ByteView payload) {
+    return journal(space, kind, shard, std::span(&payload, 1));
   }
+  // The same in two steps, for changes that are gathered: a promise sets room aside, with the same
+  // errors; then, in the same round, journal_promised() uses up what was promised for its entry.
+  // Promises add up.
+  Status promise(Space space, std::uint64_t size);
+  BlobRange journal_promised(storage::EntryKind kind, ShardId shard,
+                             std::span<const ByteView> parts, std::uint64_t promised);
+  // Nothing will come of it.
+  void take_back(std::uint64_t promised) { promised_ -= promised; }
   Result<storage::Journal::Blob> read_blob(BlobRange where);
   // The state of a shard that this core owns.
   ShardState& shard(ShardId id);
@@ -214,11 +228,18 @@ class Broker {
   // Ends deliveries and timers, commits what is pending and closes the journal.
   Status stop();
   // One shard's state and, appended to the journal at the same place, the checkpoint's mark.
-  storage::CheckpointSection checkpoint_shard(ShardId shard, ByteView mark);
+  // Errors: as journal().
+  Result<storage::CheckpointSection> checkpoint_shard(ShardId shard, ByteView mark);
   // The segments that hold records of this core's topics.
   void collect_blobs(std::set<std::uint64_t>& out);
   // The segment that the journal writes to; 0 when stopped.
   std::uint64_t active_segment() const { return journal_ ? journal_->active_segment() : 0; }
+  // What was journaled in this process life, as far as replaying it takes time.
+  struct Volume {
+    std::uint64_t entries = 0;
+    std::uint64_t bytes = 0;
+  };
+  Volume volume() const { return volume_; }
 
  private:
   struct Waiting {
@@ -229,6 +250,7 @@ class Broker {
   void schedule_tick();
   void request_round();
   storage::Ticket ticket_of(std::uint64_t round) const;
+  Status admit(Space space, std::uint64_t size) const;
 
   runtime::Core& core_;
   BrokerOptions options_;
@@ -238,6 +260,9 @@ class Broker {
   std::uint64_t round_ = 1;                    // the one that is under way
   std::deque<storage::Ticket> round_tickets_;  // of the latest past rounds
   std::vector<Waiting> waiting_;               // for the end of this round
+  Volume volume_;
+  std::uint64_t promised_ = 0;  // bytes set aside for this round's gathered entries
+  bool tick_due_ = false;       // the journal's, at the end of the round
   bool in_hook_ = false;
   bool round_requested_ = false;
   std::vector<std::unique_ptr<ShardState>> shards_;  // by shard id; null when not here or empty

@@ -98,7 +98,7 @@ TEST(Broker, OneRoundsRecordsShareABatchAndKeepTheirIds) {
     EXPECT_EQ(*broker->topics().sequence_of(topic, {30, 3}), Sequence(2));
     EXPECT_EQ(*broker->topics().sequence_of(topic, {30, 4}), Sequence(3));
     const RecordId gone[] = {{20, 2}};
-    EXPECT_EQ(broker->topics().erase(topic, gone).count, 1u);
+    EXPECT_EQ(broker->topics().erase(topic, gone)->count, 1u);
     EXPECT_EQ(broker->topics().live_count(topic), 2u);
   });
 }
@@ -174,7 +174,7 @@ TEST(Queues, DeliverWithinCreditAndKeepPlaceOnRelease) {
   EXPECT_EQ(inbox.bodies(), (std::vector<std::string>{"a", "b"}));
   broker.round([&] {
     const Sequence first[] = {Sequence(0)};
-    broker->queues().settle("q", first, Settlement::release);
+    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::release).ok());
     broker->queues().grant("q", consumer, 2);
   });
   EXPECT_EQ(inbox.bodies(), (std::vector<std::string>{"a", "b", "a", "c"}));
@@ -197,7 +197,7 @@ TEST(Queues, SettledRecordsStaySettledAfterACrash) {
   ASSERT_EQ(before.deliveries.size(), 5u);
   broker.round([&] {
     const Sequence done[] = {Sequence(0), Sequence(2), Sequence(3)};
-    Commit commit = broker->queues().settle("q", done, Settlement::complete);
+    Commit commit = *broker->queues().settle("q", done, Settlement::complete);
     broker->when_durable(commit, [&](Result<Durable> result) { settled = result.ok(); });
   });
   ASSERT_TRUE(settled);
@@ -244,7 +244,7 @@ TEST(Queues, RejectedRecordsGoToTheDeadLetterExchange) {
   ASSERT_EQ(inbox.deliveries.size(), 1u);
   broker.round([&] {
     const Sequence first[] = {Sequence(0)};
-    broker->queues().settle("q", first, Settlement::discard);
+    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::discard).ok());
   });
   broker.round([&] {
     EXPECT_EQ(broker->queues().find("q")->outstanding_count, 0u);
@@ -273,9 +273,10 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
         Topic& topic = *broker->topics().find(name);
         switch (pick(7)) {
           case 0:
-            broker->topics().trim_to(topic,
-                                     broker->topics().state(topic).trim_point(
-                                         static_cast<std::uint64_t>(pick(40)), pick(2) == 0));
+            ASSERT_TRUE(broker->topics()
+                            .trim_to(topic, broker->topics().state(topic).trim_point(
+                                                static_cast<std::uint64_t>(pick(40)), pick(2) == 0))
+                            .ok());
             break;
           case 1: {
             // A queue counts erased records as ready until it meets them.
@@ -286,7 +287,7 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
               return ids.size() < 3;
             });
             ASSERT_TRUE(read.ok());
-            broker->topics().erase(topic, ids);
+            ASSERT_TRUE(broker->topics().erase(topic, ids).ok());
             break;
           }
           case 2: {
@@ -294,8 +295,8 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
             ASSERT_TRUE(delivery.ok());
             if (*delivery) {
               const Sequence one[] = {(*delivery)->sequence};
-              broker->queues().settle("c", one,
-                                      pick(3) == 0 ? Settlement::release : Settlement::complete);
+              auto how = pick(3) == 0 ? Settlement::release : Settlement::complete;
+              ASSERT_TRUE(broker->queues().settle("c", one, how).ok());
             }
             break;
           }

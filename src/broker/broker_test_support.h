@@ -9,6 +9,7 @@
 #include "broker/queues.h"
 #include "broker/shard_state.h"
 #include "broker/topics.h"
+#include "io/faulty.h"
 #include "io/memory.h"
 #include "runtime/core.h"
 #include "storage/store.h"
@@ -84,7 +85,9 @@ class TestBroker {
     round([&] {
       for (int shard = 0; shard < shard_count; ++shard) {
         ShardId shard_id(static_cast<std::uint8_t>(shard));
-        sections.push_back(broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id)));
+        auto section = broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id));
+        TRV_ASSERT(section.ok());
+        sections.push_back(std::move(*section));
       }
       broker_->when_durable({broker_->tail().round, Durability::fsync},
                             [](Result<Durable> done) { TRV_ASSERT(done.ok()); });
@@ -95,6 +98,8 @@ class TestBroker {
   }
   const storage::RecoveryReport& report() const { return report_; }
   io::MemoryDirectory& directory() { return directory_; }
+  io::FaultyDirectory& faults() { return faulty_; }
+  storage::Store& store() { return *store_; }
 
  private:
   static constexpr int rounds_to_settle = 8;
@@ -124,7 +129,7 @@ class TestBroker {
     storage::JournalOptions options;
     options.segment_size = 1u << 20;
     options.inline_sync_waiters_max = 1u << 20;
-    auto store = storage::Store::open(directory_, options);
+    auto store = storage::Store::open(faulty_, options);
     TRV_ASSERT(store.ok());
     store_ = std::move(*store);
     core_ = std::make_unique<runtime::Core>(CoreIndex(0));
@@ -152,6 +157,7 @@ class TestBroker {
   }
 
   io::MemoryDirectory directory_;
+  io::FaultyDirectory faulty_{directory_};
   TestMessageCodec codec_;
   const MessageCodec* message_codec_;
   std::unique_ptr<storage::Store> store_;

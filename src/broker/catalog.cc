@@ -3,6 +3,11 @@
 #include "broker/entry.h"
 
 namespace trv::broker {
+namespace {
+
+constexpr std::chrono::milliseconds retry_delay{500};
+
+}  // namespace
 
 Catalog::Catalog(Broker& broker)
     : broker_(broker),
@@ -29,18 +34,30 @@ void Catalog::apply_place(const std::string& queue, const std::string& source) {
   }
 }
 
-Commit Catalog::execute(ByteView command) {
-  execute(command, [](Result<Durable>) {});
-  return broker_.tail();
+void Catalog::execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+  execute(Space::more, command, std::move(visible));
 }
 
-void Catalog::execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+void Catalog::clean_up(std::string command) {
+  std::string again = command;
+  execute(Space::less, command, [this, again = std::move(again)](Result<Durable> done) mutable {
+    if (done || done.error().code == Errc::closed) return;
+    retries_.push_back(std::move(again));
+    if (retries_.size() > 1) return;
+    retry_timer_ = broker_.core().schedule(retry_delay, [this] {
+      for (std::string& one : std::exchange(retries_, {})) clean_up(std::move(one));
+    });
+  });
+}
+
+void Catalog::execute(Space space, ByteView command,
+                      UniqueFunction<void(Result<Durable>)> visible) {
   TRV_ASSERT(broker_.owns(home));
-  if (Status writable = broker_.writable(); !writable) {
-    visible(writable.error());
+  auto kept = broker_.journal(space, entry::catalog, Broker::shard_of(home), command);
+  if (!kept) {
+    visible(kept.error());
     return;
   }
-  broker_.journal(entry::catalog, Broker::shard_of(home), command);
   Status applied = router_.apply(command);
   TRV_ASSERT(applied.ok());
   broker_.when_durable(broker_.tail(),
@@ -57,12 +74,15 @@ void Catalog::execute(ByteView command, UniqueFunction<void(Result<Durable>)> vi
 
 void Catalog::place_queue(const std::string& queue, const std::string& source) {
   broker_.at(home, [queue, source](Broker& owner) {
-    if (!owner.writable()) return;
+    auto known = owner.catalog().places_.find(queue);
+    if (known != owner.catalog().places_.end() && known->second == source) return;
     std::string payload;
     ByteWriter writer(payload);
     writer.sized(queue);
     writer.sized(source);
-    owner.journal(entry::queue_placed, Broker::shard_of(home), payload);
+    // The queue is there, or gone, already. Unwritten, the place is told again at the next start.
+    static_cast<void>(
+        owner.journal(Space::less, entry::queue_placed, Broker::shard_of(home), payload));
     owner.catalog().apply_place(queue, source);
     owner.catalog().share([] {});
   });

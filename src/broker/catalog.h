@@ -28,11 +28,13 @@ class Catalog {
 
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
-  // On the home core: journals the encoded command and applies it. All snapshots will show it
-  // before a completion of the Commit runs on this core and before `visible` runs, also here.
-  Commit execute(ByteView command);
-  // As execute(), and `visible` runs here once every core's snapshot shows the change.
+  // On the home core: journals the encoded command and applies it; `visible` runs here once every
+  // core's snapshot shows the change, or with the error when it cannot be made.
   void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+
+  // On the home core: the same for what has lost its sense already (the bindings of a queue that is
+  // gone), so nobody waits; tried again until there is place for it.
+  void clean_up(std::string command);
 
   // Where a queue lives: the name to give to Broker::at. The queue's own name for most.
   std::string locate(std::string_view queue) const;
@@ -46,6 +48,7 @@ class Catalog {
   const std::map<std::string, std::string, std::less<>>& places() const { return places_; }
 
  private:
+  void execute(Space space, ByteView command, UniqueFunction<void(Result<Durable>)> visible);
   // Gives every core the present state; `everywhere` runs here when all have it.
   void share(UniqueFunction<void()> everywhere);
 
@@ -56,6 +59,8 @@ class Catalog {
   Places places_;  // queue -> source, where they differ
   // What this core reads.
   std::shared_ptr<const model::Router> snapshot_;
+  std::vector<std::string> retries_;  // of clean_up()
+  runtime::Timer retry_timer_;
   std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
 };
 

@@ -7,7 +7,7 @@ namespace trv::broker {
 
 const model::ClaimGroups& ClaimGroups::of(const Topic& topic) const { return topic.claim_groups; }
 
-Commit ClaimGroups::execute(Topic& topic, ByteView command) {
+Result<Commit> ClaimGroups::execute(Topic& topic, ByteView command) {
   WallTime now = broker_.wall_now();
   if (!topic.state.settings().transient) {
     std::string prefix;
@@ -15,7 +15,8 @@ Commit ClaimGroups::execute(Topic& topic, ByteView command) {
     writer.u64_le(topic.state.id().value);
     writer.i64_le(now.ms);
     const ByteView parts[] = {prefix, command};
-    broker_.journal(entry::claim_group, topic.shard, parts);
+    auto kept = broker_.journal(Space::less, entry::claim_group, topic.shard, parts);
+    if (!kept) return kept.error();
   }
   std::size_t groups_before = topic.claim_groups.all().size();
   Status applied = topic.claim_groups.apply(command, now);
@@ -23,7 +24,7 @@ Commit ClaimGroups::execute(Topic& topic, ByteView command) {
   if (topic.claim_groups.all().size() < groups_before) {
     broker_.topics().notify(topic.state.name());
   }
-  return {broker_.tail().round, topic.state.settings().durability};
+  return Commit{broker_.tail().round, topic.state.settings().durability};
 }
 
 void ClaimGroups::note_seen(Topic& topic, ByteView group, ByteView consumer) {

@@ -16,7 +16,8 @@ class ClaimGroups {
   const model::ClaimGroups& of(const Topic& topic) const;
   // Journals an encoded command of the topic's groups and applies it. Destroying a group wakes the
   // topic's watchers. Requires: the command is one that apply() accepts in the present state.
-  Commit execute(Topic& topic, ByteView command);
+  // Errors: no_space, io_error: then it is not applied.
+  Result<Commit> execute(Topic& topic, ByteView command);
   // Not journaled; see model::ClaimGroups.
   void note_seen(Topic& topic, ByteView group, ByteView consumer);
 

@@ -80,12 +80,13 @@ void Groups::stop() {
 
 // Entry: the time (i64, little-endian), then a model::GroupOffsets command.
 Result<Commit> Groups::State::journal(const std::string& group, const std::string& command) {
-  if (Status writable = broker.writable(); !writable) return writable.error();
   WallTime now = broker.wall_now();
   char time[8];
   store_le(time, now.ms);
   const ByteView parts[] = {ByteView(time, sizeof time), command};
-  broker.journal(entry::group_offsets, Broker::shard_of(group), parts);
+  // Consumers go on when the disk is full.
+  auto kept = broker.journal(Space::less, entry::group_offsets, Broker::shard_of(group), parts);
+  if (!kept) return kept.error();
   Status applied = offsets_of(group).apply(command, now);
   TRV_ASSERT(applied);
   last_change = broker.tail();
@@ -150,7 +151,7 @@ void Groups::State::on_timer(const std::string& name) {
 
 // Nobody waits for it: it only decides from when on the offsets age.
 void Groups::State::set_occupancy(const std::string& name, bool occupied) {
-  if (broker.writable()) (void)journal(name, GroupOffsets::encode_occupancy(name, occupied));
+  (void)journal(name, GroupOffsets::encode_occupancy(name, occupied));
 }
 
 void Groups::State::expire() {
@@ -162,7 +163,6 @@ void Groups::State::expire() {
     }
   });
   for (const GroupOffsets::Expired& expired : all) {
-    if (!broker.writable()) break;
     (void)journal(expired.group, GroupOffsets::encode_forget(expired.group, expired.partitions));
   }
   expiry_timer = broker.core().schedule(expiry_interval, [this] { expire(); });
@@ -328,6 +328,7 @@ Result<Commit> Groups::remove(const std::string& name) {
     if (it->second->group.remove() == GroupError::group_not_empty) {
       return Error{Errc::in_use, "the group has members"};
     }
+    // Without members it holds nothing; if what follows is refused, the offsets are the group.
     state_->live.erase(it);
   }
   return state_->journal(name, GroupOffsets::encode_forget_group(name));

@@ -10,16 +10,17 @@ model::Keyspace& Keyspaces::of(std::string_view key) {
   return broker_.shard(key).keyspace;
 }
 
-Commit Keyspaces::execute(std::string_view key, ByteView command) {
-  return execute_in(broker_.shard(key), command);
+Result<Commit> Keyspaces::execute(Space space, std::string_view key, ByteView command) {
+  return execute_in(space, broker_.shard(key), command);
 }
 
-Commit Keyspaces::execute_in(ShardState& shard, ByteView command) {
+Result<Commit> Keyspaces::execute_in(Space space, ShardState& shard, ByteView command) {
   std::string when;
   WallTime now = broker_.wall_now();
   ByteWriter(when).i64_le(now.ms);
   const ByteView parts[] = {when, command};
-  broker_.journal(entry::keyspace, shard.id, parts);
+  auto kept = broker_.journal(space, entry::keyspace, shard.id, parts);
+  if (!kept) return kept.error();
   Commit commit = broker_.tail();
   Status applied = shard.keyspace.apply(command, now, commit.round);
   TRV_ASSERT(applied.ok());
@@ -28,7 +29,6 @@ Commit Keyspaces::execute_in(ShardState& shard, ByteView command) {
 
 void Keyspaces::drop_expired() {
   constexpr std::size_t dropped_max = 10'000;  // about; a tick must not hold up its core
-  if (!broker_.writable()) return;
   WallTime now = broker_.wall_now();
   std::size_t dropped = 0;
   std::string command;
@@ -36,8 +36,8 @@ void Keyspaces::drop_expired() {
   broker_.each_shard([&](ShardState& shard) {
     std::optional<WallTime> due = shard.keyspace.next_expiry();
     if (!due || *due > now || dropped >= dropped_max) return;
-    dropped += shard.keyspace.due_count(now, dropped_max);
-    execute_in(shard, command);
+    std::size_t due_count = shard.keyspace.due_count(now, dropped_max);
+    if (execute_in(Space::less, shard, command)) dropped += due_count;
   });
 }
 

@@ -17,15 +17,16 @@ class Keyspaces {
 
   // The keyspace of the shard that owns `key`. Requires: this core owns it.
   model::Keyspace& of(std::string_view key);
-  // Journals an encoded command of that keyspace and applies it.
-  Commit execute(std::string_view key, ByteView command);
+  // Journals an encoded command of that keyspace and applies it. Errors: no_space, io_error: then
+  // it is not applied.
+  Result<Commit> execute(Space space, std::string_view key, ByteView command);
   // Removes from memory what has expired, some of it when that is much. Called once a tick.
   void drop_expired();
   // Every keyspace of this core.
   void each(const std::function<void(model::Keyspace&)>& visit);
 
  private:
-  Commit execute_in(ShardState& shard, ByteView command);
+  Result<Commit> execute_in(Space space, ShardState& shard, ByteView command);
 
   Broker& broker_;
 };

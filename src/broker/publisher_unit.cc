@@ -45,23 +45,41 @@ void give(Broker& owner, const Unit& unit, const Part::Target& target, PartOutco
   if (!appended) outcome.status = appended.error();
 }
 
-// The core's part, as entries of the journal that follow each other: ending the round's open work
-// on both sides keeps other work of the round out of them. They are to be one group of the journal,
-// which is whole or absent after a crash: it begins after the first end_round() pair and ends after
-// the last.
+// What a publication and a settlement take in the journal beside their bytes, generously.
+constexpr std::uint64_t publication_overhead_max = 512;
+constexpr std::uint64_t settling_overhead_max = 256;
+constexpr std::uint64_t settled_size_max = 12;
+
+// The journal has room for all of it, so that it is not done by halves.
+Status has_room(Broker& owner, const Unit& unit, const Part& part) {
+  std::uint64_t size = 0;
+  for (const Part::Target& target : part.targets) {
+    const Unit::Publication& publication = unit.publications[target.publication];
+    size += publication.value.size() + publication.envelope.size() +
+            publication.partition_key.size() + publication_overhead_max;
+  }
+  for (std::size_t index : part.settlings) {
+    const Unit::Settling& settling = unit.settlings[index];
+    size += settling.queue.size() + settling.sequences.size() * settled_size_max +
+            settling_overhead_max;
+  }
+  Space space = part.targets.empty() ? Space::less : Space::more;
+  Status room = owner.promise(space, size);
+  if (room) owner.take_back(size);
+  return room;
+}
+
+// The core's part, within one round: what a round wrote is whole or absent after a crash.
 PartOutcome apply_part(Broker& owner, const Unit& unit, const Part& part) {
   PartOutcome outcome;
-  outcome.status = owner.writable();
+  outcome.status = has_room(owner, unit, part);
   if (!outcome.status) return outcome;
-  owner.topics().end_round();
-  owner.queues().end_round();
   for (const Part::Target& target : part.targets) give(owner, unit, target, outcome);
   for (std::size_t index : part.settlings) {
     const Unit::Settling& settling = unit.settlings[index];
-    owner.queues().settle(settling.queue, settling.sequences, settling.how);
+    auto settled = owner.queues().settle(settling.queue, settling.sequences, settling.how);
+    if (!settled) outcome.status = settled.error();
   }
-  owner.topics().end_round();
-  owner.queues().end_round();
   return outcome;
 }
 

@@ -51,15 +51,19 @@ struct Queue {
 
   // For this round's end: settled here, not in the journal yet.
   std::vector<Sequence> settled;
-  Sequence delivered_mark;  // as journaled
-  bool dirty = false;       // in Queues::State::dirty
-  bool ready = false;       // in Queues::State::ready
+  std::uint64_t settled_promised = 0;  // bytes of the journal set aside for them
+  Sequence delivered_mark;             // as journaled
+  bool dirty = false;                  // in Queues::State::dirty
+  bool ready = false;                  // in Queues::State::ready
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
   std::unique_ptr<QueueExtras> extras;  // null for a plain queue
 
-  bool durable() const { return settings.durable && !topic->state.settings().transient; }
+  // Its changes are in the journal.
+  bool durable() const {
+    return settings.durable && !settings.exclusive && !topic->state.settings().transient;
+  }
   model::ReadyIndex* index() const { return extras && extras->index ? &*extras->index : nullptr; }
   // Made for the queue, and goes with it.
   bool owns_topic() const {

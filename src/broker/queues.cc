@@ -7,6 +7,12 @@
 #include "broker/entry.h"
 
 namespace trv::broker {
+namespace {
+
+// What declaring takes in the journal at most, besides the client's own bytes.
+constexpr std::uint64_t declared_size_max = 4096;
+
+}  // namespace
 
 void QueueDeleter::operator()(Queue* queue) const { delete queue; }
 
@@ -44,14 +50,16 @@ Queue& Queues::State::insert(const std::string& name, const QueueSettings& setti
   return *raw;
 }
 
-void Queues::State::journal_declared(const Queue& queue) {
+Status Queues::State::journal_declared(const std::string& name, const QueueSettings& settings,
+                                       const Topic& topic) {
   std::string payload;
   ByteWriter writer(payload);
-  writer.u64_le(queue.topic->state.id().value);
-  writer.sized(queue.name);
-  writer.i64_le(queue.cursor.floor().value);
-  encode(queue.settings, payload);
-  broker.journal(entry::queue_declared, queue.topic->shard, payload);
+  writer.u64_le(topic.state.id().value);
+  writer.sized(name);
+  writer.i64_le(topic.state.start().value);
+  encode(settings, payload);
+  auto kept = broker.journal(Space::more, entry::queue_declared, topic.shard, payload);
+  return kept ? Status() : Status(kept.error());
 }
 
 Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSettings& settings,
@@ -66,6 +74,12 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   Broker& broker = state_->broker;
   Topic* topic = broker.topics().find(settings.source.empty() ? name : settings.source);
   if (!topic && !settings.source.empty()) return Error{Errc::not_found, "no such source"};
+  if (settings.durable && !settings.exclusive) {
+    // Both entries, the log's and the queue's, or neither.
+    const std::uint64_t size = declared_size_max + 2 * name.size() + settings.arguments.size();
+    if (Status room = broker.promise(Space::more, size); !room) return room.error();
+    broker.take_back(size);
+  }
   if (!topic) {
     model::TopicSettings log;
     log.owned_by_queue = true;
@@ -75,13 +89,13 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
     if (!created) return created.error();
     topic = created->topic;
   }
-  if (settings.durable && !settings.exclusive) {
-    if (Status writable = broker.writable(); !writable) return writable.error();
-  }
   QueueSettings stored = settings;
   stored.owner = settings.exclusive ? connection : ConnectionId{};
-  Queue& queue = state_->insert(name, stored, *topic, broker.topics().state(*topic).start());
-  if (queue.durable() && !queue.settings.exclusive) state_->journal_declared(queue);
+  Sequence start = broker.topics().state(*topic).start();
+  if (stored.durable && !stored.exclusive && !topic->state.settings().transient) {
+    if (Status kept = state_->journal_declared(name, stored, *topic); !kept) return kept.error();
+  }
+  Queue& queue = state_->insert(name, stored, *topic, start);
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
   touch(name);
   return Declared{true, state_->facts_of(queue), broker.tail()};
@@ -107,7 +121,7 @@ std::vector<QueueFacts> Queues::list() const {
 
 void Queues::State::remove_bindings(const std::string& name) {
   broker.at(Catalog::home, [name](Broker& home) {
-    home.catalog().execute(model::encode(model::RemoveTarget{name}));
+    home.catalog().clean_up(model::encode(model::RemoveTarget{name}));
   });
 }
 
@@ -125,6 +139,7 @@ void Queues::State::erase(Queue& queue) {
   leave_topic(queue);
   std::erase(ready, &queue);
   std::erase(dirty, &queue);
+  broker.take_back(queue.settled_promised);
   if (!queue.settings.source.empty()) broker.catalog().place_queue(name, "");
   by_name.erase(name);
   broker.shard(queue.topic->shard).queues.erase(name);
@@ -146,10 +161,10 @@ Result<Queues::RemovedQueue> Queues::remove(std::string_view name, RemoveConditi
     return RemovedQueue{facts.ready_count, *removed};
   }
   if (queue->durable()) {
-    if (Status writable = broker.accepts_small(); !writable) return writable.error();
     std::string payload;
     ByteWriter(payload).sized(queue->name);
-    broker.journal(entry::queue_removed, queue->topic->shard, payload);
+    auto kept = broker.journal(Space::less, entry::queue_removed, queue->topic->shard, payload);
+    if (!kept) return kept.error();
   }
   state_->erase(*queue);
   return RemovedQueue{facts.ready_count, broker.tail()};
@@ -166,19 +181,26 @@ Result<Queues::RemovedQueue> Queues::purge(std::string_view name) {
   Broker& broker = state_->broker;
   RemovedQueue purged;
   Sequence end = broker.topics().visible_end(*queue->topic);
-  while (std::optional<Sequence> sequence = queue->cursor.first_released()) {
-    state_->settle(*queue, *sequence);
-    ++purged.ready_count;
-  }
   Result<Sequence> counted = broker.topics().read(*queue->topic, queue->cursor.next(),
                                                   [&purged](const model::StoredRecord&) {
                                                     ++purged.ready_count;
                                                     return true;
                                                   });
   if (!counted) return counted.error();
+  // All or nothing: room for the whole of it first.
+  if (queue->durable()) {
+    auto fresh = std::max<std::int64_t>(end.value - queue->cursor.next().value, 0);
+    Status room = state_->promise_settled(*queue, queue->cursor.released_count(),
+                                          static_cast<std::uint64_t>(fresh));
+    if (!room) return room.error();
+  }
+  while (std::optional<Sequence> sequence = queue->cursor.first_released()) {
+    state_->note_settled(*queue, *sequence);
+    ++purged.ready_count;
+  }
   for (Sequence at = queue->cursor.next(); at < end; ++at) {
     queue->cursor.skip_to(at + 1);
-    state_->settle(*queue, at);
+    state_->note_settled(*queue, at);
   }
   purged.commit = broker.tail();
   return purged;

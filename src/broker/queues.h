@@ -92,7 +92,8 @@ class Queues {
   };
   // Its consumers' on_gone run; its bindings are removed from the catalog. Errors: not_found.
   Result<RemovedQueue> remove(std::string_view name, RemoveConditions conditions);
-  // Settles all that is ready (not what is outstanding). Errors: not_found.
+  // Settles all that is ready (not what is outstanding). Errors: not_found; no_space, io_error:
+  // then nothing was settled.
   Result<RemovedQueue> purge(std::string_view name);
 
   // Errors: not_found, in_use (exclusive consumer there, or wanted while others are).
@@ -112,8 +113,9 @@ class Queues {
 
   // Settles deliveries. Sequences that are not outstanding are passed over (settled before, or the
   // queue was purged). Discarding with a dead-letter exchange settles once the dead letter is
-  // durable where it went.
-  Commit settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
+  // durable where it went. Errors: no_space, io_error (the journal has no place for it): what was
+  // not settled stays outstanding.
+  Result<Commit> settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
 
   // Removes the exclusive queues of a connection that has ended.
   void remove_exclusive(ConnectionId connection);
@@ -125,6 +127,7 @@ class Queues {
   // Whether the topic's queue takes what a publisher brings. What it refuses becomes a dead letter
   // where its settings say so. Requires: the topic has a gate.
   bool admits(Topic& topic, const model::NewRecord& record);
+  void tick();
   // Something new may be delivered.
   void on_visible(Topic& topic);
   void on_trimmed(Topic& topic);

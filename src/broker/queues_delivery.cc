@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
 
@@ -12,6 +13,11 @@ namespace {
 constexpr std::size_t dispatch_bytes_max = 1u << 20;
 constexpr std::size_t dispatch_records_max = 1024;
 constexpr std::size_t settled_per_entry_max = 8192;
+// What a settlement takes in the journal: anywhere; right behind another. And an entry of them,
+// without the queue's name. All generously.
+constexpr std::uint64_t settled_size_max = 12;
+constexpr std::uint64_t settled_in_row_size_max = 3;
+constexpr std::uint64_t settled_overhead_max = 128;
 
 bool has_credit(const Queue::Consumer& consumer) { return consumer.credit > 0; }
 
@@ -104,10 +110,15 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
     if (!record) return record.error();
     auto taken = state_->take(*queue, *sequence, holder);
     if (!*record) {
-      state_->settle(*queue, *sequence);
+      state_->pass_over(*queue, *sequence);
       continue;
     }
-    if (auto_settle) state_->settle(*queue, *sequence);
+    if (auto_settle) {
+      if (Status settled = state_->settle(*queue, *sequence); !settled) {
+        state_->release(*queue, *sequence);
+        return settled.error();
+      }
+    }
     state_->journal_delivered(*queue);
     Delivery delivery{*sequence, taken.redelivered, taken.delivery_count, taken.failure_count,
                       0,         **record};
@@ -117,14 +128,16 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
   return Taken{};
 }
 
-Commit Queues::settle(std::string_view name, std::span<const Sequence> sequences, Settlement how) {
+Result<Commit> Queues::settle(std::string_view name, std::span<const Sequence> sequences,
+                              Settlement how) {
   Queue* queue = state_->find(name);
   if (!queue) return state_->broker.tail();
   for (Sequence sequence : sequences) {
     if (!queue->cursor.is_outstanding(sequence)) continue;
+    Status done;
     switch (how) {
       case Settlement::complete:
-        state_->settle(*queue, sequence);
+        done = state_->settle(*queue, sequence);
         break;
       case Settlement::release:
         state_->release(*queue, sequence);
@@ -133,9 +146,10 @@ Commit Queues::settle(std::string_view name, std::span<const Sequence> sequences
         state_->fail(*queue, sequence);
         break;
       case Settlement::discard:
-        state_->discard(*queue, sequence, DeathReason::rejected);
+        done = state_->discard(*queue, sequence, DeathReason::rejected);
         break;
     }
+    if (!done) return done.error();
   }
   if (how == Settlement::release || how == Settlement::fail) {
     queue->head_checked.reset();
@@ -167,7 +181,7 @@ void Queues::State::fail(Queue& queue, Sequence sequence) {
   if (!queue.cursor.is_outstanding(sequence)) return;
   std::optional<std::uint32_t> max = queue.settings.failures_max;
   if (max && queue.cursor.failure_count(sequence) >= *max) {
-    discard(queue, sequence, DeathReason::failures);
+    static_cast<void>(kill(queue, sequence, DeathReason::failures));
     return;
   }
   std::uint32_t count = queue.cursor.release_failed(sequence);
@@ -176,15 +190,49 @@ void Queues::State::fail(Queue& queue, Sequence sequence) {
   mark_dirty(queue);
 }
 
-void Queues::State::settle(Queue& queue, Sequence sequence) {
-  queue.cursor.apply_settle(sequence);
-  if (model::ReadyIndex* index = queue.index()) {
-    index->forget(sequence);
-    index->forget_below(queue.cursor.floor());
-  }
-  if (!queue.durable()) return;
-  queue.settled.push_back(sequence);
+Status Queues::State::promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row) {
+  const std::uint64_t overhead = settled_overhead_max + queue.name.size();
+  std::uint64_t entries = (apart + in_row) / settled_per_entry_max;
+  // As many promises of one as an entry takes pay for one more entry, too.
+  if (queue.settled_promised == 0 || queue.settled.size() % settled_per_entry_max == 0) ++entries;
+  std::uint64_t size =
+      apart * settled_size_max + in_row * settled_in_row_size_max + entries * overhead;
+  Status promised = broker.promise(Space::less, size);
+  if (!promised) return promised;
+  queue.settled_promised += size;
   mark_dirty(queue);
+  return {};
+}
+
+Status Queues::State::settle(Queue& queue, Sequence sequence) {
+  if (queue.durable()) {
+    if (Status promised = promise_settled(queue, 1, 0); !promised) return promised;
+  }
+  note_settled(queue, sequence);
+  return {};
+}
+
+void Queues::State::pass_over(Queue& queue, Sequence sequence) {
+  if (!settle(queue, sequence)) apply_settled(queue, sequence);
+}
+
+void Queues::State::try_again_later(Queue& queue) {
+  if (std::find(refused.begin(), refused.end(), queue.name) == refused.end()) {
+    refused.push_back(queue.name);
+  }
+}
+
+void Queues::State::note_settled(Queue& queue, Sequence sequence) {
+  apply_settled(queue, sequence);
+  if (queue.durable()) queue.settled.push_back(sequence);
+}
+
+void Queues::State::apply_settled(Queue& queue, Sequence sequence) {
+  queue.cursor.apply_settle(sequence);
+  model::ReadyIndex* index = queue.index();
+  if (!index) return;
+  index->forget(sequence);
+  index->forget_below(queue.cursor.floor());
 }
 
 void Queues::State::mark_dirty(Queue& queue) {
@@ -200,10 +248,11 @@ void Queues::State::journal_failed(Queue& queue) {
   std::erase_if(failed, [&](const auto& one) { return !queue.cursor.is_ready(one.sequence); });
   std::stable_sort(failed.begin(), failed.end(),
                    [](const auto& a, const auto& b) { return a.sequence < b.sequence; });
-  if (failed.empty() || !queue.durable() || !broker.accepts_small()) return;
+  if (failed.empty() || !queue.durable()) return;
   std::string payload;
   encode_failures(queue.name, failed, payload);
-  broker.journal(entry::queue_failed, queue.topic->shard, payload);
+  // Without it a restart gives the record one more chance; the requeueing stands.
+  static_cast<void>(broker.journal(Space::less, entry::queue_failed, queue.topic->shard, payload));
 }
 
 void Queues::State::journal_settled(Queue& queue) {
@@ -211,10 +260,9 @@ void Queues::State::journal_settled(Queue& queue) {
   journal_failed(queue);
   if (queue.settled.empty()) return;
   std::sort(queue.settled.begin(), queue.settled.end());
-  // Without a journal the settlement holds in this process only: after a restart the records come
-  // again, which at-least-once allows.
+  std::uint64_t promised = std::exchange(queue.settled_promised, 0);
   std::span<const Sequence> left(queue.settled);
-  while (!left.empty() && broker.accepts_small()) {
+  while (!left.empty()) {
     std::span<const Sequence> part = left.first(std::min(left.size(), settled_per_entry_max));
     left = left.subspan(part.size());
     std::string payload;
@@ -226,20 +274,24 @@ void Queues::State::journal_settled(Queue& queue) {
       writer.varint(static_cast<std::uint64_t>(sequence.value - previous));
       previous = sequence.value;
     }
-    broker.journal(entry::queue_settled, queue.topic->shard, payload);
+    const ByteView parts[] = {payload};
+    broker.journal_promised(entry::queue_settled, queue.topic->shard, parts,
+                            std::exchange(promised, 0));
   }
+  broker.take_back(promised);
   queue.settled.clear();
 }
 
 void Queues::State::journal_delivered(Queue& queue) {
   if (!queue.durable() || queue.cursor.next() <= queue.delivered_mark) return;
-  if (!broker.accepts_small()) return;
-  queue.delivered_mark = queue.cursor.next();
   std::string payload;
   ByteWriter writer(payload);
   writer.sized(queue.name);
-  writer.i64_le(queue.delivered_mark.value);
-  broker.journal(entry::queue_delivered, queue.topic->shard, payload);
+  writer.i64_le(queue.cursor.next().value);
+  // Without it a record may come again unmarked after a restart; no reason to keep it from anybody.
+  if (broker.journal(Space::less, entry::queue_delivered, queue.topic->shard, payload)) {
+    queue.delivered_mark = queue.cursor.next();
+  }
 }
 
 void Queues::State::make_ready(Queue& queue) {
@@ -308,8 +360,12 @@ bool Queues::State::deliver(Queue& queue, const model::StoredRecord& record,
   Queue::Consumer* consumer = choose_consumer(queue);
   if (!consumer) return false;
   auto taken = take(queue, record.sequence, consumer->id);
+  if (consumer->spec.auto_settle && !settle(queue, record.sequence)) {
+    release(queue, record.sequence);
+    try_again_later(queue);
+    return false;
+  }
   if (consumer->credit != credit_unlimited) --consumer->credit;
-  if (consumer->spec.auto_settle) settle(queue, record.sequence);
   batches[index_of(queue, consumer)].push_back(
       {record.sequence, taken.redelivered, taken.delivery_count, taken.failure_count, 0, record});
   return true;
@@ -345,7 +401,7 @@ void Queues::State::dispatch(Queue& queue) {
       break;
     }
     if (!*record) {
-      settle(queue, *released);  // erased or trimmed in the meantime
+      pass_over(queue, *released);  // erased or trimmed in the meantime
     } else if (!give(**record)) {
       open = false;
     }
@@ -357,8 +413,7 @@ void Queues::State::dispatch(Queue& queue) {
           std::optional<std::int64_t> deadline = deadline_ms(queue, record);
           if (deadline && broker.wall_now().ms > *deadline) {
             take(queue, record.sequence, dying_holder);
-            discard(queue, record.sequence, DeathReason::expired);
-            return true;
+            return kill(queue, record.sequence, DeathReason::expired);
           }
           return give(record);
         });
@@ -403,11 +458,24 @@ void Queues::end_round() {
   for (Queue* queue : settled) state_->journal_settled(*queue);
 }
 
+void Queues::tick() {
+  for (const std::string& name : std::exchange(state_->refused, {})) {
+    if (Queue* queue = state_->find(name)) {
+      queue->head_checked.reset();
+      state_->make_ready(*queue);
+    }
+  }
+}
+
 void Queues::start() {
   for (auto& [name, queue] : state_->by_name) {
     touch(name);
     if (model::ReadyIndex* index = queue->index()) index->forget_below(queue->cursor.floor());
     state_->make_ready(*queue);
+    // Declared just before a crash, its place may not be known.
+    if (!queue->settings.source.empty()) {
+      state_->broker.catalog().place_queue(name, queue->settings.source);
+    }
   }
 }
 
@@ -423,7 +491,8 @@ void Queues::trim_settled() {
   for (auto& [name, queue] : state_->by_name) {
     if (!queue->owns_topic() || queue->topic->queues.size() != 1) continue;
     if (!queue->topic->claim_groups.empty()) continue;
-    state_->broker.topics().trim_to(*queue->topic, queue->cursor.floor());
+    // Refused: tried again with the next checkpoint.
+    static_cast<void>(state_->broker.topics().trim_to(*queue->topic, queue->cursor.floor()));
   }
 }
 

@@ -38,7 +38,7 @@ bool Queues::State::expire_one(Queue& queue, Sequence head, std::optional<std::i
   if (!record) return true;  // delivering it will report the damage
   if (!*record) {
     take(queue, head, dying_holder);
-    settle(queue, head);
+    pass_over(queue, head);
     return false;
   }
   deadline = deadline_ms(queue, **record);
@@ -46,8 +46,9 @@ bool Queues::State::expire_one(Queue& queue, Sequence head, std::optional<std::i
   // Without delay, to whoever waits for it; else not at all.
   if (!due || (queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) return true;
   take(queue, head, dying_holder);
-  discard(queue, head, DeathReason::expired);
-  return false;
+  if (kill(queue, head, DeathReason::expired)) return false;
+  deadline.reset();  // it is tried again soon
+  return true;
 }
 
 void Queues::State::expire_head(Queue& queue) {
@@ -83,16 +84,21 @@ void Queues::State::expire_heads(Queue& queue) {
   if (next) arm_expiry(queue, *next);
 }
 
-void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
+bool Queues::State::kill(Queue& queue, Sequence sequence, DeathReason reason) {
+  if (discard(queue, sequence, reason)) return true;
+  release(queue, sequence);
+  try_again_later(queue);
+  return false;
+}
+
+Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason) {
   if (!queue.settings.dead_letter_exchange || !broker.codecs().message) {
-    settle(queue, sequence);
-    return;
+    return settle(queue, sequence);
   }
   auto record = broker.topics().read_one(*queue.topic, sequence);
   if (!record || !*record) {
     if (!record) log::error("queue {}: {}", queue.name, record.error().message);
-    settle(queue, sequence);
-    return;
+    return settle(queue, sequence);
   }
   // Whoever had it may go before the dead letter is safe.
   queue.cursor.hand_over(sequence, dying_holder);
@@ -100,12 +106,9 @@ void Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reason)
   publish_dead_letter(queue, **record, reason, [this, name = queue.name, sequence](bool safe) {
     Queue* found = find(name);
     if (!found || !found->cursor.is_outstanding(sequence)) return;
-    if (safe) {
-      settle(*found, sequence);
-    } else {
-      keep_dying(*found, sequence);
-    }
+    if (!safe || !settle(*found, sequence)) keep_dying(*found, sequence);
   });
+  return {};
 }
 
 void Queues::State::keep_dying(const Queue& queue, Sequence sequence) {

@@ -34,7 +34,7 @@ bool Queues::State::refresh_index(Queue& queue) {
   // What the topic hides, nobody will get.
   auto pass_hidden = [&](Sequence to) {
     for (Sequence at = index->end(); at < to; ++at) {
-      if (queue.cursor.is_ready(at)) settle(queue, at);
+      if (queue.cursor.is_ready(at)) pass_over(queue, at);
     }
     if (to > index->end()) index->pass_to(to);
   };
@@ -75,7 +75,7 @@ void Queues::State::enforce_limits(Queue& queue) {
     std::optional<Sequence> head = first_ready(queue);
     if (!head) return;
     take(queue, *head, dying_holder);
-    discard(queue, *head, DeathReason::overflow);
+    if (!kill(queue, *head, DeathReason::overflow)) return;
   }
 }
 
@@ -107,12 +107,12 @@ void Queues::State::kill_refused(const Queue& queue, const model::NewRecord& rec
                       value = std::string(record.value), envelope = std::string(record.envelope)] {
     Queue* found = find(name);
     if (!found) return;
-    model::StoredRecord refused;
-    refused.origin = origin;
-    refused.timestamp_ms = broker.wall_now().ms;
-    refused.value = ByteView(value);
-    refused.envelope = envelope;
-    publish_dead_letter(*found, refused, DeathReason::overflow, [](bool) {});
+    model::StoredRecord dead;
+    dead.origin = origin;
+    dead.timestamp_ms = broker.wall_now().ms;
+    dead.value = ByteView(value);
+    dead.envelope = envelope;
+    publish_dead_letter(*found, dead, DeathReason::overflow, [](bool) {});
   });
 }
 

@@ -36,7 +36,8 @@ struct Topic {
   PartitionIndex building_partition;
   RecordId building_first_id;
   RecordId building_last_id;
-  std::int32_t next_partition = 0;  // for records without a key, one partition a round
+  std::uint64_t building_promised = 0;  // bytes of the journal set aside for it
+  std::int32_t next_partition = 0;      // for records without a key, one partition a round
 
   // Durability that this round's appends wait for; the round in which there were any.
   Durability round_level = Durability::memory;

@@ -39,13 +39,13 @@ Result<Topics::Created> Topics::create(const std::string& name,
   if (settings.partition_count < 1) return Error{Errc::invalid_argument, "no partitions"};
   TopicId id = fresh_topic_id(shard);
   if (!settings.transient) {
-    if (Status writable = broker.writable(); !writable) return writable.error();
     std::string payload;
     ByteWriter writer(payload);
     writer.u64_le(id.value);
     writer.sized(name);
     model::encode(settings, payload);
-    broker.journal(entry::topic_created, shard.id, payload);
+    auto kept = broker.journal(Space::more, entry::topic_created, shard.id, payload);
+    if (!kept) return kept.error();
   }
   Topic* topic = State::insert(shard, id, name, settings);
   notify(name);
@@ -65,10 +65,10 @@ Result<Commit> Topics::remove(std::string_view name) {
   if (it == shard.topics.end()) return Error{Errc::not_found, "no such topic"};
   Topic& topic = *it->second;
   if (!topic.state.settings().transient) {
-    if (Status accepts = broker.accepts_small(); !accepts) return accepts.error();
     std::string payload;
     ByteWriter(payload).u64_le(topic.state.id().value);
-    broker.journal(entry::topic_removed, shard.id, payload);
+    auto kept = broker.journal(Space::less, entry::topic_removed, shard.id, payload);
+    if (!kept) return kept.error();
   }
   broker.queues().detach_topic(topic);
   std::string owned_name(name);
@@ -85,11 +85,11 @@ Result<Commit> Topics::change_settings(Topic& topic, const model::TopicSettings&
   }
   state_->seal(topic);
   if (!settings.transient) {
-    if (Status writable = broker.writable(); !writable) return writable.error();
     std::string payload;
     ByteWriter(payload).u64_le(topic.state.id().value);
     model::encode(settings, payload);
-    broker.journal(entry::topic_changed, topic.shard, payload);
+    auto kept = broker.journal(Space::more, entry::topic_changed, topic.shard, payload);
+    if (!kept) return kept.error();
   }
   State::apply_settings(topic, settings);
   return broker.tail();
@@ -145,51 +145,55 @@ Offset Topics::last_stable_offset(Topic& topic, PartitionIndex partition) const 
 
 // --- deleting ------------------------------------------------------------------------------------
 
-Topics::Removed Topics::trim_to(Topic& topic, Sequence sequence) {
+Result<Topics::Removed> Topics::trim_to(Topic& topic, Sequence sequence) {
   state_->seal(topic);
   sequence = std::min(sequence, topic.state.end());
   Broker& broker = state_->broker;
-  if (sequence <= topic.state.start()) return {0, broker.tail()};
+  if (sequence <= topic.state.start()) return Removed{0, broker.tail()};
   if (!topic.state.settings().transient) {
     std::string payload;
     ByteWriter writer(payload);
     writer.u64_le(topic.state.id().value);
     writer.i64_le(sequence.value);
-    broker.journal(entry::topic_trimmed, topic.shard, payload);
+    auto kept = broker.journal(Space::less, entry::topic_trimmed, topic.shard, payload);
+    if (!kept) return kept.error();
   }
   std::uint64_t before = topic.state.live_count();
   topic.state.apply_trim(sequence);
   broker.queues().on_trimmed(topic);
-  return {before - topic.state.live_count(), broker.tail()};
+  return Removed{before - topic.state.live_count(), broker.tail()};
 }
 
-Topics::Removed Topics::erase(Topic& topic, std::span<const RecordId> ids) {
+Result<Topics::Removed> Topics::erase(Topic& topic, std::span<const RecordId> ids) {
   state_->seal(topic);
   Broker& broker = state_->broker;
   std::string payload;
   ByteWriter writer(payload);
   writer.u64_le(topic.state.id().value);
-  std::size_t empty_size = payload.size();
-  std::uint64_t before = topic.state.live_count();
+  std::vector<std::pair<Sequence, RecordId>> found;
   for (RecordId id : ids) {
     Result<Sequence> sequence = sequence_of(topic, id);
     if (!sequence || *sequence >= topic.state.end()) continue;
     Result<std::optional<model::StoredRecord>> record = read_one(topic, *sequence);
     if (!record || !*record || (*record)->id != id) continue;
+    found.emplace_back(*sequence, id);
     writer.varint_signed(sequence->value);
     writer.varint(id.ms);
     writer.varint(id.seq);
-    topic.state.apply_erase(*sequence, id);
   }
-  if (payload.size() > empty_size && !topic.state.settings().transient) {
-    broker.journal(entry::records_erased, topic.shard, payload);
+  if (!found.empty() && !topic.state.settings().transient) {
+    auto kept = broker.journal(Space::less, entry::records_erased, topic.shard, payload);
+    if (!kept) return kept.error();
   }
+  std::uint64_t before = topic.state.live_count();
+  for (const auto& [sequence, id] : found) topic.state.apply_erase(sequence, id);
   broker.queues().on_erased(topic);
-  return {before - topic.state.live_count(), broker.tail()};
+  return Removed{before - topic.state.live_count(), broker.tail()};
 }
 
-Commit Topics::set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_t> added_count,
-                      std::optional<RecordId> max_erased_id) {
+Result<Commit> Topics::set_id(Topic& topic, RecordId last_id,
+                              std::optional<std::uint64_t> added_count,
+                              std::optional<RecordId> max_erased_id) {
   state_->seal(topic);
   Broker& broker = state_->broker;
   if (!topic.state.settings().transient) {
@@ -202,7 +206,8 @@ Commit Topics::set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_
     writer.u8(max_erased_id ? 1 : 0);
     writer.varint(max_erased_id ? max_erased_id->ms : 0);
     writer.varint(max_erased_id ? max_erased_id->seq : 0);
-    broker.journal(entry::topic_id_set, topic.shard, payload);
+    auto kept = broker.journal(Space::more, entry::topic_id_set, topic.shard, payload);
+    if (!kept) return kept.error();
   }
   topic.state.apply_set_id(last_id, added_count, max_erased_id);
   topic.visible_last_id = std::max(topic.visible_last_id, last_id);
@@ -254,7 +259,9 @@ void Topics::tick() {
   state_->broker.each_shard([this](ShardState& shard) {
     for (auto& [name, topic] : shard.topics) {
       Sequence point = State::retention_point(*topic, state_->broker.wall_now());
-      if (point > topic->state.start()) trim_to(*topic, std::min(point, topic->visible_end));
+      if (point <= topic->state.start()) continue;
+      // Refused: tried again when it is looked at next.
+      static_cast<void>(trim_to(*topic, std::min(point, topic->visible_end)));
     }
   });
 }

@@ -121,15 +121,15 @@ class Topics {
                                  std::int32_t coordinator_epoch);
 
   // --- deleting --------------------------------------------------------------------------------
-  // Errors: out_of_range. Returns how many live records went.
+  // Errors: no_space, io_error: then nothing is changed. `count`: how many live records went.
   struct Removed {
     std::uint64_t count = 0;
     Commit commit;
   };
-  Removed trim_to(Topic& topic, Sequence sequence);
-  Removed erase(Topic& topic, std::span<const RecordId> ids);
-  Commit set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_t> added_count,
-                std::optional<RecordId> max_erased_id);
+  Result<Removed> trim_to(Topic& topic, Sequence sequence);
+  Result<Removed> erase(Topic& topic, std::span<const RecordId> ids);
+  Result<Commit> set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_t> added_count,
+                        std::optional<RecordId> max_erased_id);
 
   // --- reading by sequence and id (committed, visible, not erased records only) ------------------
   // Records before it are visible. Never goes back.

@@ -13,6 +13,11 @@ namespace {
 
 // An open batch is ended at this size, so that one slow reader of it does not hold much.
 constexpr std::size_t open_batch_size_max = 256u << 10;
+// What a batch takes in the journal besides its records, and a record besides its bytes,
+// generously.
+constexpr std::uint64_t batch_overhead_max =
+    detail::BatchPrefix::size + model::batch_header_size + storage::Journal::entry_overhead_max;
+constexpr std::uint64_t record_overhead_max = 96;
 constexpr std::int64_t timestamp_ahead_max_ms = 3'600'000;
 
 std::int16_t origin_attribute(model::Origin origin) {
@@ -86,7 +91,6 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   if (record.value.size() > broker.options().message_size_max) {
     return Error{Errc::too_large, "record is larger than the configured maximum"};
   }
-  if (Status writable = broker.writable(); !writable) return writable.error();
   WallTime now = broker.wall_now();
   Result<RecordId> id = choose_id(topic, last_id(topic), record, now);
   if (!id) return id.error();
@@ -95,12 +99,16 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
               topic.building_partition == partition &&
               topic.builder.size() + record.value.size() < open_batch_size_max &&
               (record.origin == model::Origin::fields || follows(topic.building_last_id, *id));
+  const std::uint64_t size = record.value.size() + record.envelope.size() + record_overhead_max +
+                             (fits ? 0 : batch_overhead_max);
+  if (Status promised = broker.promise(Space::more, size); !promised) return promised.error();
   if (!fits) {
     state_->seal(topic);
     topic.building_origin = record.origin;
     topic.building_partition = partition;
     topic.building_first_id = *id;
   }
+  topic.building_promised += size;
   topic.building_last_id = *id;
 
   std::string& headers = state_->headers_scratch;
@@ -155,9 +163,10 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
       return original;
     }
   }
-  if (Status writable = broker.writable(); !writable) return writable.error();
   Result<RecordId> first = topic.state.next_id(now);
   if (!first) return first.error();
+  const std::uint64_t size = batch.size() + batch_overhead_max;
+  if (Status promised = broker.promise(Space::more, size); !promised) return promised.error();
   RecordId first_id = *first;
   RecordId last_id = last_of(first_id, header.record_count);
 
@@ -183,7 +192,7 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
   appended.log_start = topic.state.log_start(partition);
   appended.commit = {broker.tail().round, settings.durability};
   const ByteView parts[] = {head, batch.substr(model::batch_header_size)};
-  state_->store(topic, {partition, first_id, last_id, false, 0, parts, header});
+  state_->store(topic, {partition, first_id, last_id, false, 0, parts, header, size});
   state_->mark_dirty(topic, settings.durability);
   return appended;
 }
@@ -197,7 +206,6 @@ Result<Appended> Topics::append_marker(Topic& topic, PartitionIndex partition,
                                        ProducerId producer_id, std::int16_t producer_epoch,
                                        bool commit, std::int32_t coordinator_epoch) {
   Broker& broker = state_->broker;
-  if (Status writable = broker.writable(); !writable) return writable.error();
   state_->seal(topic);
   WallTime now = broker.wall_now();
   Status allowed = topic.state.producers(partition).check_marker(
@@ -209,6 +217,8 @@ Result<Appended> Topics::append_marker(Topic& topic, PartitionIndex partition,
                                              producer_epoch, commit, coordinator_epoch, now.ms);
   Result<model::BatchHeader> header = model::parse_batch_header(batch);
   TRV_ASSERT(header.ok());
+  const std::uint64_t size = batch.size() + batch_overhead_max;
+  if (Status promised = broker.promise(Space::more, size); !promised) return promised.error();
   Appended appended;
   appended.partition = partition;
   appended.base_offset = header->base_offset;
@@ -217,7 +227,7 @@ Result<Appended> Topics::append_marker(Topic& topic, PartitionIndex partition,
   appended.append_time = now;
   appended.commit = {broker.tail().round, topic.state.settings().durability};
   const ByteView parts[] = {batch};
-  state_->store(topic, {partition, *id, *id, commit, coordinator_epoch, parts, *header});
+  state_->store(topic, {partition, *id, *id, commit, coordinator_epoch, parts, *header, size});
   state_->mark_dirty(topic, topic.state.settings().durability);
   return appended;
 }
@@ -230,7 +240,7 @@ void Topics::State::seal(Topic& topic) {
   TRV_ASSERT(header.ok());
   const ByteView parts[] = {head, topic.builder.records()};
   store(topic, {topic.building_partition, topic.building_first_id, topic.building_last_id, false, 0,
-                parts, *header});
+                parts, *header, std::exchange(topic.building_promised, 0)});
   topic.builder.clear();
 }
 
@@ -248,8 +258,9 @@ void Topics::State::store(Topic& topic, const BatchParts& parts) {
   ByteView views[3] = {ByteView(raw, sizeof raw)};
   TRV_ASSERT(parts.bytes.size() <= 2);
   std::copy(parts.bytes.begin(), parts.bytes.end(), views + 1);
-  BlobRange blob = broker.journal(entry::batch, topic.shard,
-                                  std::span<const ByteView>(views, 1 + parts.bytes.size()));
+  BlobRange blob = broker.journal_promised(entry::batch, topic.shard,
+                                           std::span<const ByteView>(views, 1 + parts.bytes.size()),
+                                           parts.promised);
   blob.position += static_cast<std::uint32_t>(detail::BatchPrefix::size);
   blob.length -= static_cast<std::uint32_t>(detail::BatchPrefix::size);
   topic.state.apply_batch({parts.partition, parts.header, parts.first_id, parts.last_id, blob,
@@ -327,6 +338,7 @@ void Topics::State::run_watchers(const std::string& name) {
 void Topics::State::forget(Topic& topic) {
   std::erase(dirty, &topic);
   topic.builder.clear();
+  broker.take_back(std::exchange(topic.building_promised, 0));
 }
 
 Topic* Topics::State::insert(ShardState& shard, TopicId id, const std::string& name,

@@ -21,6 +21,8 @@ using model::TransactionPartition;
 constexpr std::chrono::milliseconds tick_interval(200);
 constexpr std::chrono::hours expiry_interval(1);
 constexpr std::chrono::milliseconds marker_retry_delay(500);
+// What a command takes in the journal besides its bytes: the time, and the entry's own.
+constexpr std::uint64_t command_overhead_max = 8 + storage::Journal::entry_overhead_max;
 
 using PartitionsByTopic = std::map<std::string, std::vector<PartitionIndex>>;
 
@@ -141,16 +143,20 @@ void Transactions::stop() {
 // Entries: the time (i64, little-endian), then a model::Transactions command.
 Result<Commit> Transactions::State::journal(ShardId shard,
                                             const std::vector<std::string>& commands) {
-  if (Status writable = broker.writable(); !writable) return writable.error();
+  // All of them or none.
+  std::uint64_t size = 0;
+  for (const std::string& command : commands) size += command.size() + command_overhead_max;
+  if (Status room = broker.promise(Space::more, size); !room) return room.error();
   WallTime now = broker.wall_now();
   char time[8];
   store_le(time, now.ms);
   for (const std::string& command : commands) {
     const ByteView parts[] = {ByteView(time, sizeof time), command};
-    broker.journal(entry::transaction, shard, parts);
+    broker.journal_promised(entry::transaction, shard, parts, std::exchange(size, 0));
     Status applied = broker.shard(shard).transactions.apply(command, now);
     TRV_ASSERT(applied);
   }
+  broker.take_back(size);
   return broker.tail();
 }
 
@@ -404,7 +410,7 @@ void Transactions::State::expire() {
   WallTime now = broker.wall_now();
   broker.each_shard([&](ShardState& shard) {
     std::vector<std::string> commands = shard.transactions.expire(now);
-    if (!commands.empty() && broker.writable()) (void)journal(shard.id, commands);
+    if (!commands.empty()) (void)journal(shard.id, commands);
   });
   expiry_timer = broker.core().schedule(expiry_interval, [this] { expire(); });
 }

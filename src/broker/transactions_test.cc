@@ -148,7 +148,7 @@ TEST_F(TransactionsTest, WhatWasDecidedBeforeACrashIsCarriedOut) {
       char time[8];
       store_le(time, now.ms);
       const ByteView parts[] = {ByteView(time, sizeof time), command};
-      broker_->journal(entry::transaction, shard.id, parts);
+      ASSERT_TRUE(broker_->journal(Space::more, entry::transaction, shard.id, parts).ok());
     }
     broker_->when_durable(broker_->tail(),
                           [](Result<Durable> result) { EXPECT_TRUE(result.ok()); });

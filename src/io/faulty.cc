@@ -78,6 +78,7 @@ class FaultyFile final : public File {
     if (auto fault = plan_->on(Operation::size)) return error_of(*fault, "size " + name_);
     return inner_->size();
   }
+  Result<Stretch> next_data(std::uint64_t position) override { return inner_->next_data(position); }
 
  private:
   std::shared_ptr<Plan> plan_;

@@ -19,6 +19,12 @@
 
 namespace trv::io {
 
+// Bytes `begin` to `end` of a file.
+struct Stretch {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+
 class File {
  public:
   virtual ~File() = default;
@@ -34,6 +40,10 @@ class File {
   virtual Status allocate(std::uint64_t size) = 0;
   virtual Status truncate(std::uint64_t size) = 0;
   virtual Result<std::uint64_t> size() = 0;
+  // The first stretch at or behind `position` in which there may be anything but zeros, as far as
+  // can be told without reading; empty, at the file's end, when there is none. What was read lately
+  // may count as data: ask for all stretches first, then read.
+  virtual Result<Stretch> next_data(std::uint64_t position) = 0;
 };
 
 enum class OpenMode : std::uint8_t {

@@ -123,6 +123,22 @@ TEST_P(AnyDirectory, OneLockHolder) {
 INSTANTIATE_TEST_SUITE_P(Io, AnyDirectory, ::testing::Bool(),
                          [](const auto& which) { return which.param ? "memory" : "posix"; });
 
+TEST_P(AnyDirectory, NextDataPassesOverWhatWasNeverWritten) {
+  auto file = open("f", OpenMode::create);
+  ASSERT_TRUE(file->allocate(1u << 20).ok());
+  EXPECT_EQ(file->next_data(0).value().begin, 1u << 20);
+  ASSERT_TRUE(write(*file, 500'000, "x").ok());
+  // A hint: never without the data, and without most of the hole.
+  for (std::uint64_t from : {0u, 500'000u}) {
+    Stretch data = file->next_data(from).value();
+    EXPECT_LE(data.begin, 500'000u);
+    EXPECT_GE(data.begin, 400'000u);
+    EXPECT_GT(data.end, 500'000u);
+    EXPECT_LT(data.end, 600'000u);
+  }
+  EXPECT_EQ(file->next_data(700'000).value().begin, 1u << 20);
+}
+
 TEST(Posix, RefusesWhatIsNoDirectory) {
   EXPECT_FALSE(open_posix_directory("/dev/null").ok());
   EXPECT_FALSE(open_posix_directory("/dev/null/x").ok());

@@ -12,6 +12,7 @@ namespace trv::io {
 namespace {
 
 constexpr std::uint64_t sector_size = 512;
+constexpr std::uint64_t block_size = 4096;
 
 Error error_of(Errc code, const char* operation, const std::string& name) {
   return {code, std::string(operation) + " " + name + " (in memory)"};
@@ -152,6 +153,19 @@ class MemoryFile final : public File {
     std::lock_guard guard(disk_->mutex);
     if (dead()) return error_of(Errc::io_error, "stat after the crash", name_);
     return static_cast<std::uint64_t>(inode_->present.size());
+  }
+
+  // As coarse as a file system's blocks.
+  Result<Stretch> next_data(std::uint64_t position) override {
+    std::lock_guard guard(disk_->mutex);
+    if (dead()) return error_of(Errc::io_error, "seek after the crash", name_);
+    const std::string& bytes = inode_->present;
+    std::uint64_t size = bytes.size();
+    std::size_t at = bytes.find_first_not_of('\0', position);
+    if (at == std::string::npos) return Stretch{size, size};
+    Stretch data{std::max<std::uint64_t>(position, at / block_size * block_size), 0};
+    data.end = std::min(size, at / block_size * block_size + block_size);
+    return data;
   }
 
  private:

@@ -150,6 +150,17 @@ class PosixFile final : public File {
     return static_cast<std::uint64_t>(status.st_size);
   }
 
+  // Space that was reserved and never written is a hole to SEEK_DATA, though it has blocks.
+  Result<Stretch> next_data(std::uint64_t position) override {
+    Result<std::uint64_t> file_end = size();
+    if (!file_end.ok()) return file_end.error();
+    off_t begin = ::lseek(fd_.get(), static_cast<off_t>(position), SEEK_DATA);
+    if (begin < 0 && errno == ENXIO) return Stretch{*file_end, *file_end};
+    off_t end = begin < 0 ? begin : ::lseek(fd_.get(), begin, SEEK_HOLE);
+    if (end < 0) return Stretch{position, *file_end};  // the file system cannot tell
+    return Stretch{static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)};
+  }
+
  private:
   // For file systems without fallocate: only what lies beyond the present end is written.
   Status allocate_by_writing(std::uint64_t size_wanted) {

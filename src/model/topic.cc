@@ -378,7 +378,12 @@ Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const
 }
 
 void Topic::collect_blobs(std::set<std::uint64_t>& out) const {
-  for (const BatchEntry& entry : batches_) out.insert(entry.blob.blob);
+  // Neighbours share a segment, nearly always.
+  std::uint64_t last = 0;
+  for (const BatchEntry& entry : batches_) {
+    if (entry.blob.blob != last) out.insert(entry.blob.blob);
+    last = entry.blob.blob;
+  }
 }
 
 void Topic::encode_state(std::string& out) const {

@@ -124,6 +124,9 @@ struct Call {
     commit = waits ? commit | change : change;
     waits = true;
   }
+  // The same for a change that may have been refused: then the reply says why. Result: whether it
+  // was made.
+  [[nodiscard]] bool wait_for(const Result<broker::Commit>& change);
   // For a reply that shows what an earlier change did.
   void wait_for_shown(broker::Commit change) {
     if (!broker.is_durable(change)) wait_for(change);

@@ -1,5 +1,7 @@
 #include "redis/command_table.h"
 
+#include "redis/errors.h"
+
 #include <bit>
 
 #include "redis/handlers/families.h"
@@ -21,6 +23,15 @@ std::uint64_t hash_of(ByteView name) {
 }
 
 }  // namespace
+
+bool Call::wait_for(const Result<broker::Commit>& change) {
+  if (change) {
+    wait_for(*change);
+  } else {
+    write_error(reply, change.error());
+  }
+  return change.ok();
+}
 
 bool is_word(ByteView arg, std::string_view lower_case_word) {
   if (arg.size() != lower_case_word.size()) return false;

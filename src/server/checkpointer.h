@@ -1,6 +1,7 @@
-// Checkpointer: writes a checkpoint whenever the journals have grown by a few segments, and then
-// gives back the segments that hold nothing any more. So a start reads little and the disk holds
-// little that is dead.
+// Checkpointer: writes a checkpoint whenever replaying what came since the last one would take
+// noticeable time, and then gives back the segments that hold nothing any more. So a start reads
+// little and the disk holds little that is dead. What the start itself had to replay counts: lives
+// that end soon after they began add up to one.
 //
 // Owner: Node, one for all cores. It lives on the first core and visits the others by messages;
 // each of them takes its shards' sections one shard at a time, so that nobody waits for long. At
@@ -8,6 +9,7 @@
 // reads more of the journal.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -21,30 +23,54 @@ namespace trv::server {
 
 class Checkpointer {
  public:
-  // All outlive the Checkpointer. Requires: the brokers have recovered.
-  Checkpointer(storage::Store& store, std::vector<broker::Broker*> brokers);
+  // All outlive the Checkpointer. Requires: the brokers have recovered; `replayed` says how much.
+  Checkpointer(storage::Store& store, std::vector<broker::Broker*> brokers,
+               broker::Broker::Volume replayed);
 
   // On the first core.
   void start();
   // On the first core; what is under way is given up.
   void stop();
 
+  // For a clean end, after stop(): the last checkpoint, so that the next start has nothing to
+  // replay. Each core takes its shards' sections just before it closes its journal, and then, when
+  // all have closed well, write_last() writes them.
+  class Last {
+   public:
+    // On the broker's core.
+    void take(broker::Broker& broker);
+    bool whole() const { return id_ != 0 && sections_.size() == shard_count; }
+
+   private:
+    friend class Checkpointer;
+    std::uint64_t id_ = 0;  // 0: not worth it
+    std::vector<storage::CheckpointSection> sections_;
+  };
+  Last begin_last();
+  Status write_last(Last last);
+
  private:
   // Shared by the messages of one checkpoint, which may outlive stop().
   struct Run;
 
   bool due() const;
-  void watch();
+  std::chrono::microseconds replay_time() const;
+  void watch(std::chrono::milliseconds delay);
   void begin();
   static void take_shards(const std::shared_ptr<Run>& run, broker::Broker& broker, int shard);
   static void finish_core(const std::shared_ptr<Run>& run, broker::Broker& broker);
   void on_core_done(const std::shared_ptr<Run>& run);
   void write(const std::shared_ptr<Run>& run);
+  void on_written(const std::shared_ptr<Run>& run);
 
   storage::Store& store_;
   std::vector<broker::Broker*> brokers_;
-  std::vector<std::uint64_t> segments_;  // active at the last checkpoint, by core
-  std::shared_ptr<Run> run_;             // under way, or null
+  // Of the first core, which stands for all: what replay would begin with, and what was journaled
+  // when the last checkpoint began.
+  broker::Broker::Volume replayed_;
+  broker::Broker::Volume covered_;
+  std::uint64_t state_size_ = 0;  // of the last checkpoint
+  std::shared_ptr<Run> run_;      // under way, or null
   runtime::Timer timer_;
 };
 

@@ -98,6 +98,7 @@ struct Node::State {
   std::unique_ptr<runtime::OffloadPool> pool;
   std::vector<Lane> lanes;
   std::unique_ptr<Checkpointer> checkpointer;  // on the first lane's core
+  broker::Broker::Volume replayed;
   Ports ports;
 
   ~State() { tear_down(); }
@@ -173,6 +174,7 @@ Status Node::State::recover() {
     return Error{report.error().code, fmt::format("data-dir: recovering {}: {}", config.data_dir,
                                                   report.error().message)};
   }
+  replayed = {report->entries, report->bytes};
   log_recovery(*report, std::chrono::duration_cast<std::chrono::milliseconds>(
                             runtime::steady_now() - begun));
   return {};
@@ -248,7 +250,7 @@ Status Node::State::start_journals() {
     lanes[i].broker->start(std::move(journals[i]));
     brokers.push_back(lanes[i].broker.get());
   }
-  checkpointer = std::make_unique<Checkpointer>(*store, std::move(brokers));
+  checkpointer = std::make_unique<Checkpointer>(*store, std::move(brokers), replayed);
   checkpointer->start();
   return {};
 }
@@ -287,17 +289,26 @@ Status Node::State::stop() {
   for (int i = 0; i < settling_visits; ++i) on_every_core([](Lane&) {});
 
   std::vector<Status> closed;
-  on_every_core([&closed](Lane& lane) {
+  Checkpointer::Last last;
+  lanes.front().thread->call([&] { last = checkpointer->begin_last(); });
+  on_every_core([&closed, &last](Lane& lane) {
+    last.take(*lane.broker);
     closed.push_back(lane.broker->stop());
     // Nothing runs on this core after this closure, so nothing meets a broker without a journal.
     lane.core->stop();
   });
-  tear_down();
+  Status all;
   for (const Status& status : closed) {
-    if (!status)
-      return Error{status.error().code, "closing the journal: " + status.error().message};
+    if (!status) all = Error{status.error().code, "closing the journal: " + status.error().message};
   }
-  return {};
+  // A hint for the next start; it does without.
+  if (all && last.whole()) {
+    if (Status written = checkpointer->write_last(std::move(last)); !written) {
+      log::warn("the last checkpoint was not written: {}", written.error().message);
+    }
+  }
+  tear_down();
+  return all;
 }
 
 // In reverse order of building, whatever was built. The cores do not run any more, or never did.

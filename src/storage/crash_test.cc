@@ -2,13 +2,14 @@
 // comes between two of them, or in the middle of one: from some operation of the disk on, all fail.
 // After each recovery:
 //   - every acknowledged entry is there, in order, with its bytes;
-//   - what is there beyond that was appended, in order, without a gap;
+//   - what is there beyond that was appended, in order, without a gap, and ends with a round;
 //   - nothing is reported as damaged; what one recovery showed, every later one shows too.
 // A failing seed is printed; run it alone with TRV_SEED.
 #include <gtest/gtest.h>
 
 #include <array>
 #include <cstdlib>
+#include <set>
 
 #include "base/crc32c.h"
 #include "io/faulty.h"
@@ -47,6 +48,7 @@ struct Twin {
     std::string digest;
   };
   std::vector<Entry> entries;     // of all lives
+  std::set<std::size_t> rounds;   // where one ends
   std::size_t settled = 0;        // shown by a recovery: must stay for ever
   std::size_t acknowledged = 0;   // at fsync
   std::size_t survives_kill = 0;  // at os
@@ -71,6 +73,7 @@ class CrashRun {
   void live() {
     JournalOptions options = small_options();
     options.inline_sync_waiters_max = random_() % 2 == 0 ? 0 : 4;
+    options.unwritten_size_max = random_() % 2 == 0 ? 3000 : 8u << 20;
     io::FaultyDirectory dying(disk_);
     if (random_() % 3 == 0) {
       dying.arm({std::nullopt, random_() % 300, Errc::io_error, random_() % 1000, true});
@@ -118,10 +121,12 @@ class CrashRun {
     switch (random_() % 24) {
       case 0:
       case 1:
+        twin_.rounds.insert(twin_.entries.size());
         return journal_->tick();
       case 2:
       case 3:
       case 4:
+        twin_.rounds.insert(twin_.entries.size());
         return journal_->flush();
       case 5:
       case 6:
@@ -189,6 +194,7 @@ class CrashRun {
     power_lost_ = true;
     switch (random_() % 6) {
       case 0:
+        twin_.rounds.insert(twin_.entries.size());
         ASSERT_TRUE(journal_->close().ok() || !alive());
         break;
       case 1:
@@ -219,7 +225,10 @@ class CrashRun {
     }
     ASSERT_TRUE(want == got) << "of " << twin_.entries.size() << " entries, " << must
                              << " must be there";
+    // A tail without entries of its own may belong to either round.
+    ASSERT_TRUE(count == must || twin_.rounds.contains(count)) << "torn after " << count;
     twin_.entries.resize(count);
+    twin_.rounds.erase(twin_.rounds.upper_bound(count), twin_.rounds.end());
     twin_.settled = twin_.acknowledged = twin_.survives_kill = count;
   }
 

@@ -27,8 +27,9 @@ constexpr std::size_t at_body_crc = 12;
 constexpr std::size_t at_entry_first = 16;
 constexpr std::size_t at_synced = 24;
 constexpr std::size_t at_entry_count = 32;
-constexpr std::size_t at_reserved = 36;
-static_assert(at_reserved + 4 == frame_header_size);
+constexpr std::size_t at_frame_flags = 36;
+static_assert(at_frame_flags + 4 == frame_header_size);
+constexpr std::uint32_t flag_round_goes_on = 1;
 
 std::optional<SegmentHeader> parse_copy(ByteView copy) {
   if (copy.size() < header_copy_size || !copy.starts_with(segment_magic)) return {};
@@ -125,7 +126,7 @@ void seal_frame(char* frame, const FrameHeader& header, const FrameSeal& seal,
   store_le<std::uint64_t>(frame + at_entry_first, header.entry_first);
   store_le<std::uint64_t>(frame + at_synced, header.synced.packed());
   store_le<std::uint32_t>(frame + at_entry_count, header.entry_count);
-  store_le<std::uint32_t>(frame + at_reserved, 0);
+  store_le<std::uint32_t>(frame + at_frame_flags, header.round_goes_on ? flag_round_goes_on : 0);
   store_le<std::uint32_t>(frame + at_header_crc,
                           crc32c(seed, ByteView(frame + at_length, frame_header_size - at_length)));
 }
@@ -146,7 +147,10 @@ ParsedFrame parse_frame(ByteView bytes, const FrameSeal& seal, std::uint32_t pos
   header.entry_first = load_le<std::uint64_t>(p + at_entry_first);
   header.synced = LanePlace::of(load_le<std::uint64_t>(p + at_synced));
   header.entry_count = load_le<std::uint32_t>(p + at_entry_count);
-  if (header.length < frame_header_size || header.length % frame_alignment != 0 ||
+  const std::uint32_t flags = load_le<std::uint32_t>(p + at_frame_flags);
+  header.round_goes_on = (flags & flag_round_goes_on) != 0;
+  if (flags > flag_round_goes_on || header.length < frame_header_size ||
+      header.length % frame_alignment != 0 ||
       header.entry_count > (header.length - frame_header_size) / entry_header_size) {
     return parsed;
   }

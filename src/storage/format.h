@@ -101,6 +101,8 @@ struct FrameHeader {
   std::uint64_t entry_first = 0;
   std::uint32_t entry_count = 0;
   LanePlace synced;  // of this lane: all before it was known to be synced when this was written
+  // The round goes on in the next frame: without its last frame, nothing of it counts.
+  bool round_goes_on = false;
 };
 // Writes header and checksums over a frame whose body is already in place behind the header.
 void seal_frame(char* frame, const FrameHeader& header, const FrameSeal& seal,

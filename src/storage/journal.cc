@@ -11,8 +11,6 @@
 namespace trv::storage {
 namespace {
 
-// Written out in the middle of a round, to bound the memory that a round takes.
-constexpr std::uint64_t unwritten_size_max = 8u << 20;
 // A sync of more than this takes longer than handing it to another thread.
 constexpr std::uint64_t inline_sync_size_max = 32u << 10;
 // Completions may append more; a flush serves them too, this often.
@@ -23,6 +21,8 @@ constexpr std::uint64_t warm_sync_size_max = 64u << 10;
 constexpr std::uint32_t small_segment_divisor = 8;
 // What a segment holds besides the payload of its only entry, generously.
 constexpr std::uint32_t entry_overhead = segment_header_size + 128;
+static_assert(Journal::entry_overhead_max >=
+              frame_header_size + entry_header_size + frame_alignment);
 
 struct Waiter {
   std::uint64_t entries;
@@ -98,7 +98,6 @@ struct Journal::State {
   void fail(const Error& why);
 
   // Writing and syncing.
-  void seal() { tail.seal(synced_place); }
   Status write();
   std::shared_ptr<SyncJob> make_sync();
   void finish_sync(const std::shared_ptr<SyncJob>& job);
@@ -269,8 +268,9 @@ void Journal::State::revive() {
   failure.reset();
 }
 
+// In the middle of a round: an entry follows.
 Status Journal::State::roll() {
-  seal();
+  tail.seal(synced_place, FrameEnd::round_goes_on);
   if (!spare) return failure ? *failure : Error{Errc::no_space, "no segment is reserved"};
   if (Status s = finish_spare_job(); !s.ok()) {
     // The one file failed, not yet the disk: one more try.
@@ -475,7 +475,7 @@ BlobRange Journal::append(EntryKind kind, ShardId shard, std::span<const ByteVie
     }
   }
   BlobRange where = s.tail.append(kind, shard, parts, number, s.synced_place);
-  if (s.tail.unwritten_size() >= unwritten_size_max) {
+  if (s.tail.unwritten_size() >= s.options.unwritten_size_max) {
     if (Status written = s.write(); !written.ok()) s.fail(written.error());
   }
   return where;
@@ -503,7 +503,7 @@ void Journal::flush() {
   s.flushing = true;
   for (int pass = 0; pass < flush_passes_max && (pass == 0 || s.work_left()); ++pass) {
     if (s.alive()) {
-      s.seal();
+      s.tail.seal(s.synced_place, FrameEnd::ends_round);
       if (Status written = s.write(); !written.ok()) s.fail(written.error());
     }
     s.release_due();
@@ -529,10 +529,12 @@ void Journal::tick() {
 
 bool Journal::writable() const { return state_->phase == State::Phase::open; }
 
-bool Journal::accepts(std::uint64_t size) const {
+std::uint64_t Journal::room() const {
   const State& s = *state_;
-  if (!s.alive() || size > entry_size_max()) return false;
-  return s.spare.has_value() || (s.active && s.tail.fits(size));
+  if (!s.alive()) return 0;
+  // Not the sum: an entry that does not fit into what is left of one segment goes to the next.
+  std::uint64_t spare = s.spare ? s.spare->segment.header.size - segment_header_size : 0;
+  return std::max(spare, s.active ? s.tail.room() : 0);
 }
 
 const Error& Journal::failure() const {

@@ -8,6 +8,9 @@
 // were written since the last. Frames, segments and checksums: docs/formats/journal.md.
 //
 // Invariants:
+//   - what was appended between two flush() is there after a crash as a whole or not at all,
+//   however
+//     many frames and segments it takes;
 //   - entries reach the disk in the order of append(); a Ticket covers all entries before it;
 //   - completions run in ticket order within one Durability, on the core's thread, and never from
 //     inside append() or when();
@@ -17,7 +20,7 @@
 //     segment and of the next one is reserved beforehand. When the next one cannot be reserved,
 //     writable() turns false, and what is left of the active segment (nearly all of it, since the
 //     reservation is made right after a roll) is the reserve for small entries that free space
-//     again: acknowledgements, deletes, trims. They ask accepts() instead.
+//     again: acknowledgements, deletes, trims. They need room() only.
 #pragma once
 
 #include <chrono>
@@ -70,6 +73,8 @@ struct JournalOptions {
   // Sync on the core's thread when at most this many completions wait for it (a hand-off to another
   // thread and back costs more than a short sync), else through Offload. 0: always offload.
   std::uint32_t inline_sync_waiters_max = 8;
+  // A round's bytes are written out at this size, before its end, to bound what it takes of memory.
+  std::uint32_t unwritten_size_max = 8u << 20;
 };
 
 class Journal {
@@ -83,7 +88,7 @@ class Journal {
   // Copies `parts`, one after the other, as one entry into the round's frame. Result: where the
   // entry's payload will be; readable at once through read(). Never blocks, but may write out the
   // frame and roll to the next segment first.
-  // Requires: total size <= entry_size_max(). Asked of the caller first: writable(), or accepts().
+  // Requires: total size <= entry_size_max(). Asked of the caller first: writable(), or room().
   // An entry that has no place after all makes the journal fail, and is never acknowledged.
   BlobRange append(EntryKind kind, ShardId shard, std::span<const ByteView> parts);
   BlobRange append(EntryKind kind, ShardId shard, ByteView payload) {
@@ -109,8 +114,9 @@ class Journal {
 
   // False after a write or sync has failed, or while the disk is full.
   bool writable() const;
-  // Has an entry of `size` bytes a place, were it in the reserve? Implied by writable().
-  bool accepts(std::uint64_t size) const;
+  // What certainly has a place, the reserve included: the sum over entries of size + overhead.
+  std::uint64_t room() const;
+  static constexpr std::uint32_t entry_overhead_max = 64;
   // Why not. Requires: !writable().
   const Error& failure() const;
 

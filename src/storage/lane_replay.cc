@@ -6,7 +6,27 @@
 namespace trv::storage {
 namespace {
 
-constexpr std::uint32_t load_step = 4u << 20;
+constexpr std::uint32_t load_step_min = 64u << 10;
+constexpr std::uint32_t load_step_max = 4u << 20;
+constexpr std::uint32_t window_size = 256u << 10;
+
+// The first of the words at every `frame_alignment` bytes that equals `word`; `size` when none
+// does.
+std::size_t find_word(const char* bytes, std::size_t size, std::uint32_t word) {
+  constexpr std::size_t block = 128 * frame_alignment;
+  std::size_t at = 0;
+  for (; at + block <= size; at += block) {
+    bool there = false;
+    for (std::size_t i = 0; i < block; i += frame_alignment) {
+      there |= load_le<std::uint32_t>(bytes + at + i) == word;
+    }
+    if (there) break;
+  }
+  for (; at + sizeof word <= size; at += frame_alignment) {
+    if (load_le<std::uint32_t>(bytes + at) == word) return at;
+  }
+  return size;
+}
 
 std::string describe(LanePlace from, std::optional<LanePlace> to) {
   std::string text = "unreadable from byte " + std::to_string(from.position);
@@ -40,13 +60,17 @@ Status SegmentImage::open(io::Directory& directory) {
 
 Status SegmentImage::load(std::uint64_t until) {
   while (loaded_ < until && loaded_ < size_) {
-    std::uint32_t n = std::min(load_step, size_ - loaded_);
-    if (Status s = file_->read_at(loaded_, std::span(scratch_.bytes.get() + loaded_, n)); !s.ok()) {
-      return s;
-    }
+    std::uint32_t step = std::clamp(loaded_, load_step_min, load_step_max);
+    std::uint32_t n = std::min(step, size_ - loaded_);
+    if (Status s = read(loaded_, std::span(scratch_.bytes.get() + loaded_, n)); !s.ok()) return s;
     loaded_ += n;
   }
   return {};
+}
+
+Status SegmentImage::read(std::uint64_t position, std::span<char> into) {
+  read_ += into.size();
+  return file_->read_at(position, into);
 }
 
 Result<bool> SegmentImage::blank() {
@@ -68,23 +92,55 @@ Result<ParsedFrame> SegmentImage::frame_at(std::uint32_t position, bool check_bo
 }
 
 Result<std::optional<std::uint32_t>> SegmentImage::find_frame(std::uint32_t position) {
-  if (!header_) return std::optional<std::uint32_t>{};
-  const std::uint32_t marker = seal_.marker();
-  for (std::uint64_t p = position; p + frame_header_size <= size_;) {
-    if (Status s = load(p + frame_header_size); !s.ok()) return s.error();
-    const char* bytes = scratch_.bytes.get();
-    while (p + frame_header_size <= loaded_ && load_le<std::uint32_t>(bytes + p) != marker) {
-      p += frame_alignment;
-    }
-    if (p + frame_header_size > loaded_) continue;
-    Result<ParsedFrame> frame = frame_at(static_cast<std::uint32_t>(p), false);
+  using Found = std::optional<std::uint32_t>;
+  if (!header_) return Found{};
+  for (std::uint64_t from = position;; from += frame_alignment) {
+    Result<std::uint64_t> at = find_marker(from);
+    if (!at.ok()) return at.error();
+    if (*at + frame_header_size > size_) return Found{};
+    from = *at;
+    Result<ParsedFrame> frame = frame_at(static_cast<std::uint32_t>(from), false);
     if (!frame.ok()) return frame.error();
-    if (frame->state != FrameState::invalid) {
-      return std::optional<std::uint32_t>(static_cast<std::uint32_t>(p));
-    }
-    p += frame_alignment;
+    if (frame->state != FrameState::invalid) return Found{static_cast<std::uint32_t>(from)};
   }
-  return std::optional<std::uint32_t>{};
+}
+
+Result<std::uint64_t> SegmentImage::find_marker(std::uint64_t from) {
+  const std::uint32_t marker = seal_.marker();
+  if (from < loaded_) {
+    std::size_t at = find_word(scratch_.bytes.get() + from, loaded_ - from, marker);
+    if (from + at < loaded_) return from + at;
+    from = loaded_;
+  }
+  if (!data_) {
+    if (Status s = find_data(from); !s.ok()) return s.error();
+  }
+  if (!scratch_.window) scratch_.window.reset(new char[window_size]);
+  for (const io::Stretch& data : *data_) {
+    for (from = std::max(from, data.begin); from < data.end;) {
+      std::size_t n = std::min<std::uint64_t>(window_size, data.end - from);
+      if (Status s = read(from, std::span(scratch_.window.get(), n)); !s.ok()) return s.error();
+      std::size_t at = find_word(scratch_.window.get(), n, marker);
+      if (at < n) return from + at;
+      from += n;
+    }
+  }
+  return std::uint64_t{size_};
+}
+
+Status SegmentImage::find_data(std::uint64_t from) {
+  data_.emplace();
+  while (from < size_) {
+    Result<io::Stretch> data = file_->next_data(from);
+    if (!data.ok()) return data.error();
+    // Markers are looked for at multiples of the alignment only.
+    data->begin = std::max(from, data->begin / frame_alignment * frame_alignment);
+    data->end = std::min<std::uint64_t>(align_frame(static_cast<std::uint32_t>(data->end)), size_);
+    if (data->begin >= data->end) break;
+    data_->push_back(*data);
+    from = data->end;
+  }
+  return {};
 }
 
 ByteView SegmentImage::frame_body(std::uint32_t position, const FrameHeader& header) const {
@@ -148,32 +204,51 @@ Status LaneReplay::replay_frames() {
   for (;;) {
     if (at_seal()) {
       ended_ = true;
-      return {};
+      return deliver_held();  // a round that is before the seal was whole; damage was reported
     }
     Result<ParsedFrame> frame = image_->frame_at(position_);
     if (!frame.ok()) return frame.error();
     if (frame->state != FrameState::valid) return {};
     if (expected_ && *expected_ != frame->header.entry_first) return {};
-    if (Status s = deliver(frame->header); !s.ok()) return s;
+    if (Status s = take(frame->header); !s.ok()) return s;
     position_ += frame->header.length;
-    expected_ = entries_ = frame->header.entry_first + frame->header.entry_count;
+    expected_ = frame->header.entry_first + frame->header.entry_count;
     synced_ = std::max(synced_, frame->header.synced);
-    end_ = place();
+    if (held_.empty()) {
+      entries_ = *expected_;
+      end_ = place();
+    }
   }
 }
 
-Status LaneReplay::deliver(const FrameHeader& header) {
+Status LaneReplay::take(const FrameHeader& header) {
   ByteView body = image_->frame_body(position_, header);
-  std::uint32_t at = position_ + frame_header_size;
+  if (header.round_goes_on) {
+    held_.push_back({place(), header, std::string(body)});
+    return {};
+  }
+  if (Status s = deliver_held(); !s.ok()) return s;
+  return deliver(place(), header, body);
+}
+
+Status LaneReplay::deliver_held() {
+  for (const HeldFrame& frame : std::exchange(held_, {})) {
+    if (Status s = deliver(frame.at, frame.header, frame.body); !s.ok()) return s;
+  }
+  return {};
+}
+
+Status LaneReplay::deliver(LanePlace place, const FrameHeader& header, ByteView body) {
+  std::uint32_t at = place.position + frame_header_size;
   for (std::uint32_t i = 0; i < header.entry_count; ++i) {
     bool whole = body.size() >= entry_header_size;
     EntryHeader entry = whole ? parse_entry_header(body.data()) : EntryHeader{};
     if (!whole || entry.size > body.size() - entry_header_size) {
-      damaged({input_.numbers[index_], at}, "a frame's entries do not fit into it");
+      damaged({place.number, at}, "a frame's entries do not fit into it");
       return {};
     }
     ByteView payload = body.substr(entry_header_size, entry.size);
-    BlobRange where{image_->id().blob(), at + entry_header_size, entry.size};
+    BlobRange where{id_of(place.number).blob(), at + entry_header_size, entry.size};
     if (Status s = on_entry_(entry, payload, where); !s.ok()) return s;
     body.remove_prefix(entry_header_size + entry.size);
     at += entry_header_size + entry.size;
@@ -187,10 +262,11 @@ Status LaneReplay::resolve_break() {
   if (!continues.ok()) return continues.error();
   if (*continues) return open_segment(index_ + 1);
 
-  Result<std::optional<LanePlace>> next = find_next_frame();
-  if (!next.ok()) return next.error();
+  Result<Behind> behind = look_behind();
+  if (!behind.ok()) return behind.error();
+  const std::optional<LanePlace> next = behind->next;
   bool was_synced = input_.seal.has_value();  // and here < seal.end, or replay_frames had ended
-  std::string what = describe(here, *next);
+  std::string what = describe(here, next);
   if (!image_->header()) {
     Result<bool> blank = image_->blank();
     if (!blank.ok()) return blank.error();
@@ -201,21 +277,26 @@ Status LaneReplay::resolve_break() {
     }
   }
   if (!was_synced) {
-    Result<LanePlace> synced = latest_synced();
+    // Without a frame behind, nothing says more than the frames before.
+    Result<LanePlace> synced = behind->any_header ? latest_synced() : Result<LanePlace>(synced_);
     if (!synced.ok()) return synced.error();
     was_synced = here < *synced;
   }
   if (was_synced) {
     damaged(here, std::move(what));
-  } else if (*next || image_->marker_at(position_)) {
-    report_.torn_tails.push_back({id_of(here.number).blob(), here.position,
+  } else if (next || image_->marker_at(position_) || !held_.empty()) {
+    const LanePlace cut = held_.empty() ? here : held_.front().at;
+    report_.torn_tails.push_back({id_of(cut.number).blob(), cut.position,
                                   "the end was not synced before the process or the machine died"});
   }
-  if (was_synced && *next) {
+  if (was_synced && next) {
     expected_.reset();
-    return move_to(**next);
+    return move_to(*next);
   }
   ended_ = true;
+  // Of a round that was accepted once, what is left counts; else nothing without its last frame.
+  if (input_.seal) return deliver_held();
+  held_.clear();
   return {};
 }
 
@@ -231,7 +312,8 @@ Result<bool> LaneReplay::continues_in_next() {
   return frame->header.entry_first == *expected_;
 }
 
-Result<std::optional<LanePlace>> LaneReplay::find_next_frame() {
+Result<LaneReplay::Behind> LaneReplay::look_behind() {
+  Behind behind;
   std::uint32_t from = position_;
   for (std::size_t i = index_; i < input_.numbers.size(); ++i, from = segment_header_size) {
     std::optional<SegmentImage> other;
@@ -245,14 +327,18 @@ Result<std::optional<LanePlace>> LaneReplay::find_next_frame() {
       if (!found.ok()) return found.error();
       if (!*found) break;
       LanePlace at{input_.numbers[i], **found};
-      if (input_.seal && at >= input_.seal->end) return std::optional<LanePlace>{};
+      if (input_.seal && at >= input_.seal->end) return behind;
+      behind.any_header = true;
       Result<ParsedFrame> frame = image.frame_at(**found);
       if (!frame.ok()) return frame.error();
-      if (frame->state == FrameState::valid) return std::optional<LanePlace>(at);
+      if (frame->state == FrameState::valid) {
+        behind.next = at;
+        return behind;
+      }
       from = **found + frame_alignment;
     }
   }
-  return std::optional<LanePlace>{};
+  return behind;
 }
 
 // What the last frame of the lane that has a whole header says. It only grows along the lane.

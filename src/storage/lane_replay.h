@@ -27,9 +27,11 @@ namespace trv::storage {
 struct ScratchBuffer {
   std::unique_ptr<char[]> bytes;
   std::uint32_t capacity = 0;
+  std::unique_ptr<char[]> window;  // for looking through what will hardly be kept
 };
 
-// A segment file's bytes, read as far as they are needed, in large steps.
+// A segment file's bytes, read as far as they are needed: a little at first, then in large steps.
+// What lies behind the last frame is looked through window by window, without the holes.
 class SegmentImage {
  public:
   // `scratch` is this image's until it is destroyed.
@@ -50,16 +52,22 @@ class SegmentImage {
   // Requires: frame_at(position) is valid.
   ByteView frame_body(std::uint32_t position, const FrameHeader& header) const;
   bool marker_at(std::uint32_t position);
-  std::uint64_t bytes_read() const { return loaded_; }
+  std::uint64_t bytes_read() const { return read_; }
 
  private:
   Status load(std::uint64_t until);
+  Status read(std::uint64_t position, std::span<char> into);
+  Status find_data(std::uint64_t from);
+  // The first place at or behind `from` that begins like a frame; size() when there is none.
+  Result<std::uint64_t> find_marker(std::uint64_t from);
 
   SegmentId id_;
   ScratchBuffer& scratch_;
   std::unique_ptr<io::File> file_;
   std::uint32_t size_ = 0;
   std::uint32_t loaded_ = 0;
+  std::uint64_t read_ = 0;
+  std::optional<std::vector<io::Stretch>> data_;  // of the part that is not loaded
   std::optional<SegmentHeader> header_;
   FrameSeal seal_;
 };
@@ -96,11 +104,19 @@ class LaneReplay {
  private:
   Status open_segment(std::size_t index);
   Status replay_frames();
-  Status deliver(const FrameHeader& header);
+  // Hands out the frame at place(), and those of its round before it; or holds it until the round's
+  // last one comes.
+  Status take(const FrameHeader& header);
+  Status deliver(LanePlace at, const FrameHeader& header, ByteView body);
+  Status deliver_held();
   // The chain broke at place(): moves to the next trusted frame or to the end.
   Status resolve_break();
   Result<bool> continues_in_next();
-  Result<std::optional<LanePlace>> find_next_frame();
+  struct Behind {
+    std::optional<LanePlace> next;  // the next valid frame
+    bool any_header = false;        // of a frame whose body may be damaged
+  };
+  Result<Behind> look_behind();
   Result<LanePlace> latest_synced();
   Status move_to(LanePlace place);
   LanePlace place() const;
@@ -120,7 +136,14 @@ class LaneReplay {
   // Number of the next entry; unknown after a loss, until the next frame says it.
   std::optional<std::uint64_t> expected_;
   std::uint64_t entries_ = 0;
-  LanePlace end_;
+  LanePlace end_;  // of the last whole round
+  // Frames of a round whose last one has not come yet. As large as a round may be.
+  struct HeldFrame {
+    LanePlace at;
+    FrameHeader header;
+    std::string body;
+  };
+  std::vector<HeldFrame> held_;
   LanePlace synced_;
   bool ended_ = false;
 };

@@ -36,6 +36,11 @@ bool Tail::fits(std::uint64_t payload_size) const {
   return position_ + open + frame + frame_alignment - 1 <= segment_size_;
 }
 
+std::uint64_t Tail::room() const {
+  std::uint64_t used = position_ + (frame_open() ? align_frame(frame_size_) : 0);
+  return segment_size_ - std::min<std::uint64_t>(used, segment_size_);
+}
+
 BlobRange Tail::append(std::uint8_t kind, ShardId shard, std::span<const ByteView> parts,
                        std::uint64_t entry_number, LanePlace synced) {
   std::uint64_t total = 0;
@@ -45,7 +50,7 @@ BlobRange Tail::append(std::uint8_t kind, ShardId shard, std::span<const ByteVie
   if (frame_open()) {
     const Chunk& chunk = chunks_.back();
     std::uint64_t end = std::uint64_t{chunk.sealed} + frame_size_ + entry_header_size + size;
-    if (end + frame_alignment > chunk.capacity) seal(synced);
+    if (end + frame_alignment > chunk.capacity) seal(synced, FrameEnd::round_goes_on);
   }
   if (!frame_open()) open_frame(size, entry_number);
   Chunk& chunk = chunks_.back();
@@ -85,23 +90,25 @@ Tail::Chunk& Tail::chunk_with_room(std::uint32_t size) {
   return chunks_.back();
 }
 
-void Tail::seal(LanePlace synced) {
-  if (frame_open()) seal_open_frame(synced);
+void Tail::seal(LanePlace synced, FrameEnd end) {
+  if (frame_open()) seal_open_frame(synced, end);
 }
 
 void Tail::append_note(std::uint64_t entry_number, LanePlace synced) {
   TRV_ASSERT(!frame_open());
   TRV_ASSERT(fits(0));
   open_frame(0, entry_number);
-  seal_open_frame(synced);
+  seal_open_frame(synced, FrameEnd::ends_round);
 }
 
-void Tail::seal_open_frame(LanePlace synced) {
+void Tail::seal_open_frame(LanePlace synced, FrameEnd end) {
   Chunk& chunk = chunks_.back();
   char* frame = chunk.buffer.get() + chunk.sealed;
   std::uint32_t length = align_frame(frame_size_);
   std::memset(frame + frame_size_, 0, length - frame_size_);
-  seal_frame(frame, {length, frame_entry_first_, frame_entries_, synced}, seal_, position_);
+  seal_frame(frame,
+             {length, frame_entry_first_, frame_entries_, synced, end == FrameEnd::round_goes_on},
+             seal_, position_);
   chunk.sealed += length;
   position_ += length;
   unwritten_size_ += length;

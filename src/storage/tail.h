@@ -23,6 +23,8 @@
 
 namespace trv::storage {
 
+enum class FrameEnd : std::uint8_t { ends_round, round_goes_on };
+
 class Tail {
  public:
   explicit Tail(std::uint32_t cache_size);
@@ -32,6 +34,8 @@ class Tail {
   SegmentId segment() const { return segment_; }
   std::uint32_t position() const { return position_; }  // end of the sealed frames
 
+  // Bytes that are left in the active segment.
+  std::uint64_t room() const;
   // Does an entry of that payload size fit behind what is in the active segment?
   bool fits(std::uint64_t payload_size) const;
   // Requires: fits(total size of parts).
@@ -39,7 +43,7 @@ class Tail {
                    std::uint64_t entry_number, LanePlace synced);
   bool frame_open() const { return frame_entries_ > 0; }
   // Ends the open frame, if there is one.
-  void seal(LanePlace synced);
+  void seal(LanePlace synced, FrameEnd end);
   // Seals a frame without entries, whose only word is how far the lane is synced.
   // Requires: no frame open; fits(0).
   void append_note(std::uint64_t entry_number, LanePlace synced);
@@ -73,7 +77,7 @@ class Tail {
   };
 
   void open_frame(std::uint32_t payload_size, std::uint64_t entry_number);
-  void seal_open_frame(LanePlace synced);
+  void seal_open_frame(LanePlace synced, FrameEnd end);
   Chunk& chunk_with_room(std::uint32_t size);
   void evict();
 

@@ -25,6 +25,8 @@ struct Queues::State {
   NameMap<Queue*> by_name;    // owned by their shards
   std::vector<Queue*> ready;  // dispatch() is posted for them
   std::vector<Queue*> dirty;  // settled something in this round
+  // Had something to settle that the journal refused; looked at again with the next tick.
+  std::vector<std::string> refused;
   bool dispatch_posted = false;
   std::vector<std::pair<std::string, Sequence>> dying;  // by queue; released by dying_retry
   runtime::Timer dying_retry;
@@ -36,7 +38,8 @@ struct Queues::State {
   // Enters a queue over `topic` into the shard; the entry in the journal is the caller's.
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,
                 Sequence start);
-  void journal_declared(const Queue& queue);
+  Status journal_declared(const std::string& name, const QueueSettings& settings,
+                          const Topic& topic);
   // What its settings ask for beyond a plain queue.
   void add_extras(Queue& queue);
   static void leave_topic(Queue& queue);
@@ -62,12 +65,25 @@ struct Queues::State {
   void release(Queue& queue, Sequence sequence);
   // As release(), and counts it as failed where that is counted: once too often, and it dies.
   void fail(Queue& queue, Sequence sequence);
-  void settle(Queue& queue, Sequence sequence);
+  // Errors: there is no place for it in the journal; then the record is as it was.
+  Status settle(Queue& queue, Sequence sequence);
+  // For a record that is gone from the topic: a restart passes over it too, so it holds in any
+  // case.
+  void pass_over(Queue& queue, Sequence sequence);
+  void try_again_later(Queue& queue);
+  // Sets room aside for settling `apart` records anywhere and `in_row` that follow each other.
+  Status promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row);
+  // Requires: what it takes is promised.
+  void note_settled(Queue& queue, Sequence sequence);
+  static void apply_settled(Queue& queue, Sequence sequence);
   void mark_dirty(Queue& queue);
   void journal_settled(Queue& queue);
   void journal_failed(Queue& queue);
   // To the dead-letter exchange if there is one, then settled. The record is outstanding.
-  void discard(Queue& queue, Sequence sequence, DeathReason reason);
+  // Errors: as settle().
+  Status discard(Queue& queue, Sequence sequence, DeathReason reason);
+  // As discard(), by the queue's own rules; false when that must wait, and the record is back.
+  bool kill(Queue& queue, Sequence sequence, DeathReason reason);
   // `finish(safe)` runs once the dead letter is durable where it went, or could not be stored.
   void publish_dead_letter(const Queue& queue, const model::StoredRecord& record,
                            DeathReason reason, const std::function<void(bool)>& finish);

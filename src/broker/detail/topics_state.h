@@ -57,6 +57,7 @@ struct Topics::State {
     std::int32_t coordinator_epoch = 0;
     std::span<const ByteView> bytes;  // of the stored batch, one after the other
     model::BatchHeader header;
+    std::uint64_t promised = 0;  // by Broker::promise()
   };
   void store(Topic& topic, const BatchParts& parts);
 };

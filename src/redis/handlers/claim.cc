@@ -141,16 +141,21 @@ struct Takeover {
   std::vector<RecordId> gone;  // pending, but no longer in the stream
 };
 
-void execute(Call& call, const FoundGroup& found, const Takeover& takeover, Groups::Claim claim) {
+Status execute(Call& call, const FoundGroup& found, const Takeover& takeover, Groups::Claim claim) {
   std::string& command = call.service.scratch();
   if (!takeover.gone.empty()) {
     Groups::encode_settle(command, call.args[2], takeover.gone);
-    call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+    Result<broker::Commit> settled = call.broker.claim_groups().execute(*found.topic, command);
+    if (!settled) return settled.error();
+    call.wait_for(*settled);
     command.clear();
   }
   claim.ids = takeover.claimed;
   Groups::encode_claim(command, call.args[2], claim);
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  Result<broker::Commit> claimed = call.broker.claim_groups().execute(*found.topic, command);
+  if (!claimed) return claimed.error();
+  call.wait_for(*claimed);
+  return {};
 }
 
 // One claimed entry in the reply: its id, or the entry. False after an error reply.
@@ -265,7 +270,10 @@ void xclaim(Call& call) {
                                  : Groups::CountMode::raise;
   claim.count = options.count.value_or(0);
   claim.position_at_least = options.last_id;
-  execute(call, found, takeover, claim);
+  if (Status done = execute(call, found, takeover, claim); !done) {
+    call.reply.out().resize(start);
+    return write_error(call.reply, done.error());
+  }
   call.reply.close_array(start, count);
 }
 
@@ -343,7 +351,9 @@ void xautoclaim(Call& call) {
   claim.consumer = call.args[3];
   claim.delivered = call.now;
   claim.mode = options.just_id ? Groups::CountMode::keep : Groups::CountMode::raise;
-  execute(call, found, takeover, claim);
+  if (Status done = execute(call, found, takeover, claim); !done) {
+    return write_error(call.reply, done.error());
+  }
   call.reply.array(3);
   call.reply.id(next);
   call.reply.array(takeover.claimed.size());

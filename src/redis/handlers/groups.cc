@@ -19,9 +19,10 @@ constexpr std::string_view needs_key =
 // Which records a delivery was about is worth knowing after a crash of the process; when the
 // machine loses power, a delivery that was not synced yet has simply not happened, and is made
 // again.
-broker::Commit delivery_commit(broker::Commit commit) {
-  commit.level = std::min(commit.level, Durability::os);
-  return commit;
+Status wait_for_delivery(Call& call, const Result<broker::Commit>& commit) {
+  if (!commit) return commit.error();
+  call.wait_for(broker::Commit{commit->round, std::min(commit->level, Durability::os)});
+  return {};
 }
 
 struct CreateOptions {
@@ -83,7 +84,7 @@ void xgroup_create(Call& call) {
   }
   std::string& command = call.service.scratch();
   Groups::encode_create(command, call.args[3], {*id, options.entries_read});
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   call.reply.ok();
 }
 
@@ -114,7 +115,7 @@ void xgroup_setid(Call& call) {
   if (!id) return;
   std::string& command = call.service.scratch();
   Groups::encode_set_position(command, call.args[3], {*id, options.entries_read});
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   call.broker.topics().notify(std::string(call.args[2]));
   call.reply.ok();
 }
@@ -128,7 +129,7 @@ void xgroup_destroy(Call& call) {
   }
   std::string& command = call.service.scratch();
   Groups::encode_destroy(command, call.args[3]);
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   call.reply.integer(1);
 }
 
@@ -138,7 +139,7 @@ void xgroup_createconsumer(Call& call) {
   if (found.group->find_consumer(call.args[4])) return call.reply.integer(0);
   std::string& command = call.service.scratch();
   Groups::encode_create_consumer(command, call.args[3], call.args[4]);
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   call.reply.integer(1);
 }
 
@@ -150,7 +151,7 @@ void xgroup_delconsumer(Call& call) {
   std::size_t pending = consumer->pending.size();
   std::string& command = call.service.scratch();
   Groups::encode_delete_consumer(command, call.args[3], call.args[4]);
-  call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+  if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   call.reply.count(pending);
 }
 
@@ -172,7 +173,7 @@ void xack(Call& call) {
   if (!ids.empty()) {
     std::string& command = call.service.scratch();
     Groups::encode_settle(command, call.args[2], ids);
-    call.wait_for(call.broker.claim_groups().execute(*found.topic, command));
+    if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   }
   call.reply.count(ids.size());
 }
@@ -202,14 +203,14 @@ std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, Recor
   return count;
 }
 
-void ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options) {
+Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options) {
   if (read.group->find_consumer(options.consumer)) {
     call.broker.claim_groups().note_seen(*read.topic, options.group, options.consumer);
-    return;
+    return {};
   }
   std::string command;
   Groups::encode_create_consumer(command, options.group, options.consumer);
-  call.wait_for(delivery_commit(call.broker.claim_groups().execute(*read.topic, command)));
+  return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
 }
 
 // Writes new entries and makes them pending. Result: how many.
@@ -237,7 +238,8 @@ Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions
   delivery.ids = ids;
   std::string& command = call.service.scratch();
   Groups::encode_deliver(command, options.group, delivery);
-  call.wait_for(delivery_commit(call.broker.claim_groups().execute(*read.topic, command)));
+  done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+  if (!done) return done.error();
   return ids.size();
 }
 
@@ -265,7 +267,8 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
   if (!sent.empty()) {
     std::string& command = call.service.scratch();
     Groups::encode_redeliver(command, options.group, options.consumer, call.now, sent);
-    call.wait_for(delivery_commit(call.broker.claim_groups().execute(*read.topic, command)));
+    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+    if (!done) return done.error();
   }
   return written;
 }
@@ -328,7 +331,8 @@ void xreadgroup(Call& call) {
     if (call.reply.protocol() == Protocol::resp2) writer.array(2);
     writer.bulk(read.key);
     std::size_t entries = writer.open_array();
-    ensure_consumer(call, read, options);
+    Status there = ensure_consumer(call, read, options);
+    if (!there) return write_error(call.reply, there.error());
     Result<std::size_t> count = read.news ? deliver(call, read, options, writer)
                                           : deliver_again(call, read, options, writer);
     if (!count) return write_error(call.reply, count.error());

@@ -7,6 +7,9 @@
 
 namespace trv::redis {
 
+// What storing a key takes in the journal besides its name and value, for each of them.
+inline constexpr std::uint64_t put_overhead_max = 64;
+
 using KeyEntry = model::Keyspace::Entry;
 
 // The durability of keys is the server's.
@@ -37,16 +40,22 @@ inline FoundString find_string(Call& call, ByteView key) {
   return {entry, false};
 }
 
-inline void put_string(Call& call, ByteView key, ByteView value, std::optional<WallTime> expires) {
-  std::string& command = call.service.scratch();
-  model::Keyspace::encode_put(command, key, value, expires);
-  call.wait_for(call.broker.keyspaces().execute(key, command));
+// False, and an error reply, when it cannot be stored; so do the next two.
+inline bool execute(Call& call, broker::Space space, ByteView key, ByteView command) {
+  return call.wait_for(call.broker.keyspaces().execute(space, key, command));
 }
 
-inline void remove_string(Call& call, ByteView key) {
+[[nodiscard]] inline bool put_string(Call& call, ByteView key, ByteView value,
+                                     std::optional<WallTime> expires) {
+  std::string& command = call.service.scratch();
+  model::Keyspace::encode_put(command, key, value, expires);
+  return execute(call, broker::Space::more, key, command);
+}
+
+[[nodiscard]] inline bool remove_string(Call& call, ByteView key) {
   std::string& command = call.service.scratch();
   model::Keyspace::encode_remove(command, key);
-  call.wait_for(call.broker.keyspaces().execute(key, command));
+  return execute(call, broker::Space::less, key, command);
 }
 
 // False when the broker can not write; the reply says so.

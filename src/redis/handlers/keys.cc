@@ -39,7 +39,7 @@ void del(Call& call) {
     model::Keyspace& keyspace = call.broker.keyspaces().of(key);
     if (const KeyEntry* entry = keyspace.find(key, call.now)) {
       shows(call, keyspace, key, entry);
-      remove_string(call, key);
+      if (!remove_string(call, key)) return;
       ++removed;
     } else if (call.broker.topics().find(key)) {
       Result<broker::Commit> gone = call.broker.topics().remove(key);
@@ -131,13 +131,12 @@ void expire_in(Call& call, TimeUnit unit) {
   }
   shows(call, keyspace, key, entry);
   if (!entry || !allows(condition, entry->expires, *expires)) return call.reply.integer(0);
-  if (!may_write(call)) return;
   if (*expires <= call.now) {
-    remove_string(call, key);
+    if (!remove_string(call, key)) return;
   } else {
     std::string& command = call.service.scratch();
     model::Keyspace::encode_expire(command, key, *expires);
-    call.wait_for(call.broker.keyspaces().execute(key, command));
+    if (!execute(call, broker::Space::more, key, command)) return;
   }
   call.reply.integer(1);
 }
@@ -153,10 +152,9 @@ void persist(Call& call) {
   const KeyEntry* entry = keyspace.find(key, call.now);
   shows(call, keyspace, key, entry);
   if (!entry || !entry->expires) return call.reply.integer(0);
-  if (!may_write(call)) return;
   std::string& command = call.service.scratch();
   model::Keyspace::encode_persist(command, key);
-  call.wait_for(call.broker.keyspaces().execute(key, command));
+  if (!execute(call, broker::Space::more, key, command)) return;
   call.reply.integer(1);
 }
 
@@ -179,8 +177,11 @@ void pexpiretime(Call& call) { tell_expiry(call, {false, true}); }
 
 // --- everything ----------------------------------------------------------------------------------
 
-// Nothing when a queue is in the way: then nothing was removed.
-std::optional<broker::Commit> remove_everything(broker::Broker& here) {
+constexpr std::string_view queues_remain =
+    "ERR queues of another protocol exist, which FLUSHALL and FLUSHDB must not delete";
+
+// Errors: in_use: a queue is in the way, nothing was removed; no_space, io_error: a part was.
+Result<broker::Commit> remove_everything(broker::Broker& here) {
   std::vector<std::string> topics;
   bool queues = false;
   here.each_shard([&](broker::ShardState& shard) {
@@ -189,10 +190,12 @@ std::optional<broker::Commit> remove_everything(broker::Broker& here) {
       topics.push_back(name);
     }
   });
-  if (queues) return std::nullopt;
+  if (queues) return Error{Errc::in_use, std::string(queues_remain.substr(4))};
   broker::Commit commit;
   for (const std::string& name : topics) {
-    if (Result<broker::Commit> gone = here.topics().remove(name)) commit = commit | *gone;
+    Result<broker::Commit> gone = here.topics().remove(name);
+    if (!gone) return gone.error();
+    commit = commit | *gone;
   }
   // One clear for each keyspace, under the name of one of its keys.
   std::vector<std::string> names;
@@ -208,18 +211,19 @@ std::optional<broker::Commit> remove_everything(broker::Broker& here) {
   });
   std::string command;
   model::Keyspace::encode_clear(command);
-  for (const std::string& name : names) commit = commit | here.keyspaces().execute(name, command);
+  for (const std::string& name : names) {
+    Result<broker::Commit> gone = here.keyspaces().execute(broker::Space::less, name, command);
+    if (!gone) return gone.error();
+    commit = commit | *gone;
+  }
   return commit;
 }
-
-constexpr std::string_view queues_remain =
-    "ERR queues of another protocol exist, which FLUSHALL and FLUSHDB must not delete";
 
 void flush_many(Call& call) {
   if (call.transaction) return call.reply.error(text::several_cores);
   struct Progress {
     int missing;
-    bool failed = false;
+    Status status{};
   };
   auto progress = std::make_shared<Progress>(Progress{call.broker.core_count()});
   ReplyPlace place{call.caller.home, call.caller.connection, call.client->defer()};
@@ -228,17 +232,20 @@ void flush_many(Call& call) {
   for (int i = 0; i < call.broker.core_count(); ++i) {
     CoreIndex index(static_cast<std::uint16_t>(i));
     call.broker.at_core(index, [&home, progress, place](broker::Broker& here) {
-      auto finish = [&home, progress, place](bool ok) {
-        progress->failed = progress->failed || !ok;
+      auto finish = [&home, progress, place](const Status& status) {
+        if (progress->status) progress->status = status;
         if (--progress->missing > 0) return;
-        std::string bytes =
-            progress->failed ? "-" + std::string(queues_remain) + "\r\n" : "+OK\r\n";
+        const Status& all = progress->status;
+        std::string bytes = all ? "+OK\r\n" : "-" + error_text(all.error()) + "\r\n";
         home.fulfil(place, std::move(bytes), {});
       };
-      std::optional<broker::Commit> commit = remove_everything(here);
-      if (!commit) return here.post(place.home, [finish] { finish(false); });
+      Result<broker::Commit> commit = remove_everything(here);
+      if (!commit) {
+        return here.post(place.home, [finish, why = Status(commit.error())] { finish(why); });
+      }
       here.when_durable(*commit, [&here, place, finish](Result<broker::Durable> result) {
-        here.post(place.home, [finish, ok = result.ok()] { finish(ok); });
+        Status status = result ? Status() : Status(result.error());
+        here.post(place.home, [finish, status] { finish(status); });
       });
     });
   }
@@ -250,8 +257,8 @@ void flushall(Call& call) {
     return call.reply.error(text::syntax);
   }
   if (!call.service.single_core()) return flush_many(call);
-  std::optional<broker::Commit> commit = remove_everything(call.broker);
-  if (!commit) return call.reply.error(queues_remain);
+  Result<broker::Commit> commit = remove_everything(call.broker);
+  if (!commit) return write_error(call.reply, commit.error());
   if (commit->round != 0) call.wait_for(*commit);
   call.reply.ok();
 }

@@ -135,8 +135,8 @@ bool parse_add(Call& call, AddOptions& options) {
 }
 
 // Where to cut so that `keep` live entries stay.
-broker::Topics::Removed trim_to_length(broker::Broker& broker, broker::Topic& topic,
-                                       std::uint64_t keep) {
+Result<broker::Topics::Removed> trim_to_length(broker::Broker& broker, broker::Topic& topic,
+                                               std::uint64_t keep) {
   Sequence at = broker.topics().state(topic).trim_point(keep, false);
   return broker.topics().trim_to(topic, at);
 }
@@ -314,9 +314,10 @@ void xdel(Call& call) {
     ids.push_back(*id);
   }
   if (!found.topic) return call.reply.integer(0);
-  broker::Topics::Removed removed = call.broker.topics().erase(*found.topic, ids);
-  if (removed.count > 0) call.wait_for(removed.commit);
-  call.reply.count(removed.count);
+  Result<broker::Topics::Removed> removed = call.broker.topics().erase(*found.topic, ids);
+  if (!removed) return write_error(call.reply, removed.error());
+  if (removed->count > 0) call.wait_for(removed->commit);
+  call.reply.count(removed->count);
 }
 
 struct SetIdOptions {
@@ -374,9 +375,9 @@ void xsetid(Call& call) {
     return call.reply.error(
         "ERR The entries_added specified in XSETID is smaller than the target stream length");
   }
-  call.wait_for(
+  bool done = call.wait_for(
       call.broker.topics().set_id(*found.topic, options.id, options.added, options.max_erased));
-  call.reply.ok();
+  if (done) call.reply.ok();
 }
 
 void xlen(Call& call) {

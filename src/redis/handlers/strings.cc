@@ -71,22 +71,19 @@ void set(Call& call) {
   const KeyEntry* entry = call.broker.keyspaces().of(key).find(key, call.now);
   if (!entry && call.broker.topics().find(key)) return call.reply.error(text::wrong_type);
   if (!may_write(call)) return;
-  if (options.give_old) {
-    shows(call, call.broker.keyspaces().of(key), key, entry);
-    if (entry) {
-      call.reply.bulk(entry->value);
-    } else {
-      call.reply.null();
-    }
-  }
-  if ((options.if_absent && entry) || (options.if_present && !entry)) {
-    if (options.give_old) return;
-    shows(call, call.broker.keyspaces().of(key), key, entry);
-    return call.reply.null();
-  }
+  std::optional<std::string> old;
+  if (options.give_old && entry) old = entry->value;
+  bool kept = (options.if_absent && entry) || (options.if_present && !entry);
+  if (options.give_old || kept) shows(call, call.broker.keyspaces().of(key), key, entry);
   if (options.keep_expiry && entry) options.expires = entry->expires;
-  put_string(call, key, call.args[2], options.expires);
-  if (!options.give_old) call.reply.ok();
+  if (!kept && !put_string(call, key, call.args[2], options.expires)) return;
+  if (old) {
+    call.reply.bulk(*old);
+  } else if (options.give_old || kept) {
+    call.reply.null();
+  } else {
+    call.reply.ok();
+  }
 }
 
 void setnx(Call& call) {
@@ -98,8 +95,7 @@ void setnx(Call& call) {
     return call.reply.integer(0);
   }
   if (!may_write(call)) return;
-  put_string(call, key, call.args[2], std::nullopt);
-  call.reply.integer(1);
+  if (put_string(call, key, call.args[2], std::nullopt)) call.reply.integer(1);
 }
 
 void set_with_expiry(Call& call, TimeUnit unit) {
@@ -107,8 +103,7 @@ void set_with_expiry(Call& call, TimeUnit unit) {
   if (!expires) return;
   FoundString found = find_string(call, call.args[1]);
   if (found.refused || !may_write(call)) return;
-  put_string(call, call.args[1], call.args[3], expires);
-  call.reply.ok();
+  if (put_string(call, call.args[1], call.args[3], expires)) call.reply.ok();
 }
 void setex(Call& call) { set_with_expiry(call, {true, false}); }
 void psetex(Call& call) { set_with_expiry(call, {false, false}); }
@@ -116,20 +111,22 @@ void psetex(Call& call) { set_with_expiry(call, {false, false}); }
 void getset(Call& call) {
   FoundString found = find_string(call, call.args[1]);
   if (found.refused || !may_write(call)) return;
-  if (found.entry) {
-    call.reply.bulk(found.entry->value);
+  std::optional<std::string> old;
+  if (found.entry) old = found.entry->value;
+  if (!put_string(call, call.args[1], call.args[2], std::nullopt)) return;
+  if (old) {
+    call.reply.bulk(*old);
   } else {
     call.reply.null();
   }
-  put_string(call, call.args[1], call.args[2], std::nullopt);
 }
 
 void getdel(Call& call) {
   FoundString found = find_string(call, call.args[1]);
   if (found.refused) return;
   if (!found.entry) return call.reply.null();
-  call.reply.bulk(found.entry->value);
-  remove_string(call, call.args[1]);
+  std::string old(found.entry->value);
+  if (remove_string(call, call.args[1])) call.reply.bulk(old);
 }
 
 void mget(Call& call) {
@@ -157,8 +154,15 @@ void mset(Call& call) {
       return call.reply.error(text::wrong_type);
     }
   }
+  // All of them or none.
+  std::uint64_t size = 0;
+  for (ByteView arg : call.args) size += arg.size() + put_overhead_max;
+  if (Status room = call.broker.promise(broker::Space::more, size); !room) {
+    return write_error(call.reply, room.error());
+  }
+  call.broker.take_back(size);
   for (std::size_t i = 1; i < call.args.size(); i += 2) {
-    put_string(call, call.args[i], call.args[i + 1], std::nullopt);
+    if (!put_string(call, call.args[i], call.args[i + 1], std::nullopt)) return;
   }
   call.reply.ok();
 }
@@ -178,8 +182,9 @@ void add_to(Call& call, std::int64_t amount) {
   if (!may_write(call)) return;
   char digits[integer_text_max];
   std::optional<WallTime> expires = found.entry ? found.entry->expires : std::nullopt;
-  put_string(call, key, {digits, print_integer(digits, sum)}, expires);
-  call.reply.integer(sum);
+  if (put_string(call, key, {digits, print_integer(digits, sum)}, expires)) {
+    call.reply.integer(sum);
+  }
 }
 
 void incr(Call& call) { add_to(call, 1); }
@@ -207,7 +212,7 @@ void append(Call& call) {
   }
   std::string& command = call.service.scratch();
   model::Keyspace::encode_append(command, key, call.args[2]);
-  call.wait_for(call.broker.keyspaces().execute(key, command));
+  if (!execute(call, broker::Space::more, key, command)) return;
   call.reply.count(before + call.args[2].size());
 }
 
