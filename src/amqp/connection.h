@@ -36,6 +36,7 @@ class Connection final : public Output {
 
  private:
   // False when the connection is over.
+  runtime::Task<> wait_peer_gone();
   bool serve_buffer();
   bool make_room();
   runtime::Task<> drain();
