@@ -380,6 +380,27 @@ def test_invalid_arguments(connection, argument, value, why):
                          lambda other: other.queue_declare("bad", arguments={argument: value}))
 
 
+@pytest.mark.parametrize("expiration, why", [
+    ("abc", "no_integer"), ("", "no_integer"), ("-1", "{value_negative,-1}"), ("1.5", '{leftover_string,".5"}'),
+    ("400000000000", "{value_too_large,400000000000}"),
+])
+def test_invalid_expiration(connection, expiration, why):
+    def publish(channel):
+        channel.confirm_delivery()
+        channel.basic_publish("", "anything", b"x", pika.BasicProperties(expiration=expiration))
+
+    expect_channel_error(connection, 406, f"PRECONDITION_FAILED - invalid expiration '{expiration}': {why}", publish)
+
+
+def test_invalid_copies(connection):
+    def publish(channel):
+        channel.confirm_delivery()
+        channel.basic_publish("", "anything", b"x", pika.BasicProperties(headers={"CC": "one"}))
+
+    expect_channel_error(connection, 406,
+                         'PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,"CC",longstr}', publish)
+
+
 @pytest.mark.parametrize("argument, now, wanted, type", [
     ("x-expires", 50000, 60000, "signedint"), ("x-max-length", 5, 6, "signedint"),
     ("x-overflow", "drop-head", "reject-publish", "longstr"), ("x-max-priority", 5, 6, "signedint"),
