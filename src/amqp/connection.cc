@@ -48,9 +48,20 @@ runtime::Task<> Connection::run() {
   session_.end();
   handshake_timer_.cancel();
   heartbeat_timer_.cancel();
+  if (session_.peer_closes()) co_await wait_peer_gone();
   closing_timer_.cancel();
   stream_->close();
   co_await gate_.close();
+}
+
+// A client that uses its connection from several threads may write after its close; an end that it
+// did not make itself would be an error to it.
+runtime::Task<> Connection::wait_peer_gone() {
+  closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
+  for (;;) {
+    const auto got = co_await stream_->read(std::span(buffer_.data(), buffer_.size()));
+    if (!got || *got == 0) break;
+  }
 }
 
 bool Connection::serve_buffer() {

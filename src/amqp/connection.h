@@ -37,6 +37,7 @@ class Connection final : public Output {
 
  private:
   // False when the connection is over.
+  runtime::Task<> wait_peer_gone();
   bool serve_buffer();
   runtime::Task<> drain();
   void schedule_heartbeat();

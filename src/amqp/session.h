@@ -110,6 +110,8 @@ class Session {
   std::size_t on_bytes(ByteView bytes);
   bool waiting() const { return waiting_ > 0; }
   State state() const { return state_; }
+  // The client has asked for the end and was answered: the rest is for it to do.
+  bool peer_closes() const { return peer_closes_; }
   // The peer is gone, or the session is: gives back what it holds. Safe to call twice.
   void end();
   void on_drained();
@@ -252,6 +254,7 @@ class Session {
   bool client_takes_cancel_ = false;
   int waiting_ = 0;
   bool ended_ = false;
+  bool peer_closes_ = false;
   bool drain_asked_ = false;
   std::uint64_t last_key_ = 0;
   std::uint64_t last_serial_ = 0;

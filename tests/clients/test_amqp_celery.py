@@ -25,7 +25,7 @@ class Application:
 
     def __init__(self, broker, result_url, directory):
         self.environment = {**os.environ, "BROKER_URL": broker.amqp_url, "RESULT_URL": result_url,
-                            "PYTHONPATH": str(HERE)}
+                            "PYTHONPATH": str(HERE), "PYTHONFAULTHANDLER": "1"}
         saved = dict(os.environ)
         os.environ.update(self.environment)
         try:
@@ -58,10 +58,14 @@ class Application:
     def stop(self):
         self.worker.send_signal(signal.SIGTERM)
         try:
-            assert self.worker.wait(10) == 0, self.log.read_text()
+            code = self.worker.wait(10)
+        except subprocess.TimeoutExpired:
+            self.worker.send_signal(signal.SIGABRT)  # Its stacks go to the log.
+            code = self.worker.wait(5)
         finally:
             self.worker.kill()
             self.app.close()
+        assert code == 0, self.log.read_text()
 
 
 @pytest.fixture

@@ -2,8 +2,10 @@
 failures; transactions and direct replies. Every test also runs against RabbitMQ with PEERS set, but for those marked own.
 """
 
+import threading
 import time
 
+import harness
 import pika
 import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, NackError
@@ -378,6 +380,27 @@ def test_invalid_arguments(connection, argument, value, why):
                          lambda other: other.queue_declare("bad", arguments={argument: value}))
 
 
+@pytest.mark.parametrize("expiration, why", [
+    ("abc", "no_integer"), ("", "no_integer"), ("-1", "{value_negative,-1}"), ("1.5", '{leftover_string,".5"}'),
+    ("400000000000", "{value_too_large,400000000000}"),
+])
+def test_invalid_expiration(connection, expiration, why):
+    def publish(channel):
+        channel.confirm_delivery()
+        channel.basic_publish("", "anything", b"x", pika.BasicProperties(expiration=expiration))
+
+    expect_channel_error(connection, 406, f"PRECONDITION_FAILED - invalid expiration '{expiration}': {why}", publish)
+
+
+def test_invalid_copies(connection):
+    def publish(channel):
+        channel.confirm_delivery()
+        channel.basic_publish("", "anything", b"x", pika.BasicProperties(headers={"CC": "one"}))
+
+    expect_channel_error(connection, 406,
+                         'PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,"CC",longstr}', publish)
+
+
 @pytest.mark.parametrize("argument, now, wanted, type", [
     ("x-expires", 50000, 60000, "signedint"), ("x-max-length", 5, 6, "signedint"),
     ("x-overflow", "drop-head", "reject-publish", "longstr"), ("x-max-priority", 5, 6, "signedint"),
@@ -485,6 +508,54 @@ def test_tx_survives_kill(own_broker, name):
     assert is_empty(channel, name)
     assert get(channel, f"{name}.out")[2] == b"done work"
     assert is_empty(channel, f"{name}.out")
+
+
+@pytest.fixture
+def one_shard():
+    """Transactions are atomic for the queues of one shard."""
+    broker = harness.Broker(shards=1).start()
+    yield broker
+    broker.close()
+
+
+@pytest.mark.own
+@pytest.mark.parametrize("delay", [0.05, 0.2, 0.35])
+def test_tx_is_whole_after_a_kill(one_shard, name, delay):
+    """Each transaction takes one message from `in` and puts its results into three queues, until the broker dies."""
+    queues = [f"{name}.{suffix}" for suffix in ("in", "a", "b", "c")]
+    connection = connect(one_shard)
+    channel = connection.channel()
+    for queue in queues:
+        declare(channel, queue)
+    channel.tx_select()
+    send(channel, queues[0], *(b"%d" % n for n in range(2000)))
+    channel.tx_commit()
+    committed = []
+
+    def work():
+        try:
+            channel.basic_qos(prefetch_count=1)
+            for method, _, body in channel.consume(queues[0]):
+                for queue in queues[1:]:
+                    send(channel, queue, body)
+                channel.basic_ack(method.delivery_tag)
+                channel.tx_commit()
+                committed.append(body)
+        except (pika.exceptions.AMQPError, OSError):
+            pass
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    wait_until(lambda: committed, "nothing is committed")
+    time.sleep(delay)
+    one_shard.restart(kill=True)
+    worker.join()
+    channel = connect(one_shard).channel()
+    results = [[body for _, _, body in iter(lambda queue=queue: channel.basic_get(queue, auto_ack=True), (None,) * 3)]
+               for queue in queues[1:]]
+    assert results[0] == results[1] == results[2]
+    assert set(committed) <= set(results[0])
+    assert len(results[0]) + count(channel, queues[0]) == 2000
 
 
 # -- direct replies

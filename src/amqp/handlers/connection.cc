@@ -159,6 +159,7 @@ void Session::on_close(const wire::ConnectionClose&) {
   // What the connection held is given back before the client can see that it is closed.
   end();
   send(0, wire::ConnectionCloseOk{});
+  peer_closes_ = true;
   finish();
 }
 

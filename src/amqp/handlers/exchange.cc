@@ -50,8 +50,8 @@ bool alternate_of(ByteView arguments, const std::string& resource, std::string& 
   const auto value = wire::find_field(arguments, "alternate-exchange");
   if (!value) return true;
   if (value->type != 'S' || value->raw.size() > 255) {
-    failure = precondition("invalid arg 'alternate-exchange' for " + resource +
-                           ": \"expected string, got " + wire::type_name(value->type) + "\"");
+    failure = precondition(std::string("invalid type '") + wire::type_name(value->type) +
+                           "' for arg 'alternate-exchange' in " + resource);
     return false;
   }
   alternate = value->raw;

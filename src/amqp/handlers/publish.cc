@@ -1,4 +1,6 @@
 // basic.publish and its content.
+#include <charconv>
+
 #include "amqp/convert.h"
 #include "amqp/direct_reply.h"
 #include "amqp/envelope.h"
@@ -61,18 +63,39 @@ struct Returnable {
 bool add_copies(ByteView headers, ByteView name, std::vector<ByteView>& keys, Failure& failure) {
   const auto value = wire::find_field(headers, name);
   if (!value) return true;
-  const auto refuse = [&](std::string text) {
-    failure = precondition("invalid " + std::string(name) + " header: " + std::move(text));
+  if (value->type != 'A') {
+    failure = precondition("invalid message: {unacceptable_type_in_header,\"" + std::string(name) +
+                           "\"," + wire::type_name(value->type) + "}");
     return false;
-  };
-  if (value->type != 'A') return refuse("expected an array of strings");
+  }
   wire::ArrayReader reader(value->raw);
   for (wire::Value key; reader.next(key);) {
-    if (key.type != 'S' || key.raw.size() > 255) return refuse("expected an array of strings");
-    if (keys.size() >= copies_max) return refuse("too many keys");
+    if (key.type != 'S') continue;
+    if (key.raw.size() > 255 || keys.size() >= copies_max) {
+      failure = precondition("invalid " + std::string(name) +
+                             " header: a key is too long, or there "
+                             "are too many");
+      return false;
+    }
     keys.push_back(key.raw);
   }
   return true;
+}
+
+// Why a message cannot expire after `text` milliseconds; empty when it can.
+std::string refuse_expiration(ByteView text) {
+  constexpr std::int64_t ten_years_ms = 315'360'000'000;
+  std::int64_t value = 0;
+  const char* end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, value);
+  if (error == std::errc::invalid_argument) return "no_integer";
+  const ByteView digits(text.data(), static_cast<std::size_t>(at - text.data()));
+  if (at != end) return "{leftover_string,\"" + std::string(at, end) + "\"}";
+  if (text.front() == '-') return "{value_negative," + std::string(digits) + "}";
+  if (error == std::errc::result_out_of_range || value > ten_years_ms) {
+    return "{value_too_large," + std::string(digits) + "}";
+  }
+  return {};
 }
 
 std::string encoded(const Properties& properties) {
@@ -114,11 +137,9 @@ bool check(Session& session, Channel& channel, const Properties& p,
     return false;
   }
   if (p.has(Property::expiration)) {
-    const auto expiration = parse_expiration(p.expiration);
-    if (!expiration || *expiration < 0) {
-      failure = precondition(
-          "invalid expiration '" + std::string(p.expiration) + "': " +
-          (expiration ? "{value_negative," + std::string(p.expiration) + "}" : "no_integer"));
+    const std::string why = refuse_expiration(p.expiration);
+    if (!why.empty()) {
+      failure = precondition("invalid expiration '" + std::string(p.expiration) + "': " + why);
       return false;
     }
   }
