@@ -11,7 +11,7 @@
  * ack     one acknowledgement (multiple) for so many deliveries; 0 consumes without acknowledgements.
  * warm    seconds at the start whose latencies do not count.
  *
- * Time limits the publishing, or the count does; the consumer ends when it has every message, and it is an error when
+ * Time limits the publishing, or the count does, or both; the consumer ends when it has every message, and it is an error when
  * one is missing, doubled or not confirmed. Prints one JSON line. In mode=publish the queues stay, with mode=consume to
  * empty them: count=N says how many there are; mode=remove deletes the queues.
  */
@@ -315,7 +315,7 @@ int main(int argc, char** argv) {
   if (consumes && pthread_create(&consumer, NULL, consume, &flow) != 0) die("thread", NULL);
   while (publishes && consumes && !flow.subscribed) poll(NULL, 0, 1);
   if (publishes) {
-    publisher.pace = pace_for(decimal_option(options, "seconds", 2), decimal_option(options, "rate", 0), count);
+    publisher.pace = pace_for(decimal_option(options, "seconds", count ? 1e6 : 2), decimal_option(options, "rate", 0), count);
     began = publisher.pace.began;
     flow.counts_from = began + (int64_t)(decimal_option(options, "warm", 0) * 1e9);
     publish_all(&publisher);

@@ -11,7 +11,7 @@
  * itself, or with `group` as the group assigns them, with an offset committed at the end. `committed=1` reads committed
  * records only. Latencies of what is sent in the first `warm` seconds do not count. In mode=both the consumer is started first and reads what is produced meanwhile.
  *
- * Time limits the producing, or the count does; in mode=consume count=N says how many there are. It is an error when one
+ * Time limits the producing, or the count does, or both; in mode=consume count=N says how many there are. It is an error when one
  * is not acknowledged or does not come. Prints one JSON line.
  */
 #include <librdkafka/rdkafka.h>
@@ -299,8 +299,8 @@ static int64_t produce(struct flow* flow, int64_t* began) {
   must(rd_kafka_metadata(producer.client, 0, producer.topic, &metadata, 10000), "metadata");
   rd_kafka_metadata_destroy(metadata);
   const double rate = decimal_option(flow->options, "rate", 0);
-  const struct pace pace = pace_for(decimal_option(flow->options, "seconds", 2), rate,
-                                    number_option(flow->options, "count", 0));
+  const int64_t count = number_option(flow->options, "count", 0);
+  const struct pace pace = pace_for(decimal_option(flow->options, "seconds", count ? 1e6 : 2), rate, count);
   pthread_t reports;
   flow->counts_from = pace.began + (int64_t)(decimal_option(flow->options, "warm", 0) * 1e9);
   *began = pace.began;

@@ -32,7 +32,7 @@ static inline int64_t pace_due(const struct pace* pace, int64_t index) {
 static inline int pace_over(const struct pace* pace, int64_t index, int64_t now) {
   if (pace->count_max > 0 && index >= pace->count_max) return 1;
   if (pace->interval > 0) return pace_due(pace, index) >= pace->ends;
-  return pace->count_max == 0 && now >= pace->ends;
+  return now >= pace->ends;
 }
 
 /* Waits until `fd` can be read or the time `until`. True when it can be read. */

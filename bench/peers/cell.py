@@ -5,7 +5,6 @@ import json
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,10 +23,14 @@ class Cell:
     peer: str                   # key of servers.start_peer
     ours: str                   # Trivium's durability
     load: Callable[["Run"], None]
-    aims: Mapping[str, float] = field(default_factory=dict)  # measure -> least ratio of rates
-    seconds: float = 2.0        # of load per side and round
+    aims: Mapping[str, float] = field(default_factory=dict)      # measure -> least ratio of rates
+    p99_aims: Mapping[str, float] = field(default_factory=dict)  # measure -> highest ratio of p99
+    seconds: float = 1.5        # of load per side and round
     section: str = "throughput"
     smoke: bool = False         # also in the short form
+    rounds_max: int = 100
+    leaves_much: bool = False   # the servers are ended after it, whatever they cost to start
+    probe: Callable[["Run"], float] | None = None  # run on both sides first; the load finds the lower answer in shared["peak"]
 
 
 @dataclass
@@ -43,6 +46,10 @@ class Sample:
     size: int = 0               # bytes of a message, 0: unknown
     latency: dict[str, dict[str, float]] = field(default_factory=dict)  # confirmed, delivered -> p50_us, ...
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+class OutOfTime(PeerError):
+    """A step did not end within its bound. In cells of scale that is an answer, elsewhere a failure."""
 
 
 class Run:
@@ -85,7 +92,7 @@ def execute(command, seconds_max=STEP_SECONDS_MAX, **options):
         result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=seconds_max,
                                 check=False, **options)
     except subprocess.TimeoutExpired:
-        raise PeerError(f"{shown(command)}: not done within {seconds_max} s") from None
+        raise OutOfTime(f"{shown(command)}: not done within {seconds_max} s") from None
     if result.returncode != 0:
         said = "\n".join(text.strip()[-600:] for text in (result.stderr, result.stdout) if text.strip())
         raise PeerError(f"{shown(command)}: {said}")
@@ -98,14 +105,8 @@ def shown(command):
     return " ".join(word if len(word) < 60 else word[:10] + "..." for word in words)
 
 
-def flow(program, port, **options):
+def flow(program, port, seconds_max=STEP_SECONDS_MAX, **options):
     """Runs one of our load programs and returns the JSON that it ends with."""
     words = [f"{key}={value}" for key, value in options.items() if value is not None]
-    output = execute([install.program(program), f"port={port}", *words]).stdout
+    output = execute([install.program(program), f"port={port}", *words], seconds_max).stdout
     return json.loads(output) if output.strip() else {}
-
-
-def timed(function):
-    began = time.monotonic()
-    result = function()
-    return result, time.monotonic() - began

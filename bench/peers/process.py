@@ -83,6 +83,9 @@ class Server:
         """The process that does the work, when the command is only its parent."""
         return self.process.pid
 
+    def warm(self):
+        """Load before the first measure, for a server that is slow until it has compiled itself."""
+
     # -- life
 
     def start(self):

@@ -6,14 +6,15 @@ import time
 from dataclasses import asdict, dataclass, field
 
 from peers import servers
-from peers.cell import Run
+from peers.cell import OutOfTime, Run
 
 
 @dataclass
 class CellResult:
     cell: object
     rounds: list = field(default_factory=list)   # of {"peer": {measure: Sample}, "trivium": {measure: Sample}}
-    errors: list = field(default_factory=list)   # of text
+    errors: list = field(default_factory=list)   # of text: failures
+    limits: list = field(default_factory=list)   # of text: what a side does not cope with, in cells of scale
 
 
 class Pool:
@@ -31,6 +32,7 @@ class Pool:
         self.drop(side)
         start = servers.start_peer if side == "peer" else servers.start_trivium
         server = start(key, self.base)
+        server.warm()
         self.running[side] = (key, server)
         return server
 
@@ -39,10 +41,10 @@ class Pool:
         if kept:
             kept[1].stop()
 
-    def end_cell(self, failed):
+    def end_cell(self, all_of_them):
         """After a failure nothing is taken over into the next cell."""
         for side, (_, server) in list(self.running.items()):
-            if failed or server.fresh_per_cell:
+            if all_of_them or server.fresh_per_cell:
                 self.drop(side)
 
     def close(self):
@@ -54,41 +56,70 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def run_side(cell, pool, side, seconds, memory, shared):
+def side_run(cell, pool, side, seconds, memory, shared):
     server = pool.get(side, cell.peer if side == "peer" else cell.ours)
     os.sync()  # what the other side left for the disk is not charged to this one
-    run = Run(cell, server, side == "peer", seconds, memory, shared)
-    cell.load(run)
-    server.check_alive()
-    return run.samples
+    return Run(cell, server, side == "peer", seconds, memory, shared)
+
+
+class CellRun:
+    """The rounds of one cell. A side that failed once is left out of the later rounds; the other goes on."""
+
+    def __init__(self, cell, pool, scale):
+        self.cell, self.pool, self.seconds = cell, pool, cell.seconds * scale
+        self.result = CellResult(cell)
+        self.memories, self.shared = {"peer": {}, "trivium": {}}, {}
+        self.failed = set()
+
+    def attempt(self, side, act):
+        """The answer of `act(run)`, or None when it failed, which is noted."""
+        if side in self.failed:
+            return None
+        try:
+            run = side_run(self.cell, self.pool, side, self.seconds, self.memories[side], self.shared)
+            answer = act(run)
+            run.server.check_alive()
+            return answer
+        except Exception as error:  # whatever it is, it belongs into the table
+            self.failed.add(side)
+            bounded = isinstance(error, OutOfTime) and self.cell.section == "scale"
+            (self.result.limits if bounded else self.result.errors).append(f"{side}: {error}")
+            self.pool.drop(side)
+            return None
+
+    def find_peak(self):
+        peaks = [self.attempt(side, self.cell.probe) for side in ("peer", "trivium")]
+        if None in peaks:
+            self.failed = {"peer", "trivium"}
+        else:
+            self.shared["peak"] = min(peaks)
+
+    def load(self, run):
+        self.cell.load(run)
+        return run.samples
+
+    def rounds(self, count):
+        if self.cell.probe:
+            self.find_peak()
+        for _ in range(min(count, self.cell.rounds_max)):
+            done = {side: self.attempt(side, self.load) for side in ("peer", "trivium")}
+            self.result.rounds.append({side: samples for side, samples in done.items() if samples})
+        return self.result
 
 
 def run_cell(cell, pool, rounds, scale=1.0):
-    result = CellResult(cell)
-    memories, shared = {"peer": {}, "trivium": {}}, {}
-    failed = set()
     began = time.monotonic()
-    for _ in range(rounds):
-        done = {}
-        for side in ("peer", "trivium"):
-            if side in failed:
-                continue  # once is enough: the cell is marked, the other side goes on
-            try:
-                done[side] = run_side(cell, pool, side, cell.seconds * scale, memories[side], shared)
-            except Exception as error:  # whatever it is, it belongs into the table
-                failed.add(side)
-                result.errors.append(f"{side}: {error}")
-                pool.drop(side)
-        result.rounds.append(done)
-    pool.end_cell(bool(failed))
+    running = CellRun(cell, pool, scale)
+    result = running.rounds(rounds)
+    pool.end_cell(bool(running.failed) or cell.leaves_much)
     say(f"{cell.name}: {brief(result)} ({time.monotonic() - began:.0f} s)")
     return result
 
 
 def brief(result):
-    if result.errors:
-        return "FAILED " + "; ".join(error.splitlines()[0][:200] for error in result.errors)
-    last = result.rounds[-1]
+    if result.errors or result.limits:
+        return "FAILED " + "; ".join(error.splitlines()[0][:200] for error in result.errors + result.limits)
+    last = {"peer": {}, "trivium": {}, **result.rounds[-1]}
     return ", ".join(f"{measure} {last['peer'][measure].rate:,.0f} / {last['trivium'][measure].rate:,.0f}"
                      for measure in last["peer"] if measure in last["trivium"])
 
@@ -107,6 +138,7 @@ def run_cells(cells, base, rounds, scale, done=lambda result: None):
 
 def as_json(result):
     return {"cell": result.cell.name, "what": result.cell.what, "peer": result.cell.peer, "trivium": result.cell.ours,
-            "aims": dict(result.cell.aims), "errors": result.errors,
+            "aims": dict(result.cell.aims), "section": result.cell.section,
+            "errors": result.errors, "limits": result.limits,
             "rounds": [{side: {name: asdict(sample) for name, sample in samples.items()} for side, samples in each.items()}
                        for each in result.rounds]}

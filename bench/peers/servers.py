@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from peers import install
+from peers.cell import flow
 from peers.process import PeerError, Server, accepts, descendants, free_ports
 
 HEAP = "1g"
@@ -180,6 +181,13 @@ class Kafka(Server):
 
     def ready(self):
         return accepts(self.kafka_port)
+
+    def warm(self):
+        for options in ({"linger": 5}, {"linger": 0, "partitions": 10}, {"txn": 100, "seconds": 2}):
+            words = {"topic": "warm-" + "-".join(options), "partitions": 1, "seconds": 3, **options}
+            flow("kafka_flow", self.kafka_port, mode="create", topic=words["topic"], partitions=words["partitions"])
+            flow("kafka_flow", self.kafka_port, mode="both", **words)
+            flow("kafka_flow", self.kafka_port, mode="delete", topic=words["topic"])
 
     @staticmethod
     def version():

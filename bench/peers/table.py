@@ -51,23 +51,29 @@ def microseconds(value):
     return f"{value / 1000:.1f} ms" if value >= 10000 else f"{value / 1000:.2f} ms" if value >= 1000 else f"{value:.0f} us"
 
 
-def spread(samples):
+def spread(samples, missing="failed"):
     rates = [sample.rate for sample in samples]
     return f"{number(statistics.median(rates))} ({number(min(rates))}..{number(max(rates))})" if len(rates) > 1 \
-        else number(rates[0]) if rates else "failed"
+        else number(rates[0]) if rates else missing
 
 
-def verdict(value, aim):
+def verdict(value, aim, highest=False):
+    """Aims are at least a ratio of rates, or at most a ratio of what is better small."""
     if aim is None:
         return ""
+    text = f"{'<=' if highest else '>='} {aim:g}: "
     if value is None:
-        return f">= {aim:g}: failed"
-    return f">= {aim:g}: {'met' if value >= aim else 'short'}"
+        return text + "failed"
+    return text + ("met" if (value <= aim if highest else value >= aim) else "**short**")
+
+
+def p99_of(sample):
+    """Of the delivery, or of the confirm where nothing is delivered; 0 where nothing is known."""
+    return (sample.latency.get("delivered") or sample.latency.get("confirmed") or {}).get("p99_us", 0.0)
 
 
 def p99(samples):
-    found = [sample.latency.get("delivered") or sample.latency.get("confirmed") for sample in samples]
-    values = [each["p99_us"] for each in found if each and "p99_us" in each]
+    values = [p99_of(sample) for sample in samples if p99_of(sample) > 0]
     return statistics.median(values) if values else None
 
 
@@ -91,7 +97,7 @@ def throughput_rows(result):
             f"| {result.cell.what}", measure, spread(peer), spread(ours), number(value, 2),
             verdict(value, result.cell.aims.get(measure)),
             number(median_of(peer, cpu_per_million)), number(median_of(ours, cpu_per_million)), number(cpu, 2),
-            "" if cpu is None else "met" if cpu <= 0.5 else "short",
+            "" if cpu is None else "met" if cpu <= 0.5 else "**short**",
             microseconds(p99(peer)), microseconds(p99(ours)),
             f"{number(busy(peer, lambda s: s.client_cpu), 1)}, {number(busy(ours, lambda s: s.client_cpu), 1)}",
             f"{number(busy(peer, lambda s: s.server_cpu), 1)}, {number(busy(ours, lambda s: s.server_cpu), 1)} |"])
