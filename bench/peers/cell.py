@@ -75,11 +75,12 @@ class Run:
             raise PeerError(f"{self.cell.name}: nothing was measured")
         return self.samples[measure]
 
-    def calibrated(self, what, first, step):
-        """How many messages take `seconds`, from a short run of `step(count)`; remembered for the later rounds."""
+    def calibrated(self, what, first, step, least=0.15):
+        """How many messages take `seconds`, from a run of `step(count)` of at least `least` seconds; remembered for the later
+        rounds."""
         if what not in self.memory:
             count, result = first, step(first)
-            while result["seconds"] < 0.15 and count < 20_000_000:
+            while result["seconds"] < least and count < 20_000_000:
                 count = min(count * 8, 20_000_000)
                 result = step(count)
             self.memory[what] = max(50, int(result["rate"] * self.seconds))

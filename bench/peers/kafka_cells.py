@@ -81,13 +81,10 @@ def tools(size, *properties, flush="default"):
     is a JVM warming up."""
     def load(run):
         topic(run, 1, flush)
-        if "count" not in run.memory:
-            made = flow("kafka_flow", run.server.kafka_port, mode="produce", topic=run.key, size=size, seconds=0.5)
-            remove(run)
-            run.memory["count"] = max(1000, int(made["rate"] * run.seconds * 1.5))
-            run.key += "-t"
-            topic(run, 1, flush)
-        count = run.memory["count"]
+        count = 2 * run.calibrated("produce", 5000, lambda count: producer_tool(run, count, size, properties), 1.0)
+        remove(run)
+        run.key += "-t"
+        topic(run, 1, flush)
         run.measure("produce", lambda: producer_tool(run, count, size, properties), size)
         run.measure("consume", lambda: consumer_tool(run, count), size)
         remove(run)

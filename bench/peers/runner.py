@@ -78,14 +78,17 @@ class CellRun:
         try:
             run = side_run(self.cell, self.pool, side, self.seconds, self.memories[side], self.shared)
             answer = act(run)
-            run.server.check_alive()
+            if side not in self.failed:
+                run.server.check_alive()
             return answer
         except Exception as error:  # whatever it is, it belongs into the table
-            self.failed.add(side)
-            bounded = isinstance(error, OutOfTime) and self.cell.section == "scale"
-            (self.result.limits if bounded else self.result.errors).append(f"{side}: {error}")
-            self.pool.drop(side)
+            self.fail(side, self.result.errors, error)
             return None
+
+    def fail(self, side, texts, error):
+        texts.append(f"{side}: {error}")
+        self.failed.add(side)
+        self.pool.drop(side)
 
     def find_peak(self):
         peaks = [self.attempt(side, self.cell.probe) for side in ("peer", "trivium")]
@@ -95,7 +98,13 @@ class CellRun:
             self.shared["peak"] = min(peaks)
 
     def load(self, run):
-        self.cell.load(run)
+        """In cells of scale, what a side measured before it ran out of time stands."""
+        try:
+            self.cell.load(run)
+        except OutOfTime as error:
+            if self.cell.section != "scale":
+                raise
+            self.fail("peer" if run.is_peer else "trivium", self.result.limits, error)
         return run.samples
 
     def rounds(self, count):
