@@ -1,6 +1,6 @@
 /* Kafka flows with librdkafka: one producer and one consumer in one process.
  *
- *   kafka_flow port=P topic=T mode=create [partitions=1] [config=NAME:VALUE]
+ *   kafka_flow port=P topic=T mode=create [partitions=1] [config=NAME:VALUE,...]
  *   kafka_flow port=P topic=T mode=delete
  *   kafka_flow port=P topic=T mode=produce|consume|both [partitions=1] [seconds=2] [rate=R] [count=N] [size=1024]
  *              [acks=all] [idempotence=false] [compression=none] [linger=5] [window=10000] [txn=0] [group=NAME]
@@ -76,16 +76,25 @@ static void check_topics(const rd_kafka_topic_result_t** results, size_t count, 
       die(what, rd_kafka_topic_result_error_string(results[index]));
 }
 
+/* `text` is NAME:VALUE,NAME:VALUE or nothing. */
+static void set_topic_config(rd_kafka_NewTopic_t* topic, const char* text) {
+  char words[256], *rest = words;
+  snprintf(words, sizeof words, "%s", text);
+  for (char* word = strsep(&rest, ","); word != NULL && *word; word = strsep(&rest, ",")) {
+    char* value = strchr(word, ':');
+    if (value == NULL) die("config", word);
+    *value++ = 0;
+    must(rd_kafka_NewTopic_set_config(topic, word, value), word);
+  }
+}
+
 static void create_topic(const struct flow* flow) {
   rd_kafka_t* client = client_of(flow, RD_KAFKA_PRODUCER, rd_kafka_conf_new());
   rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
   char error[256];
   rd_kafka_NewTopic_t* topic = rd_kafka_NewTopic_new(flow->topic, flow->partitions, 1, error, sizeof error);
   if (topic == NULL) die("topic", error);
-  char config[128];
-  snprintf(config, sizeof config, "%s", text_option(flow->options, "config", ""));
-  char* colon = strchr(config, ':');
-  if (colon != NULL) *colon = 0, must(rd_kafka_NewTopic_set_config(topic, config, colon + 1), "config");
+  set_topic_config(topic, text_option(flow->options, "config", ""));
   rd_kafka_CreateTopics(client, &topic, 1, NULL, queue);
   rd_kafka_event_t* event = result_of(queue, "CreateTopics");
   size_t count;

@@ -25,7 +25,7 @@ class Cell:
     load: Callable[["Run"], None]
     aims: Mapping[str, float] = field(default_factory=dict)      # measure -> least ratio of rates
     p99_aims: Mapping[str, float] = field(default_factory=dict)  # measure -> highest ratio of p99
-    seconds: float = 1.5        # of load per side and round
+    seconds: float = 1.25       # of load per side and round
     section: str = "throughput"
     smoke: bool = False         # also in the short form
     rounds_max: int = 100

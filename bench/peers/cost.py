@@ -63,7 +63,7 @@ def installed_sizes():
 # -- memory with messages
 
 def fill_redis(server, count):
-    return benchmark(server.redis_port, count, 64, 50, "xadd", "memory", "*", "field", "x" * SIZE)["count"]
+    return benchmark(server.redis_port, count, 64, 50, "xadd", "memory", "*", "field", size=SIZE)["count"]
 
 
 def fill_amqp(server, count):

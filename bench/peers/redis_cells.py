@@ -9,10 +9,12 @@ MODES = (("none", "os", "no persistence"), ("everysec", "interval", "everysec"),
 SIZES = {"100b": 100, "1k": 1024, "10k": 10240, "100k": 102400, "1m": 1 << 20}
 
 
-def benchmark(port, count, pipeline, connections, *command):
-    """One redis-benchmark; its latency is that of a whole pipeline."""
+def benchmark(port, count, pipeline, connections, *command, size=0):
+    """One redis-benchmark; its latency is that of a whole pipeline. With `size` the last argument is so many bytes, which
+    come by its standard input, as a word of a command line is limited."""
+    options = ["-x"] if size else []
     result = execute(["redis-benchmark", "-p", port, "--csv", "--precision", "3", "-n", count, "-c", connections, "-P",
-                      pipeline, *command])
+                      pipeline, *options, *command], input="x" * size if size else None)
     if "ERR" in result.stderr or "rror" in result.stdout:
         raise PeerError(f"redis-benchmark: {(result.stdout + result.stderr)[-300:]}")
     rate, _, _, p50, _, p99, highest = map(float, list(csv.reader(io.StringIO(result.stdout)))[-1][1:8])
@@ -26,13 +28,13 @@ def call(run, *command):
 
 def xadd_step(run, stream, size, pipeline, connections):
     def step(count):
-        return benchmark(run.server.redis_port, count, pipeline, connections, "xadd", stream, "*", "field", "x" * (size - 5))
+        return benchmark(run.server.redis_port, count, pipeline, connections, "xadd", stream, "*", "field", size=size - 5)
     return step
 
 
 def add_measured(run, size, pipeline, connections):
     """XADD to a stream of its own, after a first run on another that says how many."""
-    first = max(connections * pipeline, 200 if size > 50000 else 5000)
+    first = max(connections * pipeline, 200 if size > 50000 or connections == 1 else 5000)
     count = run.calibrated("xadd", first, xadd_step(run, run.key + "-first", size, pipeline, connections))
     call(run, "del", run.key + "-first")
     step = xadd_step(run, run.key, size, pipeline, connections)
@@ -69,9 +71,9 @@ def string(size, pipeline):
     def load(run):
         port = run.server.redis_port
         key = run.key[-6:] + ":__rand_int__"
-        for name, command in (("set", ("set", key, "x" * size)), ("get", ("get", key))):
+        for name, command in (("set", ("set", key)), ("get", ("get", key))):
             def step(count, command=command):
-                return benchmark(port, count, pipeline, 50, "-r", "10000", *command)
+                return benchmark(port, count, pipeline, 50, "-r", "10000", *command, size=size if command[0] == "set" else 0)
             count = run.calibrated(name, 20000, step)
             run.measure(name, lambda step=step, count=count: step(count), size)
     return load

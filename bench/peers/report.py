@@ -19,6 +19,7 @@ NOTES = """\
   the client was: a side whose client is busier than its server is held back by the client, not by the server.
 - **Settings.** Redis: append-only file never rewritten during a run (in Redis's favour). RabbitMQ: Debian's defaults. Kafka: one KRaft
   node, heap 1 GiB, its own start script's collector settings, warmed up before the first cell. Trivium: defaults but for `--durability`.
+  The side that is not measured stays up and idle; what an idle server costs is in a table above.
 - **Quorum.** Trivium has no quorum queues and refuses `x-queue-type=quorum`; rows *against quorum* compare RabbitMQ's quorum queue with
   Trivium's ordinary durable queue. One node each: nothing is replicated on either side.
 - **CPU** is user and system time of the server's process, all threads, over the messages of the measure; the kernel's own threads are not

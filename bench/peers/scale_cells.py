@@ -18,7 +18,7 @@ def streams(count):
     def load(run):
         def step(messages):
             return benchmark(run.server.redis_port, messages, 16, 50, "-r", count, "xadd", run.key + ":__rand_int__", "*", "field",
-                             "x" * (1024 - 5))
+                             size=1024 - 5)
         count_of_messages = run.calibrated("xadd", 20000, step)
         run.measure("xadd", lambda: step(count_of_messages), 1024)
         call(run, "flushall")
@@ -53,9 +53,9 @@ def redis_backlog(levels):
         port, there = run.server.redis_port, 0
         for level in (0, *levels):
             if level > there:
-                benchmark(port, level - there, 64, 50, "xadd", run.key, "*", "field", "x" * SIZE)
+                benchmark(port, level - there, 64, 50, "xadd", run.key, "*", "field", size=SIZE)
                 there = level
-            step = lambda: benchmark(port, 200_000, 16, 50, "xadd", run.key, "*", "field", "x" * SIZE)  # noqa: E731
+            step = lambda: benchmark(port, 200_000, 16, 50, "xadd", run.key, "*", "field", size=SIZE)  # noqa: E731
             run.measure(f"add at {level:,}", step, SIZE, resident=run.server.resident_bytes(), level=level)
             there += 200_000
     return load

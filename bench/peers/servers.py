@@ -137,7 +137,6 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 group.initial.rebalance.delay.ms=0
-message.max.bytes=8000000
 """
 
 LOG4J_PROPERTIES = """\
