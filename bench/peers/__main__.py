@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -78,15 +79,18 @@ def main(arguments):
     cells = choose(chosen)
     wants_cost = re.search(chosen.only or "", "cost") is not None and chosen.what == "peers"
     if chosen.list:
-        print("\n".join(f"{cell.name:42} {cell.what}" for cell in cells))
+        rows = [("cost", "start time, idle memory, memory with messages, size of the installation")] if wants_cost else []
+        print("\n".join(f"{name:42} {what}" for name, what in rows + [(cell.name, cell.what) for cell in cells]))
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers are ended too
     install.fetch_all()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="trivium-peers-") as base:
         writer = Writer(chosen, arguments, base)
         if wants_cost:
             runner.say("cost: start times, memory")
-            writer.found["cost"] = {**cost.measure(base, chosen.scale), "titles": {key: row[:2] for key, row in cost.FILLS.items()}}
+            titles = {key: row[:2] for key, row in cost.FILLS.items()}
+            writer.found["cost"] = {**cost.measure(base, chosen.scale), "titles": titles}
         runner.run_cells(cells, base, chosen.rounds, chosen.scale, writer.add)
         writer.finish()
     failed = [result.cell.name for result in writer.results if result.errors] + writer.found.get("cost", {}).get("errors", [])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from peers import install, servers
 from peers.cell import PeerError, flow
+from peers.process import anonymous
 from peers.redis_cells import benchmark
 
 STARTS = 3
@@ -101,7 +102,7 @@ def memory(base, count, errors):
             try:
                 found[ground][side] = filled(begin[name], fill, count)
             except (PeerError, OSError) as error:
-                errors.append(f"memory with messages, {name}: {error}")
+                errors.append(anonymous(f"memory with messages, {name}: {error}"))
     return found
 
 
@@ -112,5 +113,5 @@ def measure(base, scale=1.0):
         try:
             idles[name] = idle(start)
         except (PeerError, OSError) as error:
-            errors.append(f"idle {name}: {error}")
+            errors.append(anonymous(f"idle {name}: {error}"))
     return {"idle": idles, "installed": installed_sizes(), "memory": memory(base, int(MESSAGES * scale), errors), "errors": errors}

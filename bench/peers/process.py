@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import platform
+import re
 import shutil
 import signal
 import socket
@@ -17,6 +19,12 @@ LOG_TAIL_BYTES = 2000
 
 class PeerError(RuntimeError):
     """A server or a load program did not do what it should."""
+
+
+def anonymous(text):
+    """`text` without directories and the name of this machine: results are published."""
+    text = re.sub(r"(?<![\w.:/])/(?:[\w.+@-]+/)+", "", text)
+    return text.replace(platform.node(), "host") if len(platform.node()) > 1 else text
 
 
 def free_ports(count):
@@ -96,10 +104,12 @@ class Server:
                                             stdin=subprocess.DEVNULL, env=self.environment(), start_new_session=True)
         try:
             wait_for(self._is_ready, self.start_seconds_max, f"{self.name} starts")
-        except PeerError as error:
+        except BaseException as error:
             tail = self.log_tail()
             self.stop()
-            raise PeerError(f"{error}\n{tail}") from None
+            if isinstance(error, PeerError):
+                raise PeerError(f"{error}\n{tail}") from None
+            raise
         self.start_seconds = time.monotonic() - began
         self.pid = self.find_pid()
         return self

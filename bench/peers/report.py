@@ -11,7 +11,8 @@ NOTES = """\
 ## How it is measured
 
 - **Interleaved.** Each round runs the peer, then Trivium, with the same program and options. The ratio is the median of the ratios of the
-  rounds; rates are medians, with lowest and highest behind. `sync` runs before each side, so neither pays for the other's unwritten data.
+  rounds; rates are medians, with lowest and highest behind. Before each side the servers settle and `sync` runs, so
+  neither pays for what the other left behind.
 - **Same durability.** Redis without persistence, everysec and always stand against Trivium's `os`, `interval` and `fsync`; Kafka's default
   flush against `os`, `flush.messages=1` against `fsync`; RabbitMQ always against `fsync`, persistent or transient as the message says.
 - **Clients** are the peers' own tools or C programs over hiredis, librabbitmq and librdkafka (`bench/clients/*_flow.c`), which fail when a
@@ -29,14 +30,18 @@ NOTES = """\
 """
 
 
+ROUGH = "**Rough figures**: fewer than five rounds, or a machine busy with other work. They show what is far off; do not quote them."
+
+
 def head(found):
     machine = found["machine"]
+    rough = [ROUGH, ""] if found["rounds"] < 5 or machine["load_before"] > 0.5 else []
     return [
         "# Side by side with Redis, RabbitMQ and Kafka", "",
         f"`{found['command']}` wrote this page, `results.json` and the plots. Trivium's commit: `{machine['commit']}`, {machine['time']}.", "",
         f"- Machine: {machine['machine']}; load average before: {machine['load_before']:.1f}.",
         f"- Servers: {', '.join(machine['servers'])}.", f"- Clients: {', '.join(machine['clients'])}.",
-        f"- Rounds: {found['rounds']}, of {found['scale']:g} times each cell's seconds.", ""]
+        f"- Rounds: {found['rounds']}, of {found['scale']:g} times each cell's seconds.", "", *rough]
 
 
 # -- aims

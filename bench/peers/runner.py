@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from peers import servers
 from peers.cell import OutOfTime, Run
+from peers.process import anonymous
 
 
 @dataclass
@@ -15,6 +16,9 @@ class CellResult:
     rounds: list = field(default_factory=list)   # of {"peer": {measure: Sample}, "trivium": {measure: Sample}}
     errors: list = field(default_factory=list)   # of text: failures
     limits: list = field(default_factory=list)   # of text: what a side does not cope with, in cells of scale
+
+
+SETTLE_SECONDS_MAX, SETTLE_STEP, SETTLED_CORES = 3.0, 0.1, 0.15
 
 
 class Pool:
@@ -41,6 +45,17 @@ class Pool:
         if kept:
             kept[1].stop()
 
+    def settle(self):
+        """Waits until no server works on what a run before has left to it: flushing, merging, collecting."""
+        for _, server in self.running.values():
+            deadline, before = time.monotonic() + SETTLE_SECONDS_MAX, server.cpu_seconds()
+            while time.monotonic() < deadline:
+                time.sleep(SETTLE_STEP)
+                now = server.cpu_seconds()
+                if now - before <= SETTLED_CORES * SETTLE_STEP:
+                    break
+                before = now
+
     def end_cell(self, all_of_them):
         """After a failure nothing is taken over into the next cell."""
         for side, (_, server) in list(self.running.items()):
@@ -58,6 +73,7 @@ def say(text):
 
 def side_run(cell, pool, side, seconds, memory, shared):
     server = pool.get(side, cell.peer if side == "peer" else cell.ours)
+    pool.settle()
     os.sync()  # what the other side left for the disk is not charged to this one
     return Run(cell, server, side == "peer", seconds, memory, shared)
 
@@ -86,7 +102,7 @@ class CellRun:
             return None
 
     def fail(self, side, texts, error):
-        texts.append(f"{side}: {error}")
+        texts.append(anonymous(f"{side}: {error}"))
         self.failed.add(side)
         self.pool.drop(side)
 
