@@ -1,8 +1,8 @@
 /* AMQP flows with librabbitmq: one publisher and one consumer, each a thread with its own connection.
  *
- *   amqp_flow port=P name=NAME [mode=both|publish|consume|remove] [seconds=2] [rate=R] [count=N] [size=1024]
+ *   amqp_flow port=P name=NAME [mode=both|publish|consume|declare|remove] [seconds=2] [rate=R] [count=N] [size=1024]
  *             [queues=1] [shape=queues|fanout|topic] [bindings=1000] [type=classic|quorum]
- *             [persistent=1] [window=500] [lag=5000] [prefetch=500] [ack=50] [delete=1] [warm=0]
+ *             [persistent=1] [window=500] [lag=5000] [prefetch=500] [ack=50] [declare=1] [delete=1] [warm=0]
  *
  * shape   queues: messages go to NAME-0, NAME-1, ... in turn. fanout: each goes to all of them. topic: each matches
  *         one of `bindings` patterns of a topic exchange, which are spread over the queues.
@@ -13,7 +13,7 @@
  *
  * Time limits the publishing, or the count does, or both; the consumer ends when it has every message, and it is an error when
  * one is missing, doubled or not confirmed. Prints one JSON line. In mode=publish the queues stay, with mode=consume to
- * empty them: count=N says how many there are; mode=remove deletes the queues.
+ * empty them: count=N says how many there are; mode=declare only makes the queues, mode=remove deletes them.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -25,7 +25,7 @@
 
 static const char* const known[] = {"port",     "name",       "mode",   "seconds", "rate",     "count", "size",
                                     "queues",   "shape",      "type",   "window",  "prefetch", "ack",   "delete",
-                                    "bindings", "persistent", "lag",    "warm", NULL};
+                                    "bindings", "persistent", "lag",    "warm", "declare", NULL};
 
 struct flow {
   int port, queues, bindings, persistent, prefetch, ack;
@@ -317,7 +317,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   struct publisher publisher = publisher_of(&flow);
-  declare(&flow, publisher.connection);
+  if (number_option(options, "declare", 1)) declare(&flow, publisher.connection);
+  if (strcmp(mode, "declare") == 0) return 0;
   pthread_t consumer;
   int64_t began = now_ns();
   if (!publishes) flow.expected = count;
