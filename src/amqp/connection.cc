@@ -59,7 +59,8 @@ runtime::Task<> Connection::run() {
 runtime::Task<> Connection::wait_peer_gone() {
   closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
   for (;;) {
-    const auto got = co_await stream_->read(std::span(buffer_.data(), buffer_.size()));
+    input_.consume(input_.size());
+    const auto got = co_await stream_->read(input_);
     if (!got || *got == 0) break;
   }
 }

@@ -19,6 +19,17 @@ struct Cost {
   std::uint64_t ready = 0;
 };
 
+// A sync may run on another thread.
+void wait_visible(TestBroker& broker, int count) {
+  auto visible = [&] {
+    return broker->topics().visible_end(*broker->topics().find("q")).value >= count;
+  };
+  for (int tries = 0; tries < 1000 && !visible(); ++tries) {
+    broker.run_for(std::chrono::milliseconds(1));
+  }
+  ASSERT_TRUE(visible());
+}
+
 Cost run_long(bool straggler) {
   TestBroker broker;
   const std::string body(body_size, 'x');
@@ -31,6 +42,7 @@ Cost run_long(bool straggler) {
   for (int i = 0; i < rounds; ++i) {
     broker.round(
         [&] { EXPECT_TRUE(broker->topics().append(*broker->topics().find("q"), record).ok()); });
+    wait_visible(broker, i + 1);
     broker.round([&] {
       auto taken = broker->queues().take("q", holder, false);
       const Sequence one[] = {(*taken)->sequence};

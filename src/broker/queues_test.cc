@@ -163,7 +163,7 @@ TEST(QueuePriorities, HighestFirstAlsoAfterARestart) {
   EXPECT_EQ(inbox.bodies(), (Bodies{"5", "9"}));
   broker.round([&] {
     const Sequence first[] = {inbox.deliveries[0].sequence};
-    broker->queues().settle("q", first, Settlement::complete);
+    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::complete).ok());
   });
   broker.restart();
   EXPECT_EQ(drain(broker, "q"), (Bodies{"9", "3", "3'", "1", "0"}));
@@ -189,7 +189,7 @@ TEST(StrictQueue, CountsFailuresAndLetsThePoisonDie) {
     EXPECT_EQ(inbox.deliveries[0].failure_count, failures);
     broker.round([&] {
       const Sequence first[] = {inbox.deliveries[0].sequence};
-      broker->queues().settle("q", first, Settlement::fail);
+      ASSERT_TRUE(broker->queues().settle("q", first, Settlement::fail).ok());
     });
     if (failures == 1) broker.checkpoint();
   }

@@ -1,5 +1,6 @@
 // The process: command line, signals, and one Node.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <cerrno>
@@ -33,6 +34,15 @@ void raise_descriptor_limit() {
   }
 }
 
+// Buffers of megabytes come and go with every large message, and a fresh page costs many times what
+// copying into it does: what was touched stays, up to these sizes.
+void keep_freed_memory() {
+  constexpr int mapped_size_min = 32 << 20;
+  constexpr int kept_size_max = 64 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, mapped_size_min);
+  ::mallopt(M_TRIM_THRESHOLD, kept_size_max);
+}
+
 int serve(const config::Config& config) {
   runtime::SteadyTime begun = runtime::steady_now();
   auto elapsed = [&begun] {
@@ -43,6 +53,7 @@ int serve(const config::Config& config) {
   runtime::hold_stop_signals();
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
+  keep_freed_memory();
 
   log::info("trivium {} starts: data in {}, durability {}, {} {}", TRV_VERSION, config.data_dir,
             config::name_of(config.durability), config.shards,
