@@ -72,7 +72,7 @@ struct JournalOptions {
   int lazy_sync_ticks = 1;
   // Sync on the core's thread when at most this many completions wait for it (a hand-off to another
   // thread and back costs more than a short sync), else through Offload. 0: always offload.
-  std::uint32_t inline_sync_waiters_max = 8;
+  std::uint32_t inline_sync_waiters_max = 64;
   // A round's bytes are written out at this size, before its end, to bound what it takes of memory.
   std::uint32_t unwritten_size_max = 8u << 20;
 };
