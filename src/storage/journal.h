@@ -9,8 +9,8 @@
 //
 // Invariants:
 //   - what was appended between two flush() is there after a crash as a whole or not at all,
-//   however
-//     many frames and segments it takes;
+//     whatever the number of frames and segments
+//     that it takes;
 //   - entries reach the disk in the order of append(); a Ticket covers all entries before it;
 //   - completions run in ticket order within one Durability, on the core's thread, and never from
 //     inside append() or when();
