@@ -31,6 +31,7 @@ import kafka_workers  # noqa: E402
 from workers import make_workers  # noqa: E402
 
 LOAD_SECONDS = (0.05, 0.8)
+FIRST_LOAD_SECONDS = 4  # more, in the first life: the slowest of the clients takes some to get going
 CHECK_SECONDS_MAX = 60
 SABOTAGE_SHARE = 3
 WORK_SHARE = 5  # Each client must get something of each kind acknowledged in every so many cycles.
@@ -153,7 +154,7 @@ class Campaign:
 
     def _cycle(self, clients):
         clients.load(self.broker.ports)
-        time.sleep(self.random.uniform(*LOAD_SECONDS))
+        time.sleep(self.random.uniform(*LOAD_SECONDS) + (FIRST_LOAD_SECONDS if self.cycles == 1 else 0))
         self.broker.check_alive()
         self.broker.kill()
         if self.options.sabotage:
