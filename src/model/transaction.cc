@@ -61,6 +61,13 @@ ProducerIdentity read_producer(ByteReader& in) {
   return producer;
 }
 
+// Kafka's timeouts are 32-bit.
+std::chrono::milliseconds read_timeout(ByteReader& in) {
+  std::int64_t ms = in.varint_signed();
+  if (ms < 0 || ms > std::numeric_limits<std::int32_t>::max()) in.fail();
+  return std::chrono::milliseconds(ms);
+}
+
 std::string encode_reserve(std::uint64_t until) {
   std::string bytes;
   ByteWriter out = begin(bytes, Kind::reserve_ids, "");
@@ -361,7 +368,7 @@ Result<Transactions::Command> Transactions::decode(ByteView bytes) {
     case Kind::init:
       command.producer = read_producer(in);
       command.last_epoch = static_cast<std::int16_t>(in.varint_signed());
-      command.timeout = std::chrono::milliseconds(in.varint_signed());
+      command.timeout = read_timeout(in);
       break;
     case Kind::join:
       for (std::uint64_t count = in.varint(); count > 0 && in.ok(); --count) {
@@ -534,9 +541,10 @@ Status Transactions::restore(ByteView snapshot) {
     transaction.state = static_cast<State>(state);
     transaction.producer = read_producer(in);
     transaction.last_epoch = static_cast<std::int16_t>(in.varint_signed());
-    transaction.timeout = std::chrono::milliseconds(in.varint_signed());
+    transaction.timeout = read_timeout(in);
     transaction.started = WallTime{in.varint_signed()};
     transaction.updated = WallTime{in.varint_signed()};
+    if (!in.ok()) break;
     for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
       std::string topic(in.sized());
       auto partition = static_cast<std::int32_t>(in.varint_signed());

@@ -27,6 +27,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -114,7 +115,11 @@ class Transaction {
   bool is_preparing() const {
     return state == State::prepare_commit || state == State::prepare_abort;
   }
-  WallTime deadline() const { return {started.ms + timeout.count()}; }
+  // Requires: timeout >= 0. Never, rather than wrapped around.
+  WallTime deadline() const {
+    constexpr std::int64_t never = std::numeric_limits<std::int64_t>::max();
+    return {started.ms > never - timeout.count() ? never : started.ms + timeout.count()};
+  }
 };
 
 std::string_view transaction_state_name(Transaction::State state);

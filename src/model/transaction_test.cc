@@ -277,6 +277,17 @@ TEST(Transactions, Limits) {
   EXPECT_EQ(c.state.add_group("x", p, "g").error, Error::too_many_partitions);
 }
 
+TEST(Transactions, TimeoutsAreNeverNegativeNorWrapAround) {
+  Coordinator c;
+  std::string init = c.state.init("x", 1ms, {}).commands.back();
+  init.back() = 1;  // -1 in zigzag
+  EXPECT_EQ(c.state.apply(init, c.now).error().code, Errc::corrupt);
+  Transaction late;
+  late.started = WallTime{std::numeric_limits<std::int64_t>::max() - 1};
+  late.timeout = 10ms;
+  EXPECT_EQ(late.deadline().ms, std::numeric_limits<std::int64_t>::max());
+}
+
 TEST(Transactions, CommandsThatDoNotFitAreRefused) {
   Coordinator c;
   auto p = bring(c, State::ongoing);
