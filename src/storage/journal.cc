@@ -18,6 +18,7 @@ constexpr int flush_passes_max = 8;
 // Zeroes written ahead make each sync cheaper but are a second write of every byte: they pay while
 // syncs cover less than this on average.
 constexpr std::uint64_t warm_sync_size_max = 64u << 10;
+constexpr std::uint64_t recent_syncs_max = 64;
 constexpr std::uint32_t small_segment_divisor = 8;
 // What a segment holds besides the payload of its only entry, generously.
 constexpr std::uint32_t entry_overhead = segment_header_size + 128;
@@ -138,7 +139,7 @@ struct Journal::State {
   std::uint64_t unsynced_size = 0;
   std::vector<std::shared_ptr<io::File>> unsynced_files;
   bool directory_changed = false;
-  // Bytes written and syncs, halved with each segment.
+  // Bytes written and syncs lately.
   std::uint64_t recent_written = 0;
   std::uint64_t recent_syncs = 0;
   bool interval_wanted = false;  // something since the last sync is to survive a power failure
@@ -238,8 +239,6 @@ Status Journal::State::adopt_spare() {
   active = spare->segment;
   spare.reset();
   ++segment_count;
-  recent_written /= 2;
-  recent_syncs /= 2;
   tail.begin_segment(active->header.id, FrameSeal(active->header.uuid), active->header.size);
   return {};
 }
@@ -522,6 +521,10 @@ void Journal::tick() {
   bool due = s.interval_wanted || s.ticks_since_sync >= s.options.lazy_sync_ticks;
   if (!s.sync_job && s.written_entries > s.synced_entries && due) s.sync_offloaded();
   s.write_note();
+  while (s.recent_syncs > recent_syncs_max) {
+    s.recent_syncs /= 2;
+    s.recent_written /= 2;
+  }
   if (s.spare && !s.spare_job && s.alive() && s.warming_pays()) {
     if (std::shared_ptr<SpareJob> job = s.files.warm_job(*s.spare)) s.start_spare_job(job);
   }
