@@ -20,14 +20,6 @@ std::string fields_of(std::string_view name, std::string_view value) {
   return out;
 }
 
-model::NewRecord message(std::string_view body, std::string_view envelope = "-1;k") {
-  model::NewRecord record;
-  record.origin = model::Origin::message;
-  record.value = body;
-  record.envelope = envelope;
-  return record;
-}
-
 std::vector<std::string> values(Broker& broker, std::string_view name) {
   std::vector<std::string> out;
   Topic* topic = broker.topics().find(name);
@@ -137,23 +129,6 @@ TEST(Broker, BatchesAreStoredAsSent) {
               Errc::out_of_range);
   });
 }
-
-struct Inbox {
-  std::vector<Delivery> deliveries;
-  ConsumerSpec spec(std::uint32_t credit) {
-    ConsumerSpec spec;
-    spec.credit = credit;
-    spec.sink = [this](std::vector<Delivery> batch) {
-      for (Delivery& delivery : batch) deliveries.push_back(std::move(delivery));
-    };
-    return spec;
-  }
-  std::vector<std::string> bodies() const {
-    std::vector<std::string> out;
-    for (const Delivery& delivery : deliveries) out.emplace_back(*delivery.record.value);
-    return out;
-  }
-};
 
 TEST(Queues, DeliverWithinCreditAndKeepPlaceOnRelease) {
   TestBroker broker;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "broker/broker.h"
 #include "broker/catalog.h"
@@ -42,6 +44,33 @@ class TestMessageCodec final : public MessageCodec {
     return std::stoll(std::string(record.envelope));
   }
   std::unique_ptr<model::HeaderLookup> header_lookup(ByteView) const override { return nullptr; }
+};
+
+// `body` and `envelope` outlive the record.
+inline model::NewRecord message(std::string_view body, std::string_view envelope = "-1;k") {
+  model::NewRecord record;
+  record.origin = model::Origin::message;
+  record.value = body;
+  record.envelope = envelope;
+  return record;
+}
+
+// A consumer that keeps what it is given.
+struct Inbox {
+  std::vector<Delivery> deliveries;
+  ConsumerSpec spec(std::uint32_t credit) {
+    ConsumerSpec spec;
+    spec.credit = credit;
+    spec.sink = [this](std::vector<Delivery> batch) {
+      for (Delivery& delivery : batch) deliveries.push_back(std::move(delivery));
+    };
+    return spec;
+  }
+  std::vector<std::string> bodies() const {
+    std::vector<std::string> out;
+    for (const Delivery& delivery : deliveries) out.emplace_back(*delivery.record.value);
+    return out;
+  }
 };
 
 class TestBroker {

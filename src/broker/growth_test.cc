@@ -33,10 +33,7 @@ void wait_visible(TestBroker& broker, int count) {
 Cost run_long(bool straggler) {
   TestBroker broker;
   const std::string body(body_size, 'x');
-  model::NewRecord record;
-  record.origin = model::Origin::message;
-  record.value = body;
-  record.envelope = "-1;k";
+  const model::NewRecord record = message(body);
   ConsumerId holder(5);
   broker.round([&] { EXPECT_TRUE(broker->queues().declare("q", {}, {}).ok()); });
   for (int i = 0; i < rounds; ++i) {

@@ -45,10 +45,8 @@ void give(Broker& owner, const Unit& unit, const Part::Target& target, PartOutco
   if (!appended) outcome.status = appended.error();
 }
 
-// What a publication and a settlement take in the journal beside their bytes, generously.
+// What a publication takes in the journal beside its bytes, generously.
 constexpr std::uint64_t publication_overhead_max = 512;
-constexpr std::uint64_t settling_overhead_max = 256;
-constexpr std::uint64_t settled_size_max = 12;
 
 // The journal has room for all of it, so that it is not done by halves.
 Status has_room(Broker& owner, const Unit& unit, const Part& part) {
@@ -60,8 +58,7 @@ Status has_room(Broker& owner, const Unit& unit, const Part& part) {
   }
   for (std::size_t index : part.settlings) {
     const Unit::Settling& settling = unit.settlings[index];
-    size += settling.queue.size() + settling.sequences.size() * settled_size_max +
-            settling_overhead_max;
+    size += Queues::settled_size(settling.queue, settling.sequences.size());
   }
   Space space = part.targets.empty() ? Space::less : Space::more;
   Status room = owner.promise(space, size);

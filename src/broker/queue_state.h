@@ -29,6 +29,10 @@ struct QueueExtras {
   runtime::Timer unused;
 };
 
+inline bool is_journaled(const QueueSettings& settings, const Topic& topic) {
+  return settings.durable && !settings.exclusive && !topic.state.settings().transient;
+}
+
 struct Queue {
   Queue(std::string queue_name, QueueSettings queue_settings, Topic& source)
       : name(std::move(queue_name)),
@@ -61,9 +65,7 @@ struct Queue {
   std::unique_ptr<QueueExtras> extras;  // null for a plain queue
 
   // Its changes are in the journal.
-  bool durable() const {
-    return settings.durable && !settings.exclusive && !topic->state.settings().transient;
-  }
+  bool durable() const { return is_journaled(settings, *topic); }
   model::ReadyIndex* index() const { return extras && extras->index ? &*extras->index : nullptr; }
   // Made for the queue, and goes with it.
   bool owns_topic() const {

@@ -74,7 +74,8 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   Broker& broker = state_->broker;
   Topic* topic = broker.topics().find(settings.source.empty() ? name : settings.source);
   if (!topic && !settings.source.empty()) return Error{Errc::not_found, "no such source"};
-  if (settings.durable && !settings.exclusive) {
+  const bool durable = settings.durable && !settings.exclusive;
+  if (durable) {
     // Both entries, the log's and the queue's, or neither.
     const std::uint64_t size = declared_size_max + 2 * name.size() + settings.arguments.size();
     if (Status room = broker.promise(Space::more, size); !room) return room.error();
@@ -83,7 +84,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   if (!topic) {
     model::TopicSettings log;
     log.owned_by_queue = true;
-    log.transient = !settings.durable || settings.exclusive;
+    log.transient = !durable;
     log.durability = log.transient ? Durability::memory : broker.options().durability;
     Result<Topics::Created> created = broker.topics().create(name, log);
     if (!created) return created.error();
@@ -92,7 +93,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   QueueSettings stored = settings;
   stored.owner = settings.exclusive ? connection : ConnectionId{};
   Sequence start = broker.topics().state(*topic).start();
-  if (stored.durable && !stored.exclusive && !topic->state.settings().transient) {
+  if (is_journaled(stored, *topic)) {
     if (Status kept = state_->journal_declared(name, stored, *topic); !kept) return kept.error();
   }
   Queue& queue = state_->insert(name, stored, *topic, start);

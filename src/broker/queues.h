@@ -116,6 +116,8 @@ class Queues {
   // durable where it went. Errors: no_space, io_error (the journal has no place for it): what was
   // not settled stays outstanding.
   Result<Commit> settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
+  // What settling so many records of a queue takes in the journal at most.
+  static std::uint64_t settled_size(std::string_view queue, std::uint64_t count);
 
   // Removes the exclusive queues of a connection that has ended.
   void remove_exclusive(ConnectionId connection);

@@ -19,6 +19,12 @@ constexpr std::uint64_t settled_size_max = 12;
 constexpr std::uint64_t settled_in_row_size_max = 3;
 constexpr std::uint64_t settled_overhead_max = 128;
 
+std::uint64_t size_of_settled(std::string_view queue, std::uint64_t apart, std::uint64_t in_row,
+                              std::uint64_t entries) {
+  return apart * settled_size_max + in_row * settled_in_row_size_max +
+         entries * (settled_overhead_max + queue.size());
+}
+
 bool has_credit(const Queue::Consumer& consumer) { return consumer.credit > 0; }
 
 }  // namespace
@@ -190,13 +196,15 @@ void Queues::State::fail(Queue& queue, Sequence sequence) {
   mark_dirty(queue);
 }
 
+std::uint64_t Queues::settled_size(std::string_view queue, std::uint64_t count) {
+  return size_of_settled(queue, count, 0, count / settled_per_entry_max + 1);
+}
+
 Status Queues::State::promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row) {
-  const std::uint64_t overhead = settled_overhead_max + queue.name.size();
   std::uint64_t entries = (apart + in_row) / settled_per_entry_max;
   // As many promises of one as an entry takes pay for one more entry, too.
   if (queue.settled_promised == 0 || queue.settled.size() % settled_per_entry_max == 0) ++entries;
-  std::uint64_t size =
-      apart * settled_size_max + in_row * settled_in_row_size_max + entries * overhead;
+  std::uint64_t size = size_of_settled(queue.name, apart, in_row, entries);
   Status promised = broker.promise(Space::less, size);
   if (!promised) return promised;
   queue.settled_promised += size;

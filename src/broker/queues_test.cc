@@ -9,31 +9,6 @@ namespace {
 
 using Bodies = std::vector<std::string>;
 
-struct Inbox {
-  std::vector<Delivery> deliveries;
-  ConsumerSpec spec(std::uint32_t credit) {
-    ConsumerSpec spec;
-    spec.credit = credit;
-    spec.sink = [this](std::vector<Delivery> batch) {
-      for (Delivery& delivery : batch) deliveries.push_back(std::move(delivery));
-    };
-    return spec;
-  }
-  Bodies bodies() const {
-    Bodies out;
-    for (const Delivery& delivery : deliveries) out.emplace_back(*delivery.record.value);
-    return out;
-  }
-};
-
-model::NewRecord message(std::string_view body, std::string_view envelope) {
-  model::NewRecord record;
-  record.origin = model::Origin::message;
-  record.value = body;
-  record.envelope = envelope;
-  return record;
-}
-
 Published publish(Broker& broker, std::string_view key, std::string_view body,
                   std::string_view envelope = "-1;k") {
   Publication publication;

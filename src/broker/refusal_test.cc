@@ -20,14 +20,6 @@ namespace {
 
 enum class Trouble : std::uint8_t { full_disk, used_up, failed };
 
-model::NewRecord message(std::string_view body) {
-  model::NewRecord record;
-  record.origin = model::Origin::message;
-  record.value = body;
-  record.envelope = "-1;k";
-  return record;
-}
-
 class Refusal : public ::testing::Test {
  protected:
   static constexpr ConsumerId holder{77};
@@ -209,6 +201,28 @@ TEST_F(Refusal, AFullDiskRefusesWhatGrowsAndTakesWhatFrees) {
   std::string after;
   broker_.round([&] { after = seen(); });
   EXPECT_NE(after, before);
+}
+
+TEST_F(Refusal, AUnitIsNotDoneByHalves) {
+  // Its settlement alone would still have a place.
+  bring(Trouble::full_disk);
+  std::string before;
+  broker_.round([&] { before = seen(); });
+  Unit unit;
+  Unit::Publication publication;
+  publication.targets = {"t"};
+  publication.value = "x";
+  publication.envelope = "-1;k";
+  unit.publications.push_back(publication);
+  unit.settlings.push_back({"q", {taken_[0]}, Settlement::complete});
+  std::optional<UnitOutcome> outcome;
+  broker_.round([&] {
+    broker_->publisher().commit(std::move(unit),
+                                [&](UnitOutcome told) { outcome = std::move(told); });
+  });
+  ASSERT_TRUE(outcome.has_value());
+  EXPECT_EQ(outcome->status.error().code, Errc::no_space);
+  broker_.round([&] { EXPECT_EQ(seen(), before); });
 }
 
 TEST_F(Refusal, NothingIsAppliedThatTheJournalDoesNotTake) {

@@ -94,6 +94,53 @@ TEST(Journal, ReleasesEachLevelAtItsOwnTime) {
   EXPECT_EQ(fsync, 1);
 }
 
+TEST(Journal, SyncsAtTheTickWhatIsMoreThanOsAndTheRestNowAndThen) {
+  JournalOptions options = small_options();
+  options.lazy_sync_ticks = 3;
+  Bench b(options);
+  b.pool.run_all();
+  auto syncs_of_tick = [&](Durability level) {
+    int ok = 0;
+    b.append("x");
+    b.journal->when(b.journal->tail(), level, b.count(ok));
+    b.journal->flush();
+    EXPECT_EQ(ok, 1);
+    std::uint64_t before = b.faulty.count(io::Operation::sync);
+    b.journal->tick();
+    b.pool.run_all();
+    return b.faulty.count(io::Operation::sync) - before;
+  };
+  EXPECT_EQ(syncs_of_tick(Durability::interval), 2u);  // one for the zeroes of the next segment
+  EXPECT_EQ(syncs_of_tick(Durability::interval), 1u);
+  EXPECT_EQ(syncs_of_tick(Durability::os), 0u);
+  EXPECT_EQ(syncs_of_tick(Durability::os), 0u);
+  EXPECT_EQ(syncs_of_tick(Durability::os), 1u);
+  EXPECT_EQ(syncs_of_tick(Durability::os), 0u);
+  EXPECT_EQ(syncs_of_tick(Durability::interval), 1u);
+}
+
+TEST(Journal, WritesZeroesAheadWhereSyncsAreSmall) {
+  for (std::size_t size : {100u, 200'000u}) {
+    JournalOptions options = small_options();
+    options.segment_size = 2u << 20;
+    Bench b(options);
+    b.pool.run_all();
+    int ok = 0;
+    for (int i = 0; i < 4; ++i) {
+      b.append(std::string(size, 'x'));
+      b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok));
+      b.journal->flush();
+      b.pool.run_all();
+    }
+    EXPECT_EQ(ok, 4);
+    // Nothing is left to sync but the zeroes.
+    std::uint64_t before = b.faulty.count(io::Operation::sync);
+    b.journal->tick();
+    b.pool.run_all();
+    EXPECT_EQ(b.faulty.count(io::Operation::sync) - before, size == 100u ? 1u : 0u) << size;
+  }
+}
+
 TEST(Journal, OneSyncInFlightAndTheNextCoversAllThatGathered) {
   JournalOptions options = small_options();
   options.inline_sync_waiters_max = 0;

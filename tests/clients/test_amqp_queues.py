@@ -588,6 +588,26 @@ def test_direct_reply(broker, connection, name):
     server_connection.close()
 
 
+def test_direct_reply_is_no_part_of_a_transaction(broker, connection, name):
+    client = connection.channel()
+    answers = []
+    client.basic_consume(REPLY_TO, lambda _c, _m, _p, body: answers.append(body), auto_ack=True)
+    client.queue_declare(name)
+    client.basic_publish("", name, b"ask", pika.BasicProperties(reply_to=REPLY_TO))
+    server_connection = connect(broker)
+    server = server_connection.channel()
+    _, question, _ = get(server, name)
+    server.tx_select()
+    server.basic_publish("", question.reply_to, b"before the commit")
+    wait_until(lambda: connection.process_data_events(0.01) or answers, "no answer")
+    server.tx_commit()
+    server.basic_publish("", question.reply_to, b"rolled back")
+    server.tx_rollback()
+    wait_until(lambda: connection.process_data_events(0.01) or len(answers) > 1, "no second answer")
+    assert answers == [b"before the commit", b"rolled back"]
+    server_connection.close()
+
+
 def test_direct_reply_misuse(connection, name):
     expect_channel_error(connection, 406, "PRECONDITION_FAILED - reply consumer cannot acknowledge",
                          lambda channel: channel.basic_consume(REPLY_TO, lambda *_: None))

@@ -1,6 +1,7 @@
 """What an operator meets: the command line, the configuration file, the environment, clear errors, start and stop."""
 
 import os
+import re
 import signal
 import subprocess
 
@@ -103,6 +104,20 @@ def test_stop_with_idle_and_blocked_clients_takes_under_two_seconds(own_broker):
     for client in clients:
         client.close()
     own_broker.start()
+
+
+def test_a_clean_stop_leaves_nothing_to_replay(own_broker):
+    client = Redis(own_broker.redis_port)
+    for index in range(100):
+        client.call("XADD", "much", "*", "field", b"%d" % index + bytes(50_000))
+    client.close()
+    own_broker.stop()
+    own_broker.start()
+    recovered = re.findall(r"recovered (\d+) changes", own_broker.log_file.read_text())
+    assert int(recovered[-1]) < 10, recovered
+    client = Redis(own_broker.redis_port)
+    assert client.call("XLEN", "much") == 100
+    client.close()
 
 
 def test_readable_log(own_broker):

@@ -314,10 +314,11 @@ void on_complete(Session& session, Channel& channel, ByteView body) {
   publication.record.envelope = envelope;
   publication.record.partition_key = content.routing_key;
   publication.record.level = p.delivery_mode == 2 ? Durability::fsync : Durability::memory;
-  if (channel.transaction) {
-    stage(session, channel, publication, properties);
-  } else if (content.exchange.empty() && is_direct_reply(content.routing_key)) {
+  // Answers are no part of a transaction: as RabbitMQ, they go out when they are published.
+  if (content.exchange.empty() && is_direct_reply(content.routing_key)) {
     answer(session, channel, publication, properties);
+  } else if (channel.transaction) {
+    stage(session, channel, publication, properties);
   } else {
     publish(session, channel, publication, properties, body);
   }

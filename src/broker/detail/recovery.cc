@@ -357,7 +357,7 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
     if (!topic->state.settings().transient) put_topic(out, *topic);
   }
   for (const auto& [name, queue] : shard.queues) {
-    if (queue->durable() && !queue->settings.exclusive) put_queue(out, *queue);
+    if (queue->durable()) put_queue(out, *queue);
   }
   shard.keyspace.snapshot([&](ByteView command) {
     std::string payload;
