@@ -16,6 +16,19 @@ TEST(Crc32c, KnownVectors) {
   EXPECT_EQ(crc32c(crc32c(0, "1234"), "56789"), 0xe3069283u);
 }
 
+TEST(Crc32c, IsTheSumBitByBit) {
+  std::string bytes;
+  for (int i = 0; i < 3000; ++i) bytes.push_back(static_cast<char>(i * 7 + i / 256));
+  std::uint32_t expected = ~0u;
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    ASSERT_EQ(crc32c(0, ByteView(bytes).substr(0, size)), ~expected) << size;
+    expected ^= static_cast<std::uint8_t>(bytes[size]);
+    for (int bit = 0; bit < 8; ++bit) {
+      expected = (expected >> 1) ^ ((expected & 1) != 0 ? 0x82f63b78 : 0);
+    }
+  }
+}
+
 TEST(ByteReader, ShortInputSticks) {
   ByteReader reader(ByteView("\x01\x02\x03", 3));
   EXPECT_EQ(reader.u16(), 0x0102);

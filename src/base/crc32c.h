@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), as in RFC 3720 and Kafka record batches. Uses the SSE 4.2 instruction where
-// the processor has it, tables elsewhere; chosen once at start.
+// CRC-32C (Castagnoli), as in RFC 3720 and Kafka record batches; by ISA-L, which picks the
+// processor's best instructions.
 #pragma once
 
 #include <cstdint>

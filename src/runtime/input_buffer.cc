@@ -1,12 +1,19 @@
 #include "runtime/input_buffer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
 #include "base/assert.h"
 
 namespace trv::runtime {
+namespace {
+
+// Larger requests grow their block each time.
+constexpr std::size_t next_capacity_max = 2u << 20;
+
+}  // namespace
 
 InputBlock InputBlockPool::take(std::size_t capacity) {
   // The smallest that fits, but no giant for a small wish.
@@ -36,12 +43,13 @@ InputBuffer::~InputBuffer() {
 void InputBuffer::consume(std::size_t size) {
   TRV_ASSERT(size <= end_ - begin_);
   begin_ += size;
+  used_max_ = std::max(used_max_, size);
 }
 
 std::span<char> InputBuffer::room() {
   std::size_t held = size();
   if (!block_.bytes) {
-    block_ = pool_.take(block_size);
+    block_ = pool_.take(next_capacity_);
   } else if (held == 0) {
     begin_ = end_ = 0;
   } else if (block_.capacity - end_ < block_.capacity / 4) {
@@ -69,8 +77,20 @@ void InputBuffer::filled(std::size_t size) {
   end_ += size;
 }
 
+// Room for as much again, before room() would move it.
+void InputBuffer::learn() {
+  std::size_t wanted = std::bit_ceil(used_max_ + used_max_ / 3);
+  if (wanted > next_capacity_) {
+    next_capacity_ = std::min(wanted, next_capacity_max);
+  } else if (wanted <= next_capacity_ / 4) {
+    next_capacity_ = std::max(next_capacity_ / 2, block_size);
+  }
+  used_max_ = 0;
+}
+
 void InputBuffer::release_if_empty() {
   if (!empty() || !block_.bytes) return;
+  learn();
   pool_.give_back(std::exchange(block_, {}));
   begin_ = end_ = 0;
 }

@@ -4,7 +4,8 @@
 // memory between two reads, so that an idle connection costs none: blocks come from the core's pool
 // when the socket has something.
 //
-// Invariant: capacity grows with what has arrived, never with what a peer announces.
+// Invariant: capacity grows with what has arrived, never with what a peer announces. A connection
+// whose last requests were large gets its next block in their size, so that it need not grow again.
 #pragma once
 
 #include <cstddef>
@@ -60,9 +61,12 @@ class InputBuffer {
 
  private:
   void move_to(InputBlock block);
+  void learn();
 
   InputBlockPool& pool_;
   InputBlock block_;
+  std::size_t next_capacity_ = block_size;
+  std::size_t used_max_ = 0;  // consumed at once from this block
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
 };

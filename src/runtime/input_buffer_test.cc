@@ -64,6 +64,29 @@ TEST(InputBuffer, GrowsWithWhatHasArrived) {
   EXPECT_TRUE(buffer.unread() == unit);
 }
 
+TEST(InputBuffer, RemembersTheSizeOfRequestsForAWhile) {
+  InputBlockPool pool;
+  InputBuffer buffer(pool);
+  // The number of receives until all is there; the buffer is empty afterwards.
+  auto receive_all = [&](std::size_t size) {
+    const std::string unit(size, 'x');
+    int count = 0;
+    for (std::size_t sent = 0; sent < size; ++count) {
+      sent += receive(buffer, std::string_view(unit).substr(sent));
+    }
+    EXPECT_EQ(buffer.size(), size);
+    buffer.consume(size);
+    buffer.release_if_empty();
+    EXPECT_EQ(buffer.capacity(), 0u);
+    return count;
+  };
+  EXPECT_GT(receive_all(300'000), 1);
+  EXPECT_EQ(receive_all(300'000), 1);
+  for (int i = 0; i < 5; ++i) receive_all(100);
+  receive(buffer, "x");
+  EXPECT_EQ(buffer.capacity(), InputBuffer::block_size);
+}
+
 TEST(InputBlockPool, HandsOutWhatCameBack) {
   InputBlockPool pool;
   InputBlock small = pool.take(1000);

@@ -110,6 +110,7 @@ std::optional<Result<std::size_t>> Stream::State::try_read(InputBuffer& into) {
   if (phase != Phase::open) return closed_here();
   if (share_is_used()) return std::nullopt;
   std::span<char> room = into.room();
+  room = room.first(std::min(room.size(), read_bytes_max));
   ssize_t got = 0;
   do {
     got = ::recv(socket(), room.data(), room.size(), MSG_DONTWAIT);

@@ -1,12 +1,10 @@
 #include "storage/journal.h"
 
 #include <algorithm>
-#include <deque>
 #include <string>
 #include <utility>
 
-#include "storage/segment_files.h"
-#include "storage/tail.h"
+#include "storage/detail/journal_state.h"
 
 namespace trv::storage {
 namespace {
@@ -15,40 +13,11 @@ namespace {
 constexpr std::uint64_t inline_sync_size_max = 32u << 10;
 // Completions may append more; a flush serves them too, this often.
 constexpr int flush_passes_max = 8;
-// Zeroes written ahead make each sync cheaper but are a second write of every byte: they pay while
-// syncs cover less than this on average.
-constexpr std::uint64_t warm_sync_size_max = 64u << 10;
 constexpr std::uint64_t recent_syncs_max = 64;
-constexpr std::uint32_t small_segment_divisor = 8;
 // What a segment holds besides the payload of its only entry, generously.
 constexpr std::uint32_t entry_overhead = segment_header_size + 128;
 static_assert(Journal::entry_overhead_max >=
               frame_header_size + entry_header_size + frame_alignment);
-
-struct Waiter {
-  std::uint64_t entries;
-  Completion done;
-};
-
-// One sync of everything written so far, by whichever thread gets to it.
-struct SyncJob {
-  io::Claim claim;
-  std::vector<std::shared_ptr<io::File>> files;
-  io::Directory* directory = nullptr;  // when its names have changed
-  // What is durable when it succeeds.
-  std::uint64_t entries = 0;
-  LanePlace place;
-  Status result;
-
-  void run() {
-    if (!claim.try_take()) return;
-    for (const auto& file : files) {
-      if (result.ok()) result = file->sync();
-    }
-    if (result.ok() && directory != nullptr) result = directory->sync();
-    claim.finish();
-  }
-};
 
 void run_here(UniqueFunction<void()> blocking, UniqueFunction<void()> done) {
   blocking();
@@ -63,232 +32,21 @@ JournalOptions checked(JournalOptions options) {
 
 }  // namespace
 
-struct Journal::State {
-  enum class Phase : std::uint8_t {
-    open,
-    stalled,  // the next segment cannot be reserved: `failure` says why; ends when it can
-    failed,   // for good: `failure` says why
-    closed,   // for good
-  };
-
-  State(io::Directory& d, std::uint32_t session_number, CoreIndex core, JournalOptions o, Offload f)
-      : directory(d),
-        session(session_number),
-        lane(static_cast<std::uint8_t>(core.value)),
-        options(checked(o)),
-        offload(f ? std::move(f) : Offload(run_here)),
-        files(d),
-        tail(options.cache_size) {}
-  ~State();
-
-  // Segments.
-  SegmentId next_id() const { return {session, lane, segment_count}; }
-  Status start();
-  Status reserve_first();
-  Status reserve_spare();
-  Status adopt_spare();
-  Status finish_spare_job();
-  bool warming_pays() const { return recent_written / warm_sync_size_max < recent_syncs; }
-  void start_spare_job(std::shared_ptr<SpareJob> job);
-  void on_spare_job_done(const std::shared_ptr<SpareJob>& job);
-  void drop_spare(const Error& why);
-  void stall(const Error& why);
-  void revive();
-  Status roll();
-  bool alive() const { return phase == Phase::open || phase == Phase::stalled; }
-  void fail(const Error& why);
-
-  // Writing and syncing.
-  Status write();
-  std::shared_ptr<SyncJob> make_sync();
-  void finish_sync(const std::shared_ptr<SyncJob>& job);
-  void sync_inline();
-  void sync_offloaded();
-  void sync_for_waiters();
-  void write_note();
-  void release_due();
-  void release(std::deque<Waiter>& queue, std::uint64_t entries);
-  void release_failed();
-  bool work_left() const;
-  std::deque<Waiter>& queue_of(Durability level);
-
-  io::Directory& directory;
-  const std::uint32_t session;
-  const std::uint8_t lane;
-  const JournalOptions options;
-  Offload offload;
-  SegmentFiles files;
-  Tail tail;
-
-  Phase phase = Phase::open;
-  std::optional<Error> failure;
-  // Dies with this; jobs that come back later find nobody.
-  std::shared_ptr<bool> life = std::make_shared<bool>(true);
-
-  std::optional<SegmentFile> active;
-  std::vector<SegmentFile> unwritten_files;  // left behind by rolls, with bytes still to write
-  std::uint32_t segment_count = 0;           // adopted in this session
-  std::optional<SegmentFiles::Spare> spare;
-  std::shared_ptr<SpareJob> spare_job;  // in flight, or null
-
-  std::uint64_t entries = 0;  // appended
-  std::uint64_t written_entries = 0;
-  std::uint64_t synced_entries = 0;
-  LanePlace written_place;
-  LanePlace synced_place;
-  std::uint64_t unsynced_size = 0;
-  std::vector<std::shared_ptr<io::File>> unsynced_files;
-  bool directory_changed = false;
-  // Bytes written and syncs lately.
-  std::uint64_t recent_written = 0;
-  std::uint64_t recent_syncs = 0;
-  bool interval_wanted = false;  // something since the last sync is to survive a power failure
-  int ticks_since_sync = 0;
-  std::shared_ptr<SyncJob> sync_job;  // in flight, or null
-
-  std::deque<Waiter> memory_waiters;
-  std::deque<Waiter> os_waiters;
-  std::deque<Waiter> interval_waiters;
-  std::deque<Waiter> fsync_waiters;
-  bool flushing = false;
-};
+Journal::State::State(io::Directory& d, std::uint32_t session_number, CoreIndex core,
+                      JournalOptions o, Offload f)
+    : directory(d),
+      session(session_number),
+      lane(static_cast<std::uint8_t>(core.value)),
+      options(checked(o)),
+      offload(f ? std::move(f) : Offload(run_here)),
+      files(d),
+      tail(options.cache_size) {}
 
 Journal::State::~State() {
   // A job that has not begun is called off; one that has must end before the directory goes away.
   if (spare_job && !spare_job->claim.try_take()) spare_job->claim.wait();
+  if (zeroes && !zeroes->claim.try_take()) zeroes->claim.wait();
   if (sync_job && !sync_job->claim.try_take()) sync_job->claim.wait();
-}
-
-// --- segments ---------------------------------------------------------------------------------
-
-Status Journal::State::start() {
-  Status s = reserve_first();
-  if (s.ok()) s = finish_spare_job();
-  if (s.ok()) s = adopt_spare();
-  if (s.ok()) s = directory.sync();
-  if (s.ok()) directory_changed = false;
-  if (!s.ok()) return s;
-  if (Status next = reserve_spare(); !next.ok()) stall(next.error());
-  return {};
-}
-
-// On a full disk a small one may still find room: enough for acknowledgements and deletes. The
-// journal stays stalled with it, since nothing can be reserved behind it.
-Status Journal::State::reserve_first() {
-  Status s = reserve_spare();
-  if (s.ok() || s.error().code != Errc::no_space) return s;
-  std::uint32_t small = std::max(options.segment_size / small_segment_divisor, segment_size_min);
-  Result<SegmentFiles::Spare> reserved = files.reserve(next_id(), small);
-  if (!reserved.ok()) return reserved.error();
-  spare = std::move(*reserved);
-  start_spare_job(files.header_job(*spare));
-  return {};
-}
-
-Status Journal::State::reserve_spare() {
-  if (segment_count > segment_number_max) {
-    return Error{Errc::overloaded, "the lane has used up its segment numbers; restart"};
-  }
-  Result<SegmentFiles::Spare> reserved = files.reserve(next_id(), options.segment_size);
-  if (!reserved.ok()) return reserved.error();
-  spare = std::move(*reserved);
-  start_spare_job(files.header_job(*spare));
-  return {};
-}
-
-void Journal::State::start_spare_job(std::shared_ptr<SpareJob> job) {
-  spare_job = job;
-  if (segment_count == 0) return;  // the first one: start() does it at once
-  std::weak_ptr<bool> guard = life;
-  offload([job] { job->run(); },
-          [this, guard, job] {
-            if (!guard.expired()) on_spare_job_done(job);
-          });
-}
-
-void Journal::State::on_spare_job_done(const std::shared_ptr<SpareJob>& job) {
-  if (spare_job != job) return;
-  spare_job.reset();
-  if (!job->result.ok() && spare) drop_spare(job->result.error());
-}
-
-// Its header is durable afterwards. Zeroes that nobody has begun to write are left out.
-Status Journal::State::finish_spare_job() {
-  std::shared_ptr<SpareJob> job = std::exchange(spare_job, nullptr);
-  if (!job) return {};
-  if (job->header.empty() && job->claim.try_take()) {
-    job->claim.finish();
-    return {};
-  }
-  job->run();
-  job->claim.wait();
-  return job->result;
-}
-
-void Journal::State::drop_spare(const Error& why) {
-  files.discard(*spare);
-  spare.reset();
-  stall(why);
-}
-
-// Requires: its job is finished, well.
-Status Journal::State::adopt_spare() {
-  if (Status s = files.adopt(*spare); !s.ok()) return s;
-  directory_changed = true;
-  if (active && tail.unwritten_size() > 0) unwritten_files.push_back(*active);
-  active = spare->segment;
-  spare.reset();
-  ++segment_count;
-  tail.begin_segment(active->header.id, FrameSeal(active->header.uuid), active->header.size);
-  return {};
-}
-
-void Journal::State::stall(const Error& why) {
-  if (!alive()) return;
-  phase = Phase::stalled;
-  failure = why;
-}
-
-// Is there space again?
-void Journal::State::revive() {
-  if (phase != Phase::stalled) return;
-  if (!active) {
-    if (Status s = start(); !s.ok()) {
-      if (spare) drop_spare(s.error());
-      stall(s.error());
-      return;
-    }
-  } else if (Status s = reserve_spare(); !s.ok()) {
-    failure = s.error();
-    return;
-  }
-  if (!spare) return;  // its header could not be written
-  phase = Phase::open;
-  failure.reset();
-}
-
-// In the middle of a round: an entry follows.
-Status Journal::State::roll() {
-  tail.seal(synced_place, FrameEnd::round_goes_on);
-  if (!spare) return failure ? *failure : Error{Errc::no_space, "no segment is reserved"};
-  if (Status s = finish_spare_job(); !s.ok()) {
-    // The one file failed, not yet the disk: one more try.
-    drop_spare(s.error());
-    s = reserve_spare();
-    if (s.ok()) s = finish_spare_job();
-    if (!s.ok()) return s;
-    phase = Phase::open;
-    failure.reset();
-  }
-  if (Status s = adopt_spare(); !s.ok()) return s;
-  if (Status s = reserve_spare(); !s.ok()) stall(s.error());
-  return {};
-}
-
-void Journal::State::fail(const Error& why) {
-  if (!alive()) return;
-  phase = Phase::failed;
-  failure = why;
 }
 
 // --- writing and syncing ----------------------------------------------------------------------
@@ -305,6 +63,7 @@ Status Journal::State::write() {
       }
     }
     TRV_ASSERT(segment != nullptr);
+    if (zeroes && zeroes->blob == bytes.blob && bytes.end() > zeroes->zero_from) end_zeroes();
     if (Status s = segment->file->write_at(bytes.position, bytes.parts); !s.ok()) return s;
     if (unsynced_files.empty() || unsynced_files.back() != segment->file) {
       unsynced_files.push_back(segment->file);
@@ -525,9 +284,7 @@ void Journal::tick() {
     s.recent_syncs /= 2;
     s.recent_written /= 2;
   }
-  if (s.spare && !s.spare_job && s.alive() && s.warming_pays()) {
-    if (std::shared_ptr<SpareJob> job = s.files.warm_job(*s.spare)) s.start_spare_job(job);
-  }
+  s.write_zeroes();
 }
 
 bool Journal::writable() const { return state_->phase == State::Phase::open; }
@@ -536,7 +293,7 @@ std::uint64_t Journal::room() const {
   const State& s = *state_;
   if (!s.alive()) return 0;
   // Not the sum: an entry that does not fit into what is left of one segment goes to the next.
-  std::uint64_t spare = s.spare ? s.spare->segment.header.size - segment_header_size : 0;
+  std::uint64_t spare = s.spare ? s.spare->header.size - segment_header_size : 0;
   return std::max(spare, s.active ? s.tail.room() : 0);
 }
 

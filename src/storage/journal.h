@@ -75,6 +75,11 @@ struct JournalOptions {
   std::uint32_t inline_sync_waiters_max = 64;
   // A round's bytes are written out at this size, before its end, to bound what it takes of memory.
   std::uint32_t unwritten_size_max = 8u << 20;
+  // Zeroes written ahead, in steps: how far before the tail they begin, so that it does not run
+  // into a step under way, and how far they lead it.
+  std::uint32_t zeroes_gap = 1u << 20;
+  std::uint32_t zeroes_lead = 16u << 20;
+  std::uint32_t zeroes_step = 1u << 20;
 };
 
 class Journal {

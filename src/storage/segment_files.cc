@@ -6,7 +6,6 @@ namespace trv::storage {
 namespace {
 
 constexpr std::size_t opened_max = 64;
-constexpr std::uint64_t warm_step = 4u << 20;
 constexpr std::uint64_t zero_block_size = 256u << 10;
 
 std::string spare_name(SegmentId id) { return numbered_name(spare_prefix, id.blob(), 16); }
@@ -15,7 +14,7 @@ std::string spare_name(SegmentId id) { return numbered_name(spare_prefix, id.blo
 
 std::string free_name(std::uint32_t slot) { return numbered_name(free_prefix, slot, 2); }
 
-void SpareJob::run() {
+void SegmentJob::run() {
   if (!claim.try_take()) return;
   if (!header.empty()) {
     std::string_view part = header;
@@ -35,18 +34,19 @@ void SpareJob::run() {
 
 SegmentFiles::SegmentFiles(io::Directory& directory) : directory_(directory) {}
 
-Result<SegmentFiles::Spare> SegmentFiles::reserve(SegmentId id, std::uint32_t size) {
+Result<SegmentFile> SegmentFiles::reserve(SegmentId id, std::uint32_t size) {
   const std::string name = spare_name(id);
-  Result<Spare> spare = reserve_file(id, size, name);
+  Result<SegmentFile> spare = reserve_file(id, size, name);
   // A file that is short of space must not keep what space it has.
   if (!spare.ok()) (void)directory_.remove(name);
   return spare;
 }
 
-Result<SegmentFiles::Spare> SegmentFiles::reserve_file(SegmentId id, std::uint32_t size,
-                                                       const std::string& name) {
-  Spare spare;
+Result<SegmentFile> SegmentFiles::reserve_file(SegmentId id, std::uint32_t size,
+                                               const std::string& name) {
+  SegmentFile spare;
   std::unique_ptr<io::File> file;
+  spare.touched_until = size;
   for (std::uint32_t slot = 0; slot < free_files_max && !file; ++slot) {
     if (!directory_.rename(free_name(slot), name).ok()) continue;
     Result<std::unique_ptr<io::File>> reused = directory_.open(name, io::OpenMode::read_write);
@@ -57,8 +57,7 @@ Result<SegmentFiles::Spare> SegmentFiles::reserve_file(SegmentId id, std::uint32
     Result<std::unique_ptr<io::File>> made = directory_.open(name, io::OpenMode::create);
     if (!made.ok()) return made.error();
     file = std::move(*made);
-    spare.fresh = true;
-    spare.warm_until = segment_header_size;
+    spare.touched_until = segment_header_size;
   }
   Result<std::uint64_t> size_now = file->size();
   if (!size_now.ok()) return size_now.error();
@@ -66,37 +65,45 @@ Result<SegmentFiles::Spare> SegmentFiles::reserve_file(SegmentId id, std::uint32
     if (Status s = file->truncate(size); !s.ok()) return s.error();
   }
   if (Status s = file->allocate(size); !s.ok()) return s.error();
-  spare.segment.header = {make_uuid(), id, size};
-  spare.segment.file = std::move(file);
+  spare.header = {make_uuid(), id, size};
+  spare.file = std::move(file);
   return spare;
 }
 
-std::shared_ptr<SpareJob> SegmentFiles::header_job(const Spare& spare) const {
-  auto job = std::make_shared<SpareJob>();
-  job->file = spare.segment.file;
-  job->header = encode_segment_header(spare.segment.header);
+std::shared_ptr<SegmentJob> SegmentFiles::header_job(const SegmentFile& spare) {
+  auto job = std::make_shared<SegmentJob>();
+  job->blob = spare.header.id.blob();
+  job->file = spare.file;
+  job->header = encode_segment_header(spare.header);
   return job;
 }
 
-std::shared_ptr<SpareJob> SegmentFiles::warm_job(Spare& spare) const {
-  const std::uint32_t size = spare.segment.header.size;
-  if (!spare.fresh || spare.warm_until >= size) return nullptr;
-  auto job = std::make_shared<SpareJob>();
-  job->file = spare.segment.file;
-  job->zero_from = spare.warm_until;
-  job->zero_size = std::min<std::uint64_t>(warm_step, size - spare.warm_until);
-  spare.warm_until += job->zero_size;
+std::shared_ptr<SegmentJob> SegmentFiles::zero_job(SegmentFile& segment, std::uint64_t from,
+                                                   std::uint64_t size_max) const {
+  const SegmentId id = segment.header.id;
+  from = std::max(from, segment.touched_until);
+  segment.touched_until = segment.header.size;
+  if (from >= segment.header.size) return nullptr;
+  auto file = directory_.open(segment_name(id), io::OpenMode::read_write);
+  if (!file.ok()) file = directory_.open(spare_name(id), io::OpenMode::read_write);
+  if (!file.ok()) return nullptr;  // it goes without
+  auto job = std::make_shared<SegmentJob>();
+  job->blob = id.blob();
+  job->file = std::move(*file);
+  job->zero_from = from;
+  job->zero_size = std::min(size_max, segment.header.size - from);
+  segment.touched_until = from + job->zero_size;
   return job;
 }
 
-Status SegmentFiles::adopt(const Spare& spare) {
-  SegmentId id = spare.segment.header.id;
+Status SegmentFiles::adopt(const SegmentFile& spare) {
+  SegmentId id = spare.header.id;
   return directory_.rename(spare_name(id), segment_name(id));
 }
 
-void SegmentFiles::discard(const Spare& spare) {
+void SegmentFiles::discard(const SegmentFile& spare) {
   // Should it stay, the next start clears it away.
-  (void)directory_.remove(spare_name(spare.segment.header.id));
+  (void)directory_.remove(spare_name(spare.header.id));
 }
 
 Result<std::shared_ptr<io::File>> SegmentFiles::open_for_read(std::uint64_t blob) {

@@ -4,7 +4,7 @@
 // header written and synced; the rename to the segment's own name is what puts it into the lane. So
 // a segment file with an unreadable header is damage, never an interrupted creation.
 //
-// Owner: a Journal; its thread only, except SpareJob::run.
+// Owner: a Journal; its thread only, except SegmentJob::run.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,15 @@ std::string free_name(std::uint32_t slot);
 struct SegmentFile {
   SegmentHeader header;
   std::shared_ptr<io::File> file;  // shared with jobs on the offload pool
+  // Blocks from here on were never written, and each sync of such blocks costs more. So zeroes are
+  // written ahead; a recycled file needs none.
+  std::uint64_t touched_until = 0;
 };
 
-// Blocking work on a spare file: its header, or a stretch of zeroes; then a sync.
-struct SpareJob {
+// Blocking work on a segment file: its header, or a stretch of zeroes; then a sync.
+struct SegmentJob {
   io::Claim claim;
+  std::uint64_t blob = 0;
   std::shared_ptr<io::File> file;
   std::string header;  // empty: zeroes
   std::uint64_t zero_from = 0;
@@ -46,29 +50,26 @@ class SegmentFiles {
  public:
   explicit SegmentFiles(io::Directory& directory);
 
-  struct Spare {
-    SegmentFile segment;
-    // Made anew: never written blocks cost each sync more, so zeroes are written ahead.
-    bool fresh = false;
-    std::uint64_t warm_until = 0;
-  };
   // Reserves `size` bytes for segment `id`: a free file, or a new one. Short of blocking for a
   // sync. Errors: no_space, io_error.
-  Result<Spare> reserve(SegmentId id, std::uint32_t size);
+  Result<SegmentFile> reserve(SegmentId id, std::uint32_t size);
   // The job that writes the spare's header.
-  std::shared_ptr<SpareJob> header_job(const Spare& spare) const;
-  // The next stretch of zeroes, or null when all is warm.
-  std::shared_ptr<SpareJob> warm_job(Spare& spare) const;
+  static std::shared_ptr<SegmentJob> header_job(const SegmentFile& spare);
+  // The next stretch of zeroes, nothing of it before `from`; null when there is none to write.
+  // Short, since syncs of other bytes in the file wait for it. Through a handle of its own: each
+  // handle is told of a failed sync, so that this one's takes nothing from the journal's.
+  std::shared_ptr<SegmentJob> zero_job(SegmentFile& segment, std::uint64_t from,
+                                       std::uint64_t size_max) const;
   // Gives it its name. Requires: its header is synced. The directory is not synced.
-  Status adopt(const Spare& spare);
+  Status adopt(const SegmentFile& spare);
   // Gives up a spare whose file failed.
-  void discard(const Spare& spare);
+  void discard(const SegmentFile& spare);
 
   // For reading; keeps the most recently used ones open.
   Result<std::shared_ptr<io::File>> open_for_read(std::uint64_t blob);
 
  private:
-  Result<Spare> reserve_file(SegmentId id, std::uint32_t size, const std::string& name);
+  Result<SegmentFile> reserve_file(SegmentId id, std::uint32_t size, const std::string& name);
 
   io::Directory& directory_;
   struct Opened {

@@ -58,6 +58,8 @@ class Tail {
     std::uint32_t position = 0;
     std::vector<std::string_view> parts;
     std::uint64_t size = 0;
+
+    std::uint64_t end() const { return position + size; }
   };
   Unwritten unwritten() const;
   std::uint64_t unwritten_size() const { return unwritten_size_; }
