@@ -13,11 +13,14 @@ namespace {
 
 // An open batch is ended at this size, so that one slow reader of it does not hold much.
 constexpr std::size_t open_batch_size_max = 256u << 10;
+// A value from this size on is a batch of its own: then it need not be copied to be gathered.
+constexpr std::size_t alone_size_min = 16u << 10;
 // What a batch takes in the journal besides its records, and a record besides its bytes,
 // generously.
 constexpr std::uint64_t batch_overhead_max =
     detail::BatchPrefix::size + model::batch_header_size + storage::Journal::entry_overhead_max;
 constexpr std::uint64_t record_overhead_max = 96;
+constexpr std::size_t batch_pieces_max = 4;
 constexpr std::int64_t timestamp_ahead_max_ms = 3'600'000;
 
 std::int16_t origin_attribute(model::Origin origin) {
@@ -95,7 +98,8 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   Result<RecordId> id = choose_id(topic, last_id(topic), record, now);
   if (!id) return id.error();
   PartitionIndex partition = choose_partition(topic, record.partition_key);
-  bool fits = !topic.builder.empty() && topic.building_origin == record.origin &&
+  const bool alone = record.value.size() >= alone_size_min;
+  bool fits = !alone && !topic.builder.empty() && topic.building_origin == record.origin &&
               topic.building_partition == partition &&
               topic.builder.size() + record.value.size() < open_batch_size_max &&
               (record.origin == model::Origin::fields || follows(topic.building_last_id, *id));
@@ -122,12 +126,11 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   } else {
     detail::append_envelope_header(headers, record.envelope);
   }
-  topic.builder.add(now.ms, std::nullopt, record.value, headers, 1);
   Durability level = topic.state.settings().durability;
   if (!topic.strict) level = std::min(level, record.level);
   state_->mark_dirty(topic, level);
 
-  std::int32_t index = topic.builder.record_count() - 1;
+  std::int32_t index = topic.builder.record_count();
   Appended appended;
   appended.partition = partition;
   appended.base_offset = topic.state.log_end(partition) + index;
@@ -136,6 +139,12 @@ Result<Appended> Topics::append(Topic& topic, const model::NewRecord& record) {
   appended.append_time = now;
   appended.log_start = topic.state.log_start(partition);
   appended.commit = {broker.tail().round, level};
+  if (alone) {
+    topic.builder.add_alone(now.ms, record.value, headers, 1);
+    state_->seal(topic);
+  } else {
+    topic.builder.add(now.ms, std::nullopt, record.value, headers, 1);
+  }
   return appended;
 }
 
@@ -238,7 +247,8 @@ void Topics::State::seal(Topic& topic) {
   std::string head = topic.builder.header(base, origin_attribute(topic.building_origin));
   Result<model::BatchHeader> header = model::parse_batch_header(head);
   TRV_ASSERT(header.ok());
-  const ByteView parts[] = {head, topic.builder.records()};
+  const auto records = topic.builder.records();
+  const ByteView parts[] = {head, records[0], records[1], records[2]};
   store(topic, {topic.building_partition, topic.building_first_id, topic.building_last_id, false, 0,
                 parts, *header, std::exchange(topic.building_promised, 0)});
   topic.builder.clear();
@@ -255,8 +265,8 @@ void Topics::State::store(Topic& topic, const BatchParts& parts) {
   prefix.appended_at_ms = broker.wall_now().ms;
   char raw[detail::BatchPrefix::size];
   prefix.encode(raw);
-  ByteView views[3] = {ByteView(raw, sizeof raw)};
-  TRV_ASSERT(parts.bytes.size() <= 2);
+  ByteView views[1 + batch_pieces_max] = {ByteView(raw, sizeof raw)};
+  TRV_ASSERT(parts.bytes.size() <= batch_pieces_max);
   std::copy(parts.bytes.begin(), parts.bytes.end(), views + 1);
   BlobRange blob = broker.journal_promised(entry::batch, topic.shard,
                                            std::span<const ByteView>(views, 1 + parts.bytes.size()),

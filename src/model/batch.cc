@@ -169,28 +169,49 @@ void append_header(std::string& out, const Header& header) {
   write_nullable(writer, header.value);
 }
 
-void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteView> key,
-                       std::optional<ByteView> value, ByteView headers_encoded,
-                       std::int32_t header_count) {
+// A record up to its key; `size_rest` is that of key, value and headers.
+void BatchBuilder::begin_record(std::int64_t timestamp_ms, std::size_t size_rest) {
+  TRV_ASSERT(value_alone_.empty());
   if (count_ == 0) {
     base_timestamp_ = timestamp_ms;
     max_timestamp_ = timestamp_ms;
   }
   max_timestamp_ = std::max(max_timestamp_, timestamp_ms);
   std::int64_t timestamp_delta = timestamp_ms - base_timestamp_;
-  std::size_t size = 1 + varint_size(zigzag(timestamp_delta)) + varint_size(zigzag(count_)) +
-                     nullable_size(key) + nullable_size(value) + varint_size(zigzag(header_count)) +
-                     headers_encoded.size();
+  std::size_t size =
+      1 + varint_size(zigzag(timestamp_delta)) + varint_size(zigzag(count_)) + size_rest;
   ByteWriter writer(records_);
   writer.varint_signed(static_cast<std::int64_t>(size));
   writer.u8(0);
   writer.varint_signed(timestamp_delta);
   writer.varint_signed(count_);
+  ++count_;
+}
+
+void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteView> key,
+                       std::optional<ByteView> value, ByteView headers_encoded,
+                       std::int32_t header_count) {
+  begin_record(timestamp_ms, nullable_size(key) + nullable_size(value) +
+                                 varint_size(zigzag(header_count)) + headers_encoded.size());
+  ByteWriter writer(records_);
   write_nullable(writer, key);
   write_nullable(writer, value);
   writer.varint_signed(header_count);
   writer.bytes(headers_encoded);
-  ++count_;
+}
+
+void BatchBuilder::add_alone(std::int64_t timestamp_ms, ByteView value, ByteView headers_encoded,
+                             std::int32_t header_count) {
+  TRV_ASSERT(empty());
+  begin_record(timestamp_ms, nullable_size(std::nullopt) + nullable_size(value) +
+                                 varint_size(zigzag(header_count)) + headers_encoded.size());
+  ByteWriter before(records_);
+  write_nullable(before, std::nullopt);
+  before.varint_signed(static_cast<std::int64_t>(value.size()));
+  value_alone_ = value;
+  ByteWriter after(after_alone_);
+  after.varint_signed(header_count);
+  after.bytes(headers_encoded);
 }
 
 void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteView> key,
@@ -207,7 +228,7 @@ std::string BatchBuilder::header(Offset base_offset, std::int16_t attributes,
   out.reserve(batch_header_size);
   ByteWriter writer(out);
   writer.i64(base_offset.value);
-  writer.i32(static_cast<std::int32_t>(batch_header_size - 12 + records_.size()));
+  writer.i32(static_cast<std::int32_t>(size() - 12));
   writer.i32(0);
   writer.i8(batch_magic);
   writer.u32(0);
@@ -221,19 +242,22 @@ std::string BatchBuilder::header(Offset base_offset, std::int16_t attributes,
   writer.i32(count_);
   TRV_ASSERT(out.size() == batch_header_size);
   std::uint32_t crc = crc32c(0, ByteView(out).substr(batch_crc_begin));
-  writer.patch_u32(17, crc32c(crc, records_));
+  for (ByteView piece : records()) crc = crc32c(crc, piece);
+  writer.patch_u32(17, crc);
   return out;
 }
 
 std::string BatchBuilder::take(Offset base_offset, std::int16_t attributes, Identity identity) {
   std::string out = header(base_offset, attributes, identity);
-  out.append(records_);
+  for (ByteView piece : records()) out.append(piece);
   clear();
   return out;
 }
 
 void BatchBuilder::clear() {
   records_.clear();
+  value_alone_ = {};
+  after_alone_.clear();
   count_ = 0;
 }
 

@@ -10,6 +10,7 @@
 // without computing it anew.
 #pragma once
 
+#include <array>
 #include <string>
 
 #include "base/bytes.h"
@@ -113,10 +114,16 @@ class BatchBuilder {
            ByteView headers_encoded, std::int32_t header_count);
   void add(std::int64_t timestamp_ms, std::optional<ByteView> key, std::optional<ByteView> value,
            const std::vector<Header>& headers);
+  // The only record of its batch, without a key; `value` is not copied and outlives the batch.
+  // Requires: empty().
+  void add_alone(std::int64_t timestamp_ms, ByteView value, ByteView headers_encoded,
+                 std::int32_t header_count);
 
   std::int32_t record_count() const { return count_; }
   bool empty() const { return count_ == 0; }
-  std::size_t size() const { return batch_header_size + records_.size(); }
+  std::size_t size() const {
+    return batch_header_size + records_.size() + value_alone_.size() + after_alone_.size();
+  }
   std::int64_t max_timestamp() const { return max_timestamp_; }
 
   struct Identity {  // of an idempotent or transactional producer; none by default
@@ -130,7 +137,8 @@ class BatchBuilder {
     return header(base_offset, attributes, Identity{});
   }
   std::string header(Offset base_offset, std::int16_t attributes, Identity identity) const;
-  ByteView records() const { return records_; }
+  // In pieces that follow each other.
+  std::array<ByteView, 3> records() const { return {records_, value_alone_, after_alone_}; }
   // Header and records in one string; the builder is empty afterwards.
   std::string take(Offset base_offset, std::int16_t attributes) {
     return take(base_offset, attributes, Identity{});
@@ -139,7 +147,11 @@ class BatchBuilder {
   void clear();
 
  private:
+  void begin_record(std::int64_t timestamp_ms, std::size_t size_rest);
+
   std::string records_;
+  ByteView value_alone_;
+  std::string after_alone_;
   std::int32_t count_ = 0;
   std::int64_t base_timestamp_ = 0;
   std::int64_t max_timestamp_ = 0;

@@ -133,6 +133,21 @@ TEST(Batch, RoundTrip) {
   EXPECT_TRUE(reader.ok());
 }
 
+TEST(Batch, ALoneRecordIsTheSameInPieces) {
+  const std::string value(70'000, 'v');
+  BatchBuilder gathered;
+  gathered.add(1234, std::nullopt, value, "\x02h\x02v", 1);
+  BatchBuilder alone;
+  alone.add_alone(1234, value, "\x02h\x02v", 1);
+  EXPECT_EQ(alone.records()[1].data(), value.data());
+  EXPECT_EQ(alone.size(), gathered.size());
+  const std::string expected = gathered.take(Offset(7), 0);
+  EXPECT_EQ(alone.take(Offset(7), 0), expected);
+  EXPECT_TRUE(alone.empty());
+  alone.add(1234, std::nullopt, value, "\x02h\x02v", 1);
+  EXPECT_EQ(alone.take(Offset(7), 0), expected);
+}
+
 TEST(Batch, EveryCodec) {
   BatchBuilder builder;
   std::string text;
