@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "broker/catalog.h"
 #include "broker/claim_groups.h"
+#include "broker/compactor.h"
+#include "broker/detail/compaction.h"
 #include "broker/detail/recovery.h"
 #include "broker/entry.h"
 #include "broker/groups.h"
@@ -41,7 +43,8 @@ Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
       keyspaces_(std::make_unique<Keyspaces>(*this)),
       claim_groups_(std::make_unique<ClaimGroups>(*this)),
       groups_(std::make_unique<Groups>(*this)),
-      transactions_(std::make_unique<Transactions>(*this)) {
+      transactions_(std::make_unique<Transactions>(*this)),
+      compactor_(std::make_unique<Compactor>(*this)) {
   peers_ = {this};
 }
 
@@ -200,12 +203,14 @@ void Broker::schedule_tick() {
     topics_->tick();
     queues_->tick();
     keyspaces_->drop_expired();
+    compactor_->tick();
     schedule_tick();
   });
 }
 
 Status Broker::stop() {
   tick_.cancel();
+  compactor_->stop();
   transactions_->stop();
   groups_->stop();
   if (!journal_) return {};
@@ -246,9 +251,9 @@ Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, By
   return section;
 }
 
-void Broker::collect_blobs(std::set<std::uint64_t>& out) {
+void Broker::count_segments(SegmentBytes& out) {
   each_shard([&out](ShardState& state) {
-    for (const auto& [name, topic] : state.topics) topic->state.collect_blobs(out);
+    for (const auto& [name, topic] : state.topics) detail::count_segments(*topic, out);
   });
 }
 

@@ -24,8 +24,8 @@
 
 #include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -48,6 +48,7 @@ class Keyspaces;
 class ClaimGroups;
 class Groups;
 class Transactions;
+class Compactor;
 struct ShardState;
 
 using storage::Completion;
@@ -186,6 +187,7 @@ class Broker {
   ClaimGroups& claim_groups() { return *claim_groups_; }
   Groups& groups() { return *groups_; }
   Transactions& transactions() { return *transactions_; }
+  Compactor& compactor() { return *compactor_; }
 
   const BrokerOptions& options() const { return options_; }
   const Codecs& codecs() const { return codecs_; }
@@ -230,8 +232,14 @@ class Broker {
   // One shard's state and, appended to the journal at the same place, the checkpoint's mark.
   // Errors: as journal().
   Result<storage::CheckpointSection> checkpoint_shard(ShardId shard, ByteView mark);
-  // The segments that hold records of this core's topics.
-  void collect_blobs(std::set<std::uint64_t>& out);
+  // Adds, for each segment that holds batches of this core's topics, how many bytes of them
+  // somebody may still read. Those of a checkpoint are counted before what it covers is awaited.
+  using SegmentBytes = std::map<std::uint64_t, std::uint64_t>;
+  void count_segments(SegmentBytes& out);
+  // All others than these were freed.
+  void forget_segments_but(const SegmentBytes& live) {
+    if (journal_) journal_->forget_unless([&](std::uint64_t b) { return live.contains(b); });
+  }
   // The segment that the journal writes to; 0 when stopped.
   std::uint64_t active_segment() const { return journal_ ? journal_->active_segment() : 0; }
   // What was journaled in this process life, as far as replaying it takes time.
@@ -275,6 +283,7 @@ class Broker {
   std::unique_ptr<ClaimGroups> claim_groups_;
   std::unique_ptr<Groups> groups_;
   std::unique_ptr<Transactions> transactions_;
+  std::unique_ptr<Compactor> compactor_;
   runtime::Timer tick_;
 };
 

@@ -7,12 +7,14 @@
 
 #include "broker/broker.h"
 #include "broker/catalog.h"
+#include "broker/compactor.h"
 #include "broker/publisher.h"
 #include "broker/queues.h"
 #include "broker/shard_state.h"
 #include "broker/topics.h"
 #include "io/faulty.h"
 #include "io/memory.h"
+#include "model/cleaning.h"
 #include "runtime/core.h"
 #include "storage/store.h"
 
@@ -111,6 +113,7 @@ class TestBroker {
   void checkpoint() {
     std::uint64_t id = store_->begin_checkpoint();
     std::vector<storage::CheckpointSection> sections;
+    bool durable = false;
     round([&] {
       for (int shard = 0; shard < shard_count; ++shard) {
         ShardId shard_id(static_cast<std::uint8_t>(shard));
@@ -119,11 +122,33 @@ class TestBroker {
         sections.push_back(std::move(*section));
       }
       broker_->when_durable({broker_->tail().round, Durability::fsync},
-                            [](Result<Durable> done) { TRV_ASSERT(done.ok()); });
+                            [&durable](Result<Durable> done) { durable = done.ok(); });
     });
+    // A sync of much may run on another thread.
+    for (int tries = 0; tries < 1000 && !durable; ++tries) run_for(std::chrono::milliseconds(1));
+    TRV_ASSERT(durable);
     Status written = store_->write_checkpoint(id, std::move(sections));
     if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
     TRV_ASSERT(written.ok());
+  }
+  // One turn of what Checkpointer does for space.
+  void free_space() {
+    bool done = false;
+    begin_moving(chosen_segments(), [&done] { done = true; });
+    for (int tries = 0; tries < 1000 && !done; ++tries) run_for(std::chrono::milliseconds(1));
+    TRV_ASSERT(done);
+  }
+  // Up to the first slice of moving; the rest goes on with whatever runs the loop.
+  void free_space_until_moving() {
+    begin_moving(chosen_segments(), [] {});
+  }
+  // One pass over everything that is due for cleaning by key.
+  void clean() {
+    round([&] { broker_->compactor().test_clean(); });
+    for (int tries = 0; tries < 1000 && broker_->compactor().test_busy(); ++tries) {
+      run_for(std::chrono::milliseconds(1));
+    }
+    TRV_ASSERT(!broker_->compactor().test_busy());
   }
   const storage::RecoveryReport& report() const { return report_; }
   io::MemoryDirectory& directory() { return directory_; }
@@ -132,6 +157,29 @@ class TestBroker {
 
  private:
   static constexpr int rounds_to_settle = 8;
+
+  // After a checkpoint that has freed what it could.
+  std::vector<std::uint64_t> chosen_segments() {
+    round([&] { broker_->queues().trim_settled(); });
+    checkpoint();
+    Broker::SegmentBytes live;
+    round([&] { broker_->count_segments(live); });
+    std::vector<std::uint64_t> blobs;
+    for (const auto& [blob, bytes] : live) blobs.push_back(blob);
+    auto kept = store_->reclaim(blobs);
+    TRV_ASSERT(kept.ok());
+    std::vector<model::SegmentUse> uses;
+    for (const auto& segment : *kept)
+      uses.push_back({segment.blob, segment.size, live[segment.blob]});
+    return model::choose_segments(std::move(uses), 64u << 20);
+  }
+  void begin_moving(const std::vector<std::uint64_t>& segments, UniqueFunction<void()> done) {
+    core_->post([this, segments, done = std::move(done)]() mutable {
+      broker_->compactor().empty_segments({segments.begin(), segments.end()}, std::move(done));
+      core_->post([this] { core_->stop(); });
+    });
+    core_->run();
+  }
 
   struct Visitor final : storage::RecoveryVisitor {
     explicit Visitor(Broker& b) : broker(b) {}

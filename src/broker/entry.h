@@ -17,6 +17,10 @@ inline constexpr EntryKind records_erased = 6;
 inline constexpr EntryKind topic_id_set = 7;
 inline constexpr EntryKind topic_state = 8;  // in checkpoints only: the index and counters
 
+inline constexpr EntryKind batch_moved = 9;  // prefix, then the stored batch
+inline constexpr EntryKind batches_dropped = 11;
+inline constexpr EntryKind partition_cleaned = 12;
+
 inline constexpr EntryKind queue_declared = 16;
 inline constexpr EntryKind queue_removed = 17;
 inline constexpr EntryKind queue_settled = 18;

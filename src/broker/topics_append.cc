@@ -62,6 +62,18 @@ PartitionIndex choose_partition(Topic& topic, ByteView key) {
   return PartitionIndex(topic.next_partition % count);
 }
 
+// Requires: the records were checked.
+bool all_keyed(const Slice& batch, const model::BatchHeader& header) {
+  Result<Slice> records = model::batch_records(batch, header);
+  TRV_ASSERT(records.ok());
+  model::BatchRecordReader reader(records->view(), header.record_count);
+  model::BatchRecord record;
+  while (reader.next(record)) {
+    if (!record.key) return false;
+  }
+  return true;
+}
+
 // Whether the batch may enter a topic of these settings at all; its header when it may.
 Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSettings& settings,
                                        WallTime now) {
@@ -72,7 +84,8 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
     return Error{Errc::too_large, "batch is larger than max.message.bytes"};
   }
   if (header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 ||
-      header.control() || (header.attributes & model::batch_attributes::origin_mask) != 0) {
+      header.control() || header.has_delete_horizon() ||
+      (header.attributes & model::batch_attributes::origin_mask) != 0) {
     return Error{Errc::invalid_argument, "batch violates the format"};
   }
   bool stamped = (header.attributes & model::batch_attributes::append_time) != 0;
@@ -83,6 +96,9 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
   Slice view = Slice::of_static(batch);
   if (Status records = model::check_batch_records(view, header); !records) {
     return Error{Errc::invalid_argument, records.error().message};
+  }
+  if (settings.cleaning.on && !all_keyed(view, header)) {
+    return Error{Errc::invalid_argument, "Compacted topic cannot accept message without key"};
   }
   return header;
 }
@@ -377,6 +393,7 @@ void Topics::State::apply_settings(Topic& topic, const model::TopicSettings& set
 Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
   const model::TopicSettings& settings = topic.state.settings();
   Sequence point = topic.state.start();
+  if (settings.cleaning.retention_off) return point;
   std::uint64_t bytes = 0;
   for (std::int32_t p = 0; p < topic.state.partition_count(); ++p) {
     bytes += topic.state.log_bytes(PartitionIndex(p));

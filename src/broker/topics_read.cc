@@ -185,7 +185,7 @@ Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset fro
   }
   if (isolation == Isolation::committed && !fetched.batches.empty()) {
     const model::BatchHeader& last = fetched.batches.back().header;
-    Offset fetched_end = last.base_offset + last.record_count;
+    Offset fetched_end = last.base_offset + last.offset_count();
     for (const auto& aborted : topic.state.producers(partition).aborted_in(from, fetched_end)) {
       fetched.aborted.push_back({aborted.producer, aborted.first});
     }

@@ -21,7 +21,7 @@ Status add_fetched(broker::Broker& owner, broker::Topic& topic, const broker::Fe
     return {};
   }
   // The records of one stored batch are neighbours in the topic's sequence, too.
-  Sequence end = batch.first_sequence + batch.header.record_count;
+  Sequence end = batch.first_sequence + batch.header.offset_count();
   model::BatchBuilder builder;
   Offset base;
   auto flush = [&] {

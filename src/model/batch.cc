@@ -33,6 +33,11 @@ std::optional<ByteView> read_nullable(ByteReader& reader) {
   return reader.bytes(static_cast<std::size_t>(size));
 }
 
+std::size_t nullable_size(std::optional<ByteView> bytes) {
+  if (!bytes) return 1;
+  return varint_size(zigzag(static_cast<std::int64_t>(bytes->size()))) + bytes->size();
+}
+
 void write_nullable(ByteWriter& writer, std::optional<ByteView> bytes) {
   if (!bytes) {
     writer.varint_signed(-1);
@@ -42,9 +47,24 @@ void write_nullable(ByteWriter& writer, std::optional<ByteView> bytes) {
   writer.bytes(*bytes);
 }
 
-std::size_t nullable_size(std::optional<ByteView> bytes) {
-  if (!bytes) return 1;
-  return varint_size(zigzag(static_cast<std::int64_t>(bytes->size()))) + bytes->size();
+void append_before_value(std::string& out, const BatchRecord& record) {
+  std::size_t size = 1 + varint_size(zigzag(record.timestamp_delta)) +
+                     varint_size(zigzag(record.offset_delta)) + nullable_size(record.key) +
+                     nullable_size(record.value) + varint_size(zigzag(record.header_count)) +
+                     record.headers.size();
+  ByteWriter writer(out);
+  writer.varint_signed(static_cast<std::int64_t>(size));
+  writer.u8(0);
+  writer.varint_signed(record.timestamp_delta);
+  writer.varint_signed(record.offset_delta);
+  write_nullable(writer, record.key);
+  writer.varint_signed(record.value ? static_cast<std::int64_t>(record.value->size()) : -1);
+}
+
+void append_after_value(std::string& out, const BatchRecord& record) {
+  ByteWriter writer(out);
+  writer.varint_signed(record.header_count);
+  writer.bytes(record.headers);
 }
 
 // Advances over one header; false at damage.
@@ -169,49 +189,46 @@ void append_header(std::string& out, const Header& header) {
   write_nullable(writer, header.value);
 }
 
-// A record up to its key; `size_rest` is that of key, value and headers.
-void BatchBuilder::begin_record(std::int64_t timestamp_ms, std::size_t size_rest) {
+void append_record(std::string& out, const BatchRecord& record) {
+  append_before_value(out, record);
+  if (record.value) out.append(*record.value);
+  append_after_value(out, record);
+}
+
+BatchRecord BatchBuilder::next(std::int64_t timestamp_ms) {
   TRV_ASSERT(value_alone_.empty());
   if (count_ == 0) {
     base_timestamp_ = timestamp_ms;
     max_timestamp_ = timestamp_ms;
   }
   max_timestamp_ = std::max(max_timestamp_, timestamp_ms);
-  std::int64_t timestamp_delta = timestamp_ms - base_timestamp_;
-  std::size_t size =
-      1 + varint_size(zigzag(timestamp_delta)) + varint_size(zigzag(count_)) + size_rest;
-  ByteWriter writer(records_);
-  writer.varint_signed(static_cast<std::int64_t>(size));
-  writer.u8(0);
-  writer.varint_signed(timestamp_delta);
-  writer.varint_signed(count_);
-  ++count_;
+  BatchRecord record;
+  record.timestamp_delta = timestamp_ms - base_timestamp_;
+  record.offset_delta = count_++;
+  return record;
 }
 
 void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteView> key,
                        std::optional<ByteView> value, ByteView headers_encoded,
                        std::int32_t header_count) {
-  begin_record(timestamp_ms, nullable_size(key) + nullable_size(value) +
-                                 varint_size(zigzag(header_count)) + headers_encoded.size());
-  ByteWriter writer(records_);
-  write_nullable(writer, key);
-  write_nullable(writer, value);
-  writer.varint_signed(header_count);
-  writer.bytes(headers_encoded);
+  BatchRecord record = next(timestamp_ms);
+  record.key = key;
+  record.value = value;
+  record.headers = headers_encoded;
+  record.header_count = header_count;
+  append_record(records_, record);
 }
 
 void BatchBuilder::add_alone(std::int64_t timestamp_ms, ByteView value, ByteView headers_encoded,
                              std::int32_t header_count) {
   TRV_ASSERT(empty());
-  begin_record(timestamp_ms, nullable_size(std::nullopt) + nullable_size(value) +
-                                 varint_size(zigzag(header_count)) + headers_encoded.size());
-  ByteWriter before(records_);
-  write_nullable(before, std::nullopt);
-  before.varint_signed(static_cast<std::int64_t>(value.size()));
+  BatchRecord record = next(timestamp_ms);
+  record.value = value;
+  record.headers = headers_encoded;
+  record.header_count = header_count;
+  append_before_value(records_, record);
   value_alone_ = value;
-  ByteWriter after(after_alone_);
-  after.varint_signed(header_count);
-  after.bytes(headers_encoded);
+  append_after_value(after_alone_, record);
 }
 
 void BatchBuilder::add(std::int64_t timestamp_ms, std::optional<ByteView> key,

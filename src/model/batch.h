@@ -53,10 +53,14 @@ struct BatchHeader {
   std::int32_t record_count = 0;
 
   std::size_t size() const { return static_cast<std::size_t>(length) + 12; }
+  // Of the batch's offsets; some of its records may be gone.
+  std::int32_t offset_count() const { return last_offset_delta + 1; }
   Compression compression() const {
     return static_cast<Compression>(attributes & batch_attributes::compression_mask);
   }
   bool transactional() const { return (attributes & batch_attributes::transactional) != 0; }
+  // Its base timestamp is the time until which its tombstones are kept.
+  bool has_delete_horizon() const { return (attributes & batch_attributes::delete_horizon) != 0; }
   bool control() const { return (attributes & batch_attributes::control) != 0; }
   Origin origin() const {
     return static_cast<Origin>((attributes & batch_attributes::origin_mask) >>
@@ -105,6 +109,11 @@ Status check_batch_records(const Slice& batch, const BatchHeader& header);
 
 // Snappy may come raw or in the framing of snappy-java; both are read.
 Result<std::string> decompress(Compression codec, ByteView bytes, std::size_t size_max);
+// In the form that all clients read. Errors: unsupported (codec), io_error (the library's).
+Result<std::string> compress(Compression codec, ByteView bytes);
+
+// Appends one record as it stands in a records section.
+void append_record(std::string& out, const BatchRecord& record);
 
 // Assembles a batch record by record. Offsets are dense from the base. Reusable after take().
 class BatchBuilder {
@@ -147,7 +156,7 @@ class BatchBuilder {
   void clear();
 
  private:
-  void begin_record(std::int64_t timestamp_ms, std::size_t size_rest);
+  BatchRecord next(std::int64_t timestamp_ms);
 
   std::string records_;
   ByteView value_alone_;

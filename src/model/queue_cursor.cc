@@ -63,6 +63,24 @@ std::optional<RecordPast> QueueCursor::remove_released(Sequence sequence) {
   return run.past;
 }
 
+bool QueueCursor::is_settled(Sequence sequence) const {
+  return settled_count(sequence, sequence + 1) == 1;
+}
+
+std::uint64_t QueueCursor::settled_count(Sequence first, Sequence end) const {
+  if (first >= end) return 0;
+  if (end <= floor_) return static_cast<std::uint64_t>(end - first);
+  std::int64_t count = first < floor_ ? floor_ - first : 0;
+  std::int64_t from = std::max(first, floor_).value;
+  auto range = settled_.upper_bound(from);
+  if (range != settled_.begin()) --range;
+  for (; range != settled_.end() && range->first < end.value; ++range) {
+    count += std::max<std::int64_t>(
+        std::min(range->second, end.value) - std::max(range->first, from), 0);
+  }
+  return static_cast<std::uint64_t>(count);
+}
+
 void QueueCursor::remove_released_below(Sequence sequence) {
   while (!released_.empty() && released_.begin()->first < sequence) {
     auto at = released_.begin();

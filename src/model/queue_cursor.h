@@ -49,6 +49,9 @@ class QueueCursor {
   std::uint64_t ready_count(Sequence visible_end) const;
   // Released, or not looked at yet.
   bool is_ready(Sequence sequence) const;
+  bool is_settled(Sequence sequence) const;
+  // How many of [first, end) are settled.
+  std::uint64_t settled_count(Sequence first, Sequence end) const;
 
   // The lowest released sequence, which goes before fresh ones: requeued records keep their place.
   std::optional<Sequence> first_released() const;

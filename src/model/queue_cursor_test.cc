@@ -97,5 +97,19 @@ TEST(QueueCursor, AgreesWithAPlainList) {
   }
 }
 
+TEST(QueueCursor, CountsWhatIsSettledInARange) {
+  QueueCursor cursor(Sequence(10));
+  for (int s : {12, 13, 17, 10}) cursor.apply_settle(Sequence(s));
+  EXPECT_EQ(cursor.floor(), Sequence(11));
+  EXPECT_EQ(cursor.settled_count(Sequence(0), Sequence(10)), 10u);
+  EXPECT_EQ(cursor.settled_count(Sequence(9), Sequence(13)), 3u);
+  EXPECT_EQ(cursor.settled_count(Sequence(11), Sequence(20)), 3u);
+  EXPECT_EQ(cursor.settled_count(Sequence(13), Sequence(17)), 1u);
+  EXPECT_EQ(cursor.settled_count(Sequence(18), Sequence(20)), 0u);
+  EXPECT_EQ(cursor.settled_count(Sequence(13), Sequence(13)), 0u);
+  EXPECT_TRUE(cursor.is_settled(Sequence(17)));
+  EXPECT_FALSE(cursor.is_settled(Sequence(16)));
+}
+
 }  // namespace
 }  // namespace trv::model

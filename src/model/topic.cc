@@ -5,8 +5,7 @@
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t settings_version = 1;
-constexpr std::uint8_t state_version = 1;
+constexpr std::uint8_t state_version = 2;
 
 void write_id(ByteWriter& writer, RecordId id) {
   writer.varint(id.ms);
@@ -19,7 +18,12 @@ RecordId read_id(ByteReader& reader) {
   return {ms, seq};
 }
 
-enum EntryFlag : std::uint8_t { flag_control = 1, flag_transactional = 2, flag_aborted = 4 };
+enum EntryFlag : std::uint8_t {
+  flag_control = 1,
+  flag_transactional = 2,
+  flag_aborted = 4,
+  flag_partial = 8,
+};
 
 void write_entry(ByteWriter& writer, const BatchEntry& entry) {
   writer.varint_signed(entry.first_sequence.value);
@@ -33,9 +37,10 @@ void write_entry(ByteWriter& writer, const BatchEntry& entry) {
   writer.varint(static_cast<std::uint64_t>(entry.count));
   writer.varint(static_cast<std::uint64_t>(entry.partition.value));
   writer.u8(static_cast<std::uint8_t>(entry.origin));
-  writer.u8(static_cast<std::uint8_t>((entry.control ? flag_control : 0) |
-                                      (entry.transactional ? flag_transactional : 0) |
-                                      (entry.aborted ? flag_aborted : 0)));
+  writer.u8(static_cast<std::uint8_t>(
+      (entry.control ? flag_control : 0) | (entry.transactional ? flag_transactional : 0) |
+      (entry.aborted ? flag_aborted : 0) | (entry.kept < entry.count ? flag_partial : 0)));
+  if (entry.kept < entry.count) writer.varint(static_cast<std::uint64_t>(entry.kept));
 }
 
 BatchEntry read_entry(ByteReader& reader) {
@@ -55,55 +60,12 @@ BatchEntry read_entry(ByteReader& reader) {
   entry.control = (flags & flag_control) != 0;
   entry.transactional = (flags & flag_transactional) != 0;
   entry.aborted = (flags & flag_aborted) != 0;
+  entry.kept =
+      (flags & flag_partial) != 0 ? static_cast<std::int32_t>(reader.varint()) : entry.count;
   return entry;
 }
 
 }  // namespace
-
-void encode(const TopicSettings& settings, std::string& out) {
-  ByteWriter writer(out);
-  writer.u8(settings_version);
-  writer.varint(static_cast<std::uint64_t>(settings.partition_count));
-  writer.u8(static_cast<std::uint8_t>(settings.durability));
-  writer.u8(settings.transient ? 1 : 0);
-  writer.u8(settings.owned_by_queue ? 1 : 0);
-  writer.varint_signed(settings.retention_ms);
-  writer.varint_signed(settings.retention_bytes);
-  writer.varint(static_cast<std::uint64_t>(settings.batch_size_max));
-  writer.u8(settings.append_time ? 1 : 0);
-  writer.sized(settings.payload_field);
-  writer.varint(settings.given.size());
-  for (const auto& [name, value] : settings.given) {
-    writer.sized(name);
-    writer.sized(value);
-  }
-}
-
-Result<TopicSettings> decode_topic_settings(ByteView bytes) {
-  ByteReader reader(bytes);
-  TopicSettings settings;
-  if (reader.u8() != settings_version)
-    return Error{Errc::corrupt, "unknown topic settings version"};
-  settings.partition_count = static_cast<std::int32_t>(reader.varint());
-  settings.durability = static_cast<Durability>(reader.u8());
-  settings.transient = reader.u8() != 0;
-  settings.owned_by_queue = reader.u8() != 0;
-  settings.retention_ms = reader.varint_signed();
-  settings.retention_bytes = reader.varint_signed();
-  settings.batch_size_max = static_cast<std::int32_t>(reader.varint());
-  settings.append_time = reader.u8() != 0;
-  settings.payload_field = std::string(reader.sized());
-  std::uint64_t count = reader.varint();
-  for (std::uint64_t i = 0; i < count && reader.ok(); ++i) {
-    std::string name(reader.sized());
-    std::string value(reader.sized());
-    settings.given.emplace_back(std::move(name), std::move(value));
-  }
-  if (!reader.done() || settings.partition_count <= 0) {
-    return Error{Errc::corrupt, "damaged topic settings"};
-  }
-  return settings;
-}
 
 Topic::Topic(TopicId id, std::string name, TopicSettings settings)
     : id_(id), name_(std::move(name)), settings_(std::move(settings)) {
@@ -146,6 +108,7 @@ void Topic::apply_batch(const StoredBatch& batch) {
   entry.blob = batch.blob;
   entry.producer_id = header.producer_id;
   entry.count = header.record_count;
+  entry.kept = header.record_count;
   entry.partition = batch.partition;
   entry.origin = header.origin();
   entry.control = header.control();
@@ -216,14 +179,19 @@ bool Topic::open(const BatchEntry& entry) const {
 }
 
 std::uint64_t Topic::live_in(const BatchEntry& entry, Sequence from) const {
-  if (entry.hidden() || open(entry)) return 0;
+  return entry.hidden() || open(entry) ? 0 : present_in(entry, from);
+}
+
+std::uint64_t Topic::present_in(const BatchEntry& entry, Sequence from) const {
   Sequence first = std::max(from, entry.first_sequence);
   if (first >= entry.end_sequence()) return 0;
-  auto count = static_cast<std::uint64_t>(entry.end_sequence() - first);
+  // Which records are gone is not known here: they count as the oldest of the batch.
+  auto count =
+      static_cast<std::uint64_t>(std::min<std::int64_t>(entry.end_sequence() - first, entry.kept));
   if (erased_.empty()) return count;
   auto begin = erased_.lower_bound(first);
   auto end = erased_.lower_bound(entry.end_sequence());
-  return count - static_cast<std::uint64_t>(std::distance(begin, end));
+  return count - std::min(count, static_cast<std::uint64_t>(std::distance(begin, end)));
 }
 
 void Topic::drop_front() {
@@ -262,7 +230,7 @@ void Topic::apply_trim(Sequence sequence) {
 void Topic::apply_erase(Sequence sequence, RecordId id) {
   if (sequence < start_ || sequence >= end_) return;
   const BatchEntry* entry = batch_at(sequence);
-  TRV_ASSERT(entry);
+  if (!entry || entry->first_sequence > sequence) return;  // gone already
   if (!entry->hidden() && !open(*entry) && erased_.insert(sequence).second) --live_count_;
   max_erased_id_ = std::max(max_erased_id_, id);
 }
@@ -276,12 +244,9 @@ void Topic::apply_set_id(RecordId last_id, std::optional<std::uint64_t> added_co
 
 void Topic::apply_add_partitions(std::int32_t partition_count) {
   TRV_ASSERT(partition_count > this->partition_count());
-  if (single()) {
-    for (std::size_t i = 0; i < batches_.size(); ++i) {
-      partitions_[0].ordinals.push_back(first_ordinal_ + i);
-    }
-  }
+  bool counted = !single();
   partitions_.resize(static_cast<std::size_t>(partition_count));
+  if (!counted) count_ordinals();
   settings_.partition_count = partition_count;
 }
 
@@ -368,22 +333,14 @@ Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const
       continue;
     }
     if (at_batch_boundary || live <= live_max) return point;
-    while (live > live_max) {
+    point = std::max(point, entry.first_sequence);
+    while (live > live_max && point < entry.end_sequence()) {
       if (!erased_.contains(point)) --live;
       ++point;
     }
     return point;
   }
   return point;
-}
-
-void Topic::collect_blobs(std::set<std::uint64_t>& out) const {
-  // Neighbours share a segment, nearly always.
-  std::uint64_t last = 0;
-  for (const BatchEntry& entry : batches_) {
-    if (entry.blob.blob != last) out.insert(entry.blob.blob);
-    last = entry.blob.blob;
-  }
 }
 
 void Topic::encode_state(std::string& out) const {
@@ -401,6 +358,8 @@ void Topic::encode_state(std::string& out) const {
     writer.varint_signed(log.end.value);
     writer.varint(log.bytes);
     writer.sized(log.producers.encode());
+    writer.varint_signed(log.clean.end.value);
+    writer.varint_signed(log.clean.tombstone_due_ms);
   }
   writer.varint(erased_.size());
   for (Sequence sequence : erased_) writer.varint_signed(sequence.value);
@@ -418,7 +377,10 @@ void Topic::encode_state(std::string& out) const {
 Status Topic::restore_state(ByteView bytes) {
   const Error damaged{Errc::corrupt, "damaged topic state"};
   ByteReader reader(bytes);
-  if (reader.u8() != state_version) return Error{Errc::corrupt, "unknown topic state version"};
+  const std::uint8_t version = reader.u8();
+  if (version == 0 || version > state_version) {
+    return Error{Errc::corrupt, "unknown topic state version"};
+  }
   start_ = Sequence(reader.varint_signed());
   end_ = Sequence(reader.varint_signed());
   last_id_ = read_id(reader);
@@ -435,6 +397,9 @@ Status Topic::restore_state(ByteView bytes) {
     Result<ProducerStates> restored = ProducerStates::decode(producers);
     if (!restored) return restored.error();
     log.producers = std::move(restored).value();
+    if (version == 1) continue;
+    log.clean.end = Offset(reader.varint_signed());
+    log.clean.tombstone_due_ms = reader.varint_signed();
   }
   for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
     erased_.insert(Sequence(reader.varint_signed()));

@@ -5,7 +5,8 @@
 // has a place in one order over the whole topic, its Sequence (docs/decisions/0002).
 //
 // Invariants:
-//   - offsets are dense within a partition, sequences within the topic; ids ascend with sequences;
+//   - offsets are given densely within a partition, sequences within the topic; ids ascend with
+//     sequences. Batches that were dropped leave gaps, and a batch may have lost records;
 //   - start() and log_start() never go back, nor do end() and log_end();
 //   - live_count() is the number of records that readers by sequence may see once committed:
 //     no control records, none erased, none aborted, none of transactions still open.
@@ -16,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +28,16 @@
 #include "model/producer_state.h"
 
 namespace trv::model {
+
+// Keeping only the newest record of each key (model/cleaning.h).
+struct Cleaning {
+  bool on = false;
+  bool retention_off = false;               // nothing is deleted for its age, or for the log's size
+  std::int32_t dirty_millionths = 500'000;  // of the log: the least share worth the work
+  std::int64_t lag_min_ms = 0;              // younger records are left alone
+  std::int64_t lag_max_ms = -1;             // older ones are not left dirty; -1: no limit
+  std::int64_t tombstone_ms = 86'400'000;   // how long after its cleaning a tombstone is kept
+};
 
 struct TopicSettings {
   std::int32_t partition_count = 1;
@@ -38,6 +50,7 @@ struct TopicSettings {
   std::int64_t retention_bytes = -1;  // of one partition; -1: no limit
   std::int32_t batch_size_max = 1048588;
   bool append_time = false;  // records take the broker's clock
+  Cleaning cleaning;
   // The one field in which this topic's field lists carry everything; empty when not known.
   std::string payload_field;
   // Settings as given, by the name under which they came, for whoever describes the topic.
@@ -55,7 +68,8 @@ struct BatchEntry {
   std::int64_t max_timestamp = 0;
   BlobRange blob;
   ProducerId producer_id{-1};
-  std::int32_t count = 0;
+  std::int32_t count = 0;  // of offsets; records that are gone included
+  std::int32_t kept = 0;   // records that are stored
   PartitionIndex partition;
   Origin origin = Origin::batch;
   bool control = false;
@@ -114,6 +128,22 @@ class Topic {
   void apply_batch(const StoredBatch& batch);
   // Records up to these positions are lost (found damaged in recovery); numbering goes on after.
   void apply_gap(PartitionIndex p, Offset log_end, Sequence end);
+  // The batch that begins at `first` is stored elsewhere now, with or without all of its records.
+  // False when there is none (any more) or it is not the same.
+  bool apply_moved(Sequence first, const BatchHeader& header, const BlobRange& blob);
+  // The batches that begin at these (ascending) are gone; those that are not there are passed over.
+  // Nothing happens to the last one of a partition, which readers by offset need to see the end.
+  void apply_drop(std::span<const Sequence> firsts);
+  bool is_last(const BatchEntry& entry) const {
+    return entry.end_offset() == partition(entry.partition).end;
+  }
+  // How far a partition has been cleaned, and when its first tombstone may go (-1: it has none).
+  struct CleanMark {
+    Offset end;
+    std::int64_t tombstone_due_ms = -1;
+  };
+  void apply_cleaned(PartitionIndex p, CleanMark mark);
+  const CleanMark& clean_mark(PartitionIndex p) const { return partition(p).clean; }
   // Everything before `sequence` is gone. `sequence` may not exceed end().
   void apply_trim(Sequence sequence);
   // Single records are gone, with their ids for max_erased_id().
@@ -125,6 +155,8 @@ class Topic {
 
   bool erased(Sequence sequence) const { return erased_.contains(sequence); }
   bool has_erased() const { return !erased_.empty(); }
+  // Records of the batch at or after `from` that are stored and not erased, whoever may see them.
+  std::uint64_t present_in(const BatchEntry& entry, Sequence from) const;
 
   // The index. Entries stay valid until the next apply_*; those of one partition are found by
   // offset, all of them by sequence, id or time. Null when there is none at or after the key.
@@ -144,8 +176,11 @@ class Topic {
   // few more. Erased and hidden records are not counted.
   Sequence trim_point(std::uint64_t live_max, bool at_batch_boundary) const;
 
-  // The segments that hold batches, for reclaiming the others.
-  void collect_blobs(std::set<std::uint64_t>& out) const;
+  // The stored batches in sequence order; `visit(const BatchEntry&)`.
+  template <class Visit>
+  void each_batch(Visit&& visit) const {
+    for (const BatchEntry& entry : batches_) visit(entry);
+  }
 
   // Snapshot of everything but name, id and settings; restore() is for a fresh Topic.
   void encode_state(std::string& out) const;
@@ -156,6 +191,7 @@ class Topic {
     Offset start;
     Offset end;
     std::uint64_t bytes = 0;
+    CleanMark clean;
     ProducerStates producers;
     // With several partitions: ordinals of the partition's batches, oldest first.
     std::deque<std::uint64_t> ordinals;
@@ -178,6 +214,7 @@ class Topic {
   void note_producer(const StoredBatch& batch);
   void note_transaction(const BatchEntry& entry, bool marker_commits);
   void drop_front();
+  void count_ordinals();
 
   TopicId id_;
   std::string name_;

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "broker/compactor.h"
 #include "broker/queues.h"
+#include "model/cleaning.h"
 #include "runtime/process.h"
 
 namespace trv::server {
@@ -20,6 +22,13 @@ constexpr std::uint64_t bytes_per_us = 600;
 // A checkpoint is written and read at about this speed: a large state is not written for a small
 // gain.
 constexpr std::uint64_t state_bytes_per_us = 300;
+// How soon emptied segments are freed, and how long what is deleted with few words may wait for it.
+constexpr std::chrono::seconds space_interval_min{1};
+constexpr std::chrono::seconds space_interval_max{30};
+// A checkpoint for the sake of space takes at most this part of the time.
+constexpr int space_time_divisor = 100;
+// What is moved out of segments between two checkpoints, at most.
+constexpr std::uint64_t moved_size_max = 256u << 20;
 
 }  // namespace
 
@@ -30,13 +39,14 @@ struct Checkpointer::Run {
   std::size_t cores_missing = 0;
   bool failed = false;
   std::vector<storage::CheckpointSection> sections;
-  std::set<std::uint64_t> live;
+  broker::Broker::SegmentBytes live;
+  std::vector<storage::Store::SegmentSize> segments;  // that only live batches keep
   std::uint64_t size = 0;
   runtime::SteadyTime begun;
   // What one core has taken so far; touched by that core alone until it hands it over.
   struct Share {
     std::vector<storage::CheckpointSection> sections;
-    std::set<std::uint64_t> live;
+    broker::Broker::SegmentBytes live;
     bool durable = false;
     runtime::Duration pause_max{};  // the longest time that it kept its core from anything else
   };
@@ -45,13 +55,16 @@ struct Checkpointer::Run {
 
 Checkpointer::Checkpointer(storage::Store& store, std::vector<broker::Broker*> brokers,
                            broker::Broker::Volume replayed)
-    : store_(store), brokers_(std::move(brokers)), replayed_(replayed) {
-  // It stands for all cores; each has about its share.
-  replayed_.entries /= brokers_.size();
-  replayed_.bytes /= brokers_.size();
-}
+    : store_(store),
+      brokers_(std::move(brokers)),
+      replayed_(replayed),
+      told_(brokers_.size()),
+      covered_(brokers_.size()) {}
 
-void Checkpointer::start() { watch(watch_first); }
+void Checkpointer::start() {
+  last_begun_ = brokers_.front()->core().now();
+  watch(watch_first);
+}
 
 void Checkpointer::stop() {
   timer_.cancel();
@@ -61,18 +74,47 @@ void Checkpointer::stop() {
 
 void Checkpointer::watch(std::chrono::milliseconds delay) {
   timer_ = brokers_.front()->core().schedule(delay, [this] {
-    if (!run_ && due()) begin();
+    ask_volumes();
+    if (!run_ && (due() || due_for_space())) begin();
     watch(watch_interval);
   });
 }
 
+// The answers are for the next time.
+void Checkpointer::ask_volumes() {
+  for (std::size_t i = 0; i < brokers_.size(); ++i) {
+    broker::Broker* broker = brokers_[i];
+    if (i == 0) {
+      told_[0] = broker->volume();
+      continue;
+    }
+    broker->core().post([this, broker, i] {
+      broker->post(CoreIndex(0), [this, i, volume = broker->volume()] { told_[i] = volume; });
+    });
+  }
+}
+
 // Of all cores together: they are replayed one after the other.
 std::chrono::microseconds Checkpointer::replay_time() const {
-  broker::Broker::Volume now = brokers_.front()->volume();
-  std::uint64_t entries = replayed_.entries + now.entries - covered_.entries;
-  std::uint64_t bytes = replayed_.bytes + now.bytes - covered_.bytes;
-  return std::chrono::microseconds((entries / entries_per_us + bytes / bytes_per_us) *
-                                   brokers_.size());
+  std::uint64_t entries = replayed_.entries;
+  std::uint64_t bytes = replayed_.bytes;
+  for (std::size_t i = 0; i < brokers_.size(); ++i) {
+    entries += told_[i].entries - covered_[i].entries;
+    bytes += told_[i].bytes - covered_[i].bytes;
+  }
+  return std::chrono::microseconds(entries / entries_per_us + bytes / bytes_per_us);
+}
+
+bool Checkpointer::due_for_space() const {
+  std::chrono::microseconds state_time(state_size_ / state_bytes_per_us);
+  runtime::Duration since = brokers_.front()->core().now() - last_begun_;
+  if (since < state_time * space_time_divisor) return false;
+  if (space_wanted_) return since >= space_interval_min;
+  std::uint64_t entries = 0;
+  for (std::size_t i = 0; i < brokers_.size(); ++i)
+    entries += told_[i].entries - covered_[i].entries;
+  // The last one's own marks are no change.
+  return entries > shard_count && since >= space_interval_max;
 }
 
 bool Checkpointer::due() const {
@@ -88,7 +130,9 @@ void Checkpointer::begin() {
   run_->cores_missing = brokers_.size();
   run_->shares.resize(brokers_.size());
   run_->begun = brokers_.front()->core().now();
-  covered_ = brokers_.front()->volume();
+  covered_ = told_;
+  last_begun_ = run_->begun;
+  space_wanted_ = false;
   replayed_ = {};
   for (broker::Broker* broker : brokers_) {
     broker->core().post([run = run_, broker] {
@@ -112,13 +156,13 @@ void Checkpointer::take_shards(const std::shared_ptr<Run>& run, broker::Broker& 
     share.sections.push_back(std::move(*section));
   }
   if (shard + 1 == shard_count) {
+    // Before what is awaited: what has left a segment since may still come back to it.
+    auto begun = runtime::steady_now();
+    broker.count_segments(share.live);
+    share.pause_max = std::max(share.pause_max, runtime::steady_now() - begun);
     broker.when_durable({broker.tail().round, Durability::fsync},
                         [run, &broker](Result<broker::Durable> durable) {
-                          Run::Share& mine = run->shares[broker.core().index().value];
-                          mine.durable = durable.ok();
-                          auto begun = runtime::steady_now();
-                          broker.collect_blobs(mine.live);
-                          mine.pause_max = std::max(mine.pause_max, runtime::steady_now() - begun);
+                          run->shares[broker.core().index().value].durable = durable.ok();
                           finish_core(run, broker);
                         });
     return;
@@ -140,7 +184,7 @@ void Checkpointer::on_core_done(const std::shared_ptr<Run>& run) {
       run->size += section.state.size();
       run->sections.push_back(std::move(section));
     }
-    run->live.merge(share.live);
+    for (const auto& [blob, bytes] : share.live) run->live[blob] += bytes;
   }
   if (run->failed) {
     log::warn("checkpoint {} was given up: the journal takes no writes", run->id);
@@ -156,7 +200,14 @@ void Checkpointer::write(const std::shared_ptr<Run>& run) {
       [run, status, store = &store_] {
         *status = store->write_checkpoint(run->id, std::move(run->sections));
         if (!*status) return;
-        *status = store->reclaim({run->live.begin(), run->live.end()});
+        std::vector<std::uint64_t> live;
+        for (const auto& [blob, bytes] : run->live) live.push_back(blob);
+        auto kept = store->reclaim(live);
+        if (kept) {
+          run->segments = std::move(*kept);
+        } else {
+          *status = kept.error();
+        }
       },
       [run, status] {
         if (!*status) log::warn("checkpoint {}: {}", run->id, status->error().message);
@@ -174,6 +225,33 @@ void Checkpointer::on_written(const std::shared_ptr<Run>& run) {
              duration_cast<microseconds>(pause).count());
   state_size_ = run->size;
   run_.reset();
+  empty_segments(run);
+}
+
+// What is in them is on any core.
+void Checkpointer::empty_segments(const std::shared_ptr<Run>& run) {
+  std::vector<model::SegmentUse> uses;
+  for (const auto& segment : run->segments) {
+    uses.push_back({segment.blob, segment.size, run->live[segment.blob]});
+  }
+  std::vector<std::uint64_t> chosen = model::choose_segments(std::move(uses), moved_size_max);
+  broker::Compactor::Segments segments(chosen.begin(), chosen.end());
+  for (broker::Broker* broker : brokers_) {
+    broker->core().post([run, broker, segments] {
+      broker->forget_segments_but(run->live);
+      if (segments.empty()) return;
+      std::uint64_t before = broker->compactor().counters().moved_batches +
+                             broker->compactor().counters().dropped_batches;
+      broker->compactor().empty_segments(segments, [run, broker, before] {
+        bool any = broker->compactor().counters().moved_batches +
+                       broker->compactor().counters().dropped_batches >
+                   before;
+        broker->post(CoreIndex(0), [run, any] {
+          if (run->owner && any) run->owner->space_wanted_ = true;
+        });
+      });
+    });
+  }
 }
 
 // --- a clean end ---------------------------------------------------------------------------------

@@ -7,12 +7,15 @@
 // each of them takes its shards' sections one shard at a time, so that nobody waits for long. At
 // most one checkpoint is under way. A failed one is logged and tried again later: recovery then
 // reads more of the journal.
+//
+// It also knows which segments are kept only by a few live batches in them: after each checkpoint
+// it has the oldest of those emptied by the cores' compactors, and the checkpoint after that frees
+// them. So what is on disk is at most about twice what is live, and what two checkpoints cover.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <vector>
 
 #include "broker/broker.h"
@@ -54,7 +57,9 @@ class Checkpointer {
   struct Run;
 
   bool due() const;
+  bool due_for_space() const;
   std::chrono::microseconds replay_time() const;
+  void ask_volumes();
   void watch(std::chrono::milliseconds delay);
   void begin();
   static void take_shards(const std::shared_ptr<Run>& run, broker::Broker& broker, int shard);
@@ -62,15 +67,19 @@ class Checkpointer {
   void on_core_done(const std::shared_ptr<Run>& run);
   void write(const std::shared_ptr<Run>& run);
   void on_written(const std::shared_ptr<Run>& run);
+  void empty_segments(const std::shared_ptr<Run>& run);
 
   storage::Store& store_;
   std::vector<broker::Broker*> brokers_;
-  // Of the first core, which stands for all: what replay would begin with, and what was journaled
-  // when the last checkpoint began.
+  // What replay would begin with; and of each core, what was journaled, as it told last, and how
+  // much of that when the last checkpoint began.
   broker::Broker::Volume replayed_;
-  broker::Broker::Volume covered_;
+  std::vector<broker::Broker::Volume> told_;
+  std::vector<broker::Broker::Volume> covered_;
   std::uint64_t state_size_ = 0;  // of the last checkpoint
-  std::shared_ptr<Run> run_;      // under way, or null
+  bool space_wanted_ = false;     // segments were emptied, and wait to be freed
+  runtime::SteadyTime last_begun_{};
+  std::shared_ptr<Run> run_;  // under way, or null
   runtime::Timer timer_;
 };
 

@@ -141,7 +141,7 @@ class CrashRun {
       case 13:
         return checkpoint();
       case 14: {
-        Status reclaimed = store_->reclaim({});
+        auto reclaimed = store_->reclaim({});
         ASSERT_TRUE(reclaimed.ok() || !alive()) << reclaimed.error().message;
         return;
       }

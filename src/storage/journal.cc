@@ -324,6 +324,10 @@ Result<Journal::Blob> Journal::read(BlobRange where) {
   return Blob{Slice(bytes, std::string_view(bytes.get(), where.length))};
 }
 
+void Journal::forget_unless(const std::function<bool(std::uint64_t)>& wanted) {
+  state_->files.close_unless(wanted);
+}
+
 std::uint64_t Journal::active_segment() const {
   return state_->active ? state_->active->header.id.blob() : 0;
 }

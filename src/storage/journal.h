@@ -135,6 +135,8 @@ class Journal {
   // lane: once they are durable).
   // Errors: io_error, not_found (no such segment), out_of_range.
   Result<Blob> read(BlobRange where);
+  // Segments that nobody will read again: their files may be gone, but hold space while open.
+  void forget_unless(const std::function<bool(std::uint64_t blob)>& wanted);
 
   // The blob id of the segment that the next entry goes to; 0 while there is none (disk full).
   std::uint64_t active_segment() const;

@@ -121,4 +121,8 @@ Result<std::shared_ptr<io::File>> SegmentFiles::open_for_read(std::uint64_t blob
   return opened_.back().file;
 }
 
+void SegmentFiles::close_unless(const std::function<bool(std::uint64_t)>& wanted) {
+  std::erase_if(opened_, [&](const Opened& opened) { return !wanted(opened.blob); });
+}
+
 }  // namespace trv::storage

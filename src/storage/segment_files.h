@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,6 +68,8 @@ class SegmentFiles {
 
   // For reading; keeps the most recently used ones open.
   Result<std::shared_ptr<io::File>> open_for_read(std::uint64_t blob);
+  // Closes what is open for reading and not wanted any more.
+  void close_unless(const std::function<bool(std::uint64_t)>& wanted);
 
  private:
   Result<SegmentFile> reserve_file(SegmentId id, std::uint32_t size, const std::string& name);

@@ -124,6 +124,7 @@ struct Store::State {
   Status clear_leftovers();
   Status trim_clean_ends();
   bool reclaimable(LaneKey key, std::uint32_t number) const;
+  Result<std::uint64_t> size_of_closed(SegmentId id) const;
   Status recycle(const std::vector<std::string>& names);
 
   io::Directory& directory;
@@ -140,6 +141,7 @@ struct Store::State {
   std::vector<Checkpoint> checkpoints;  // newest first
   Marks recovery_marks;
   std::uint64_t checkpoint_last = 0;
+  std::map<std::uint64_t, std::uint64_t> closed_sizes;  // of what the last reclaim() kept
 };
 
 // --- opening
@@ -399,19 +401,39 @@ bool Store::State::reclaimable(LaneKey key, std::uint32_t number) const {
   return true;
 }
 
-Status Store::reclaim(const std::vector<std::uint64_t>& live) {
+Result<std::vector<Store::SegmentSize>> Store::reclaim(const std::vector<std::uint64_t>& live) {
   State& s = *state_;
   const std::set<std::uint64_t> kept(live.begin(), live.end());
   Result<Listing> listing = list(s.directory);
   if (!listing.ok()) return listing.error();
   std::vector<std::string> dead;
+  std::map<std::uint64_t, std::uint64_t> sizes;
+  std::vector<SegmentSize> kept_closed;
   for (const auto& [key, numbers] : listing->lanes) {
     for (std::uint32_t number : numbers) {
       SegmentId id{key.first, key.second, number};
-      if (!kept.contains(id.blob()) && s.reclaimable(key, number)) dead.push_back(segment_name(id));
+      if (!s.reclaimable(key, number)) continue;
+      if (!kept.contains(id.blob())) {
+        dead.push_back(segment_name(id));
+        continue;
+      }
+      Result<std::uint64_t> size = s.size_of_closed(id);
+      if (!size.ok()) return size.error();
+      kept_closed.push_back({id.blob(), *size});
+      sizes.emplace(id.blob(), *size);
     }
   }
-  return s.recycle(dead);
+  s.closed_sizes = std::move(sizes);
+  if (Status status = s.recycle(dead); !status.ok()) return status.error();
+  return kept_closed;
+}
+
+// Never changes, so it is asked once.
+Result<std::uint64_t> Store::State::size_of_closed(SegmentId id) const {
+  if (auto known = closed_sizes.find(id.blob()); known != closed_sizes.end()) return known->second;
+  Result<std::unique_ptr<io::File>> file = directory.open(segment_name(id), io::OpenMode::read);
+  if (!file.ok()) return file.error();
+  return (*file)->size();
 }
 
 // Their names are gone durably before the files are used again: no name ever shows bytes of another

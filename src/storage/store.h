@@ -89,9 +89,14 @@ class Store {
   // io_error; after an error the checkpoints before are as they were.
   Status write_checkpoint(std::uint64_t checkpoint_id, std::vector<CheckpointSection> sections);
 
+  struct SegmentSize {
+    std::uint64_t blob = 0;
+    std::uint64_t size = 0;  // bytes on disk
+  };
   // Frees every segment that is closed, lies before the marks of both kept checkpoints and is not
   // in `live` (ids of segments that still hold readable data). A few files are kept for re-use.
-  Status reclaim(const std::vector<std::uint64_t>& live);
+  // Result: the segments that only `live` has kept.
+  Result<std::vector<SegmentSize>> reclaim(const std::vector<std::uint64_t>& live);
 
   // Bytes in all segments (spare ones included) and checkpoints.
   Result<std::uint64_t> size_on_disk() const;

@@ -39,6 +39,11 @@ bool RecordCursor::next(model::StoredRecord& record) {
     ok_ = reader_.ok();
     return false;
   }
+  if (raw.offset_delta < index_ || raw.offset_delta >= entry_.count) {
+    ok_ = false;
+    return false;
+  }
+  index_ = raw.offset_delta;
   if (!fill(raw, record)) {
     ok_ = false;
     return false;

@@ -22,7 +22,7 @@ class RecordCursor {
   // False at the end, or at damage (see ok()).
   bool next(model::StoredRecord& record);
   bool ok() const { return ok_; }
-  // Of the record that next() gives.
+  // Of the record that next() gives, or before it where records are gone.
   Sequence position() const { return entry_.first_sequence + index_; }
   // Of the decoded records.
   std::size_t byte_size() const { return records_.size(); }

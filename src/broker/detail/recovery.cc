@@ -1,8 +1,11 @@
 #include "broker/detail/recovery.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "broker/catalog.h"
 #include "broker/detail/batch_prefix.h"
+#include "broker/detail/moved_prefix.h"
 #include "broker/detail/queues_state.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
@@ -86,6 +89,41 @@ Status apply_batch(ShardState& shard, ByteView payload, BlobRange where) {
     stored.marker_commits = *commits;
   }
   topic->state.apply_batch(stored);
+  return {};
+}
+
+Status apply_batch_moved(ShardState& shard, ByteView payload, BlobRange where) {
+  if (payload.size() < MovedPrefix::size) return damaged("moved batch entry");
+  MovedPrefix prefix = MovedPrefix::decode(payload);
+  Result<model::BatchHeader> header = model::parse_batch_header(payload.substr(MovedPrefix::size));
+  if (!header) return header.error();
+  Topic* topic = shard.find_topic(prefix.topic);
+  if (!topic) return {};
+  // Not there when it was lost, which was reported.
+  topic->state.apply_moved(
+      prefix.first_sequence, *header,
+      {where.blob, where.position + static_cast<std::uint32_t>(MovedPrefix::size),
+       where.length - static_cast<std::uint32_t>(MovedPrefix::size)});
+  return {};
+}
+
+Status apply_batches_dropped(ShardState& shard, ByteReader reader) {
+  Topic* topic = topic_of(shard, reader);
+  std::vector<Sequence> firsts;
+  while (reader.remaining() > 0 && reader.ok()) firsts.emplace_back(reader.varint_signed());
+  if (!reader.ok() || !std::is_sorted(firsts.begin(), firsts.end())) return damaged("drop entry");
+  if (topic) topic->state.apply_drop(firsts);
+  return {};
+}
+
+Status apply_partition_cleaned(ShardState& shard, ByteReader reader) {
+  Topic* topic = topic_of(shard, reader);
+  PartitionIndex partition(static_cast<std::int32_t>(reader.varint()));
+  model::Topic::CleanMark mark{Offset(reader.varint_signed()), reader.varint_signed()};
+  if (!reader.done()) return damaged("cleaning entry");
+  if (!topic) return {};
+  if (!topic->state.has_partition(partition)) return damaged("cleaning of no partition");
+  topic->state.apply_cleaned(partition, mark);
   return {};
 }
 
@@ -311,6 +349,12 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_topic_changed(shard, reader);
     case entry::batch:
       return apply_batch(shard, payload, where);
+    case entry::batch_moved:
+      return apply_batch_moved(shard, payload, where);
+    case entry::batches_dropped:
+      return apply_batches_dropped(shard, reader);
+    case entry::partition_cleaned:
+      return apply_partition_cleaned(shard, reader);
     case entry::topic_trimmed:
       return apply_trimmed(shard, reader);
     case entry::records_erased:

@@ -1,0 +1,64 @@
+// What the compactor does to a topic's index: batches move, lose records, or go.
+#include <algorithm>
+
+#include "model/topic.h"
+
+namespace trv::model {
+
+bool Topic::apply_moved(Sequence first, const BatchHeader& header, const BlobRange& blob) {
+  std::size_t index = index_of(first);
+  if (index >= batches_.size()) return false;
+  BatchEntry& entry = batches_[index];
+  if (entry.first_sequence != first || entry.base_offset != header.base_offset ||
+      entry.count != header.last_offset_delta + 1 || header.record_count <= 0 ||
+      header.record_count > entry.kept) {
+    return false;
+  }
+  std::uint64_t live_before = live_in(entry, start_);
+  PartitionLog& log = partition(entry.partition);
+  log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
+  log.bytes += blob.length;
+  entry.blob = blob;
+  if (header.record_count == entry.kept) return true;
+  // Erased records are among those that are left out.
+  entry.kept = header.record_count;
+  entry.max_timestamp = header.max_timestamp;
+  erased_.erase(erased_.lower_bound(entry.first_sequence),
+                erased_.lower_bound(entry.end_sequence()));
+  live_count_ -= live_before;
+  live_count_ += live_in(entry, start_);
+  return true;
+}
+
+void Topic::apply_drop(std::span<const Sequence> firsts) {
+  auto next = firsts.begin();
+  auto is_dropped = [&](const BatchEntry& entry) {
+    while (next != firsts.end() && *next < entry.first_sequence) ++next;
+    if (next == firsts.end() || *next != entry.first_sequence || is_last(entry)) return false;
+    PartitionLog& log = partition(entry.partition);
+    log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
+    live_count_ -= live_in(entry, start_);
+    erased_.erase(erased_.lower_bound(entry.first_sequence),
+                  erased_.lower_bound(entry.end_sequence()));
+    return true;
+  };
+  auto kept = std::remove_if(batches_.begin(), batches_.end(), is_dropped);
+  if (kept == batches_.end()) return;
+  batches_.erase(kept, batches_.end());
+  if (!single()) count_ordinals();
+}
+
+void Topic::count_ordinals() {
+  for (PartitionLog& log : partitions_) log.ordinals.clear();
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    partition(batches_[i].partition).ordinals.push_back(first_ordinal_ + i);
+  }
+}
+
+void Topic::apply_cleaned(PartitionIndex p, CleanMark mark) {
+  CleanMark& clean = partition(p).clean;
+  clean.end = std::max(clean.end, mark.end);
+  clean.tombstone_due_ms = mark.tombstone_due_ms;
+}
+
+}  // namespace trv::model
