@@ -122,6 +122,23 @@ bool valid(const TopicConfig& config, std::string_view value, std::int64_t& numb
   return false;
 }
 
+void apply_cleaning(model::Cleaning& cleaning, std::string_view name, std::string_view text,
+                    std::int64_t number) {
+  constexpr double millionths = 1e6;
+  if (name == "cleanup.policy") {
+    cleaning.on = text.find("compact") != text.npos;
+    cleaning.retention_off = cleaning.on && text.find("delete") == text.npos;
+  }
+  if (name == "min.cleanable.dirty.ratio") {
+    double ratio = 0;
+    std::from_chars(text.data(), text.data() + text.size(), ratio);
+    cleaning.dirty_millionths = static_cast<std::int32_t>(ratio * millionths);
+  }
+  if (name == "min.compaction.lag.ms") cleaning.lag_min_ms = number;
+  if (name == "max.compaction.lag.ms") cleaning.lag_max_ms = number;
+  if (name == "delete.retention.ms") cleaning.tombstone_ms = number;
+}
+
 }  // namespace
 
 std::span<const TopicConfig> topic_configs() { return configs; }
@@ -152,6 +169,7 @@ Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
   if (name == "retention.bytes") settings.retention_bytes = number;
   if (name == "max.message.bytes") settings.batch_size_max = static_cast<std::int32_t>(number);
   if (name == "message.timestamp.type") settings.append_time = text == "LogAppendTime";
+  apply_cleaning(settings.cleaning, name, text, number);
   auto it = std::find_if(settings.given.begin(), settings.given.end(),
                          [&](const auto& entry) { return entry.first == name; });
   if (it == settings.given.end()) {
@@ -160,6 +178,16 @@ Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
     it->second = text;
   }
   return {};
+}
+
+// A record may not be both too young and too old.
+Status check_topic_settings(const model::TopicSettings& settings) {
+  const model::Cleaning& cleaning = settings.cleaning;
+  if (cleaning.lag_max_ms < 0 || cleaning.lag_min_ms <= cleaning.lag_max_ms) return {};
+  return Error{Errc::invalid_argument, "conflict topic config setting min.compaction.lag.ms (" +
+                                           std::to_string(cleaning.lag_min_ms) +
+                                           ") > max.compaction.lag.ms (" +
+                                           std::to_string(cleaning.lag_max_ms) + ")"};
 }
 
 ConfigValue topic_config_value(const model::TopicSettings& settings, const TopicConfig& config) {

@@ -40,6 +40,9 @@ const TopicConfig* find_topic_config(std::string_view name);
 Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
                           std::optional<std::string_view> value);
 
+// Whether settings that were put in one by one go together. Errors: invalid_argument.
+Status check_topic_settings(const model::TopicSettings& settings);
+
 // The value as it stands, and whether it was given for this topic.
 struct ConfigValue {
   std::string value;

@@ -71,6 +71,9 @@ Refusal check_topic(const Call& call, const AskedTopic& asked, model::TopicSetti
     Status status = apply_topic_config(settings, config.name, config.value);
     if (!status) return {ErrorCode::invalid_config, status.error().message};
   }
+  if (Status together = check_topic_settings(settings); !together) {
+    return {ErrorCode::invalid_config, together.error().message};
+  }
   return {};
 }
 
