@@ -56,7 +56,10 @@ constexpr std::array table{
     row<wire::EndTxnApi, handle_end_txn>({0, 0, 3}),
     row<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 3}),
     row<wire::DescribeConfigsApi, handle_describe_configs>({1, 1, 4}),
+    row<wire::AlterConfigsApi, handle_alter_configs>({0, 0, 2}),
+    row<wire::CreatePartitionsApi, handle_create_partitions>({0, 0, 3}),
     row<wire::DeleteGroupsApi, handle_delete_groups>({0, 0, 2}),
+    row<wire::IncrementalAlterConfigsApi, handle_incremental_alter_configs>({0, 0, 1}),
     row<wire::DescribeClusterApi, handle_describe_cluster>({0, 0, 1}),
 };
 

@@ -43,8 +43,9 @@ Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool 
       FindCoordinatorApi, JoinGroupApi, HeartbeatApi, LeaveGroupApi, SyncGroupApi,
       DescribeGroupsApi, ListGroupsApi, ApiVersionsApi, CreateTopicsApi, DeleteTopicsApi,
       InitProducerIdApi, OffsetForLeaderEpochApi, AddPartitionsToTxnApi, AddOffsetsToTxnApi,
-      EndTxnApi, TxnOffsetCommitApi, DescribeConfigsApi, DeleteGroupsApi, DescribeClusterApi>(
-      key, body, version, flexible);
+      EndTxnApi, TxnOffsetCommitApi, DescribeConfigsApi, AlterConfigsApi, CreatePartitionsApi,
+      DeleteGroupsApi, IncrementalAlterConfigsApi, DescribeClusterApi>(key, body, version,
+                                                                       flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

@@ -190,6 +190,12 @@ Status check_topic_settings(const model::TopicSettings& settings) {
                                            std::to_string(cleaning.lag_max_ms) + ")"};
 }
 
+void clear_topic_config(model::TopicSettings& settings, const TopicConfig& config) {
+  Status applied = apply_topic_config(settings, config.name, config.default_value);
+  TRV_ASSERT(applied);
+  std::erase_if(settings.given, [&](const auto& entry) { return entry.first == config.name; });
+}
+
 ConfigValue topic_config_value(const model::TopicSettings& settings, const TopicConfig& config) {
   for (const auto& [name, value] : settings.given) {
     if (name == config.name) return {value, true};

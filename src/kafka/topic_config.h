@@ -43,6 +43,9 @@ Status apply_topic_config(model::TopicSettings& settings, std::string_view name,
 // Whether settings that were put in one by one go together. Errors: invalid_argument.
 Status check_topic_settings(const model::TopicSettings& settings);
 
+// Takes a setting back to its default.
+void clear_topic_config(model::TopicSettings& settings, const TopicConfig& config);
+
 // The value as it stands, and whether it was given for this topic.
 struct ConfigValue {
   std::string value;

@@ -50,8 +50,8 @@ class Field:
         self.fields = []
         if not self.is_struct and self.type not in FIXED and self.type not in BYTES:
             raise SchemaError(f"unknown type {self.type}")
-        if self.is_struct and not self.is_array:
-            raise SchemaError(f"{self.name}: single structs are not supported")
+        if self.is_struct and not self.is_array and self.nullable_from != 0:
+            raise SchemaError(f"{self.name}: a single struct must be nullable in all versions")
 
     @property
     def is_struct(self):
@@ -288,10 +288,20 @@ class Cpp:
         self.depth -= 1
         self.put("}")
 
+    def decode_single(self, field, target, source):
+        self.put(f"if ({source}.i8() >= 0) {{")
+        self.depth += 1
+        self.put(f"{target}.emplace();")
+        self.decode_fields(field.fields, f"(*{target})", source)
+        self.depth -= 1
+        self.put("}")
+
     def decode_field(self, field, owner, source):
         target = f"{owner}.{field.name}"
         if field.is_array:
             self.decode_array(field, target, source)
+        elif field.is_struct:
+            self.decode_single(field, target, source)
         else:
             self.decode_scalar(field, target, source)
 
@@ -325,6 +335,9 @@ class Cpp:
         if field.is_array:
             self.encode_array(field, value, sink)
             return
+        if field.is_struct:
+            self.encode_single(field, value, sink)
+            return
         name = self.WRITE.get(field.type, field.type)
         if not field.nullable or field.type in FIXED:
             self.put(f"{sink}.{name}({value});")
@@ -336,6 +349,14 @@ class Cpp:
             self.put("} else {")
             self.put(f'  {sink}.{name}({value} ? ByteView(*{value}) : ByteView());')
             self.put("}")
+
+    def encode_single(self, field, value, sink):
+        self.put(f"{sink}.i8({value} ? 1 : -1);")
+        self.put(f"if ({value}) {{")
+        self.depth += 1
+        self.encode_fields(field.fields, f"(*{value})", sink)
+        self.depth -= 1
+        self.put("}")
 
     def encode_array(self, field, value, sink):
         if field.nullable:

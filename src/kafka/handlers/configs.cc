@@ -73,6 +73,8 @@ AnswerResult describe_topic(broker::Broker& owner, const Asked& asked) {
 
 AnswerResult describe_broker(const Call& call, const Asked& asked) {
   AnswerResult result = start_result(resource_broker, asked.name);
+  // The defaults of all brokers: there are none that could be changed.
+  if (asked.name.empty()) return result;
   const Options& options = call.service.options();
   std::string node_id = std::to_string(options.node_id);
   if (asked.name != node_id) {

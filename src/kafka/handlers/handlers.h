@@ -6,7 +6,9 @@
 #include "kafka/api_table.h"
 #include "kafka/wire/add_offsets_to_txn.gen.h"
 #include "kafka/wire/add_partitions_to_txn.gen.h"
+#include "kafka/wire/alter_configs.gen.h"
 #include "kafka/wire/api_versions.gen.h"
+#include "kafka/wire/create_partitions.gen.h"
 #include "kafka/wire/create_topics.gen.h"
 #include "kafka/wire/delete_groups.gen.h"
 #include "kafka/wire/delete_topics.gen.h"
@@ -17,6 +19,7 @@
 #include "kafka/wire/fetch.gen.h"
 #include "kafka/wire/find_coordinator.gen.h"
 #include "kafka/wire/heartbeat.gen.h"
+#include "kafka/wire/incremental_alter_configs.gen.h"
 #include "kafka/wire/init_producer_id.gen.h"
 #include "kafka/wire/join_group.gen.h"
 #include "kafka/wire/leave_group.gen.h"
@@ -56,7 +59,11 @@ void handle_add_offsets_to_txn(const Call& call, const wire::AddOffsetsToTxnRequ
 void handle_end_txn(const Call& call, const wire::EndTxnRequest& request);
 void handle_txn_offset_commit(const Call& call, const wire::TxnOffsetCommitRequest& request);
 void handle_describe_configs(const Call& call, const wire::DescribeConfigsRequest& request);
+void handle_alter_configs(const Call& call, const wire::AlterConfigsRequest& request);
+void handle_create_partitions(const Call& call, const wire::CreatePartitionsRequest& request);
 void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& request);
+void handle_incremental_alter_configs(const Call& call,
+                                      const wire::IncrementalAlterConfigsRequest& request);
 void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request);
 
 }  // namespace trv::kafka

@@ -1,0 +1,46 @@
+// Generated from schema/kafka by tools/gen/kafka_gen.py. Do not edit.
+#pragma once
+
+#include "kafka/wire/codec.h"
+
+namespace trv::kafka::wire {
+
+struct IncrementalAlterConfigsRequest {
+  struct Resource {
+    struct Config {
+      ByteView name;
+      std::int8_t operation = 0;
+      std::optional<ByteView> value;
+    };
+    std::int8_t type = 0;
+    ByteView name;
+    std::vector<Config> configs;
+  };
+  std::vector<Resource> resources;
+  bool validate_only = false;
+};
+
+struct IncrementalAlterConfigsResponse {
+  struct Result {
+    std::int16_t error_code = 0;
+    std::optional<std::string> error_message;
+    std::int8_t type = 0;
+    std::string name;
+  };
+  std::int32_t throttle_time_ms = 0;
+  std::vector<Result> results;
+};
+
+struct IncrementalAlterConfigsApi {
+  static constexpr std::int16_t key = 44;
+  static constexpr std::int16_t version_min = 0;
+  static constexpr std::int16_t version_max = 1;
+  static constexpr std::int16_t flexible_from = 1;
+  using Request = IncrementalAlterConfigsRequest;
+  using Response = IncrementalAlterConfigsResponse;
+};
+
+void decode(Decoder& in, IncrementalAlterConfigsRequest& out);
+void encode(Encoder& out, const IncrementalAlterConfigsResponse& in);
+
+}  // namespace trv::kafka::wire
