@@ -243,10 +243,14 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
   });
   for (int step = 0; step < 60; ++step) {
     broker.round([&] {
+      if (step == 20 || step == 40) {
+        Topic& topic = *broker->topics().find(step == 20 ? "a" : "b");
+        ASSERT_TRUE(broker->topics().add_partitions(topic, 4).ok());
+      }
       for (int i = 0; i < 5; ++i) {
         const std::string& name = names[static_cast<std::size_t>(pick(3))];
         Topic& topic = *broker->topics().find(name);
-        switch (pick(7)) {
+        switch (pick(8)) {
           case 0:
             ASSERT_TRUE(broker->topics()
                             .trim_to(topic, broker->topics().state(topic).trim_point(
@@ -273,6 +277,16 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
               auto how = pick(3) == 0 ? Settlement::release : Settlement::complete;
               ASSERT_TRUE(broker->queues().settle("c", one, how).ok());
             }
+            break;
+          }
+          case 3: {
+            PartitionIndex partition(pick(broker->topics().state(topic).partition_count()));
+            Offset start = broker->topics().state(topic).log_start(partition);
+            Offset end = broker->topics().high_watermark(topic, partition);
+            if (end <= start) break;
+            Offset to = start + pick(static_cast<int>(std::min<std::int64_t>(end - start, 9)) + 1);
+            ASSERT_TRUE(broker->topics().trim_partition(topic, partition, to).ok());
+            EXPECT_EQ(broker->topics().state(topic).log_start(partition), to);
             break;
           }
           default: {

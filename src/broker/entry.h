@@ -16,6 +16,7 @@ inline constexpr EntryKind topic_trimmed = 5;
 inline constexpr EntryKind records_erased = 6;
 inline constexpr EntryKind topic_id_set = 7;
 inline constexpr EntryKind topic_state = 8;  // in checkpoints only: the index and counters
+inline constexpr EntryKind partition_trimmed = 10;
 
 inline constexpr EntryKind batch_moved = 9;  // prefix, then the stored batch
 inline constexpr EntryKind batches_dropped = 11;

@@ -164,6 +164,29 @@ Result<Topics::Removed> Topics::trim_to(Topic& topic, Sequence sequence) {
   return Removed{before - topic.state.live_count(), broker.tail()};
 }
 
+Result<Topics::Removed> Topics::trim_partition(Topic& topic, PartitionIndex partition,
+                                               Offset offset) {
+  state_->seal(topic);
+  Broker& broker = state_->broker;
+  if (offset > high_watermark(topic, partition)) {
+    return Error{Errc::out_of_range, "offset is beyond the log"};
+  }
+  if (offset <= topic.state.log_start(partition)) return Removed{0, broker.tail()};
+  if (!topic.state.settings().transient) {
+    std::string payload;
+    ByteWriter writer(payload);
+    writer.u64_le(topic.state.id().value);
+    writer.u32_le(static_cast<std::uint32_t>(partition.value));
+    writer.i64_le(offset.value);
+    auto kept = broker.journal(Space::less, entry::partition_trimmed, topic.shard, payload);
+    if (!kept) return kept.error();
+  }
+  std::uint64_t before = topic.state.live_count();
+  topic.state.apply_trim_partition(partition, offset);
+  broker.queues().on_trimmed(topic);
+  return Removed{before - topic.state.live_count(), broker.tail()};
+}
+
 Result<Topics::Removed> Topics::erase(Topic& topic, std::span<const RecordId> ids) {
   state_->seal(topic);
   Broker& broker = state_->broker;

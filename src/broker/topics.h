@@ -127,6 +127,8 @@ class Topics {
     Commit commit;
   };
   Result<Removed> trim_to(Topic& topic, Sequence sequence);
+  // Everything of one partition before `offset`. Also out_of_range: beyond what is visible.
+  Result<Removed> trim_partition(Topic& topic, PartitionIndex partition, Offset offset);
   Result<Removed> erase(Topic& topic, std::span<const RecordId> ids);
   Result<Commit> set_id(Topic& topic, RecordId last_id, std::optional<std::uint64_t> added_count,
                         std::optional<RecordId> max_erased_id);

@@ -47,6 +47,7 @@ Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
       at = entry->end_sequence();
       continue;
     }
+    at = std::max(at, topic.state.first_left(*entry));
     Result<detail::RecordCursor> cursor =
         open_batch_at(state_->broker, state_->cursors, *entry, at);
     if (!cursor) return cursor.error();
@@ -81,13 +82,14 @@ Status Topics::read_back(Topic& topic, Sequence before, const Visit& visit) {
       if (!entry) return {};
     }
     Sequence batch_begin = entry->first_sequence;
+    Sequence first_left = topic.state.first_left(*entry);
     if (!entry->hidden()) {
       Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
       if (!cursor) return cursor.error();
       records.clear();
       model::StoredRecord record;
       while (cursor->next(record) && record.sequence < end) {
-        if (record.sequence < topic.state.start() || topic.state.erased(record.sequence)) continue;
+        if (record.sequence < first_left || topic.state.erased(record.sequence)) continue;
         records.push_back(record);
       }
       if (!cursor->ok()) return damaged(topic, *entry);
@@ -107,7 +109,7 @@ Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequen
     return Found{};
   }
   const model::BatchEntry* entry = topic.state.batch_at(sequence);
-  if (!entry || entry->first_sequence > sequence || entry->hidden()) return Found{};
+  if (!entry || entry->hidden() || topic.state.first_left(*entry) > sequence) return Found{};
   Result<detail::RecordCursor> cursor =
       open_batch_at(state_->broker, state_->cursors, *entry, sequence);
   if (!cursor) return cursor.error();

@@ -49,6 +49,7 @@ constexpr std::array table{
     row<wire::ApiVersionsApi, handle_api_versions>({0, 0, 4}),
     row<wire::CreateTopicsApi, handle_create_topics>({2, 2, 7}),
     row<wire::DeleteTopicsApi, handle_delete_topics>({1, 1, 6}),
+    row<wire::DeleteRecordsApi, handle_delete_records>({0, 0, 2}),
     row<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 4}),
     row<wire::OffsetForLeaderEpochApi, handle_offset_for_leader_epoch>({2, 2, 4}),
     row<wire::AddPartitionsToTxnApi, handle_add_partitions_to_txn>({0, 0, 3}),

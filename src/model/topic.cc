@@ -183,7 +183,7 @@ std::uint64_t Topic::live_in(const BatchEntry& entry, Sequence from) const {
 }
 
 std::uint64_t Topic::present_in(const BatchEntry& entry, Sequence from) const {
-  Sequence first = std::max(from, entry.first_sequence);
+  Sequence first = std::max(from, first_left(entry));
   if (first >= entry.end_sequence()) return 0;
   // Which records are gone is not known here: they count as the oldest of the batch.
   auto count =
@@ -194,43 +194,10 @@ std::uint64_t Topic::present_in(const BatchEntry& entry, Sequence from) const {
   return count - std::min(count, static_cast<std::uint64_t>(std::distance(begin, end)));
 }
 
-void Topic::drop_front() {
-  const BatchEntry& entry = batches_.front();
-  PartitionLog& log = partition(entry.partition);
-  log.start = std::max(log.start, entry.end_offset());
-  log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
-  if (!single()) log.ordinals.pop_front();
-  batches_.pop_front();
-  ++first_ordinal_;
-}
-
-void Topic::apply_trim(Sequence sequence) {
-  TRV_ASSERT(sequence <= end_);
-  if (sequence <= start_) return;
-  while (!batches_.empty() && batches_.front().end_sequence() <= sequence) {
-    const BatchEntry& front = batches_.front();
-    live_count_ -= live_in(front, start_);
-    auto it = open_.find({front.partition, front.producer_id});
-    if (it != open_.end() && open(front)) {
-      it->second.record_count -=
-          static_cast<std::uint64_t>(front.end_sequence() - std::max(start_, front.first_sequence));
-    }
-    drop_front();
-  }
-  if (!batches_.empty() && batches_.front().first_sequence < sequence) {
-    const BatchEntry& front = batches_.front();
-    live_count_ -= live_in(front, start_) - live_in(front, sequence);
-    partition(front.partition).start = front.base_offset + (sequence - front.first_sequence);
-  }
-  start_ = sequence;
-  for (PartitionLog& log : partitions_) log.producers.trim(log.start);
-  erased_.erase(erased_.begin(), erased_.lower_bound(sequence));
-}
-
 void Topic::apply_erase(Sequence sequence, RecordId id) {
   if (sequence < start_ || sequence >= end_) return;
   const BatchEntry* entry = batch_at(sequence);
-  if (!entry || entry->first_sequence > sequence) return;  // gone already
+  if (!entry || sequence < first_left(*entry)) return;  // gone already
   if (!entry->hidden() && !open(*entry) && erased_.insert(sequence).second) --live_count_;
   max_erased_id_ = std::max(max_erased_id_, id);
 }
@@ -333,7 +300,7 @@ Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const
       continue;
     }
     if (at_batch_boundary || live <= live_max) return point;
-    point = std::max(point, entry.first_sequence);
+    point = std::max(point, first_left(entry));
     while (live > live_max && point < entry.end_sequence()) {
       if (!erased_.contains(point)) --live;
       ++point;
@@ -417,6 +384,7 @@ Status Topic::restore_state(ByteView bytes) {
     if (!single()) partition(entry.partition).ordinals.push_back(batches_.size() - 1);
   }
   if (!reader.done()) return damaged;
+  holes_ = live_count_ != static_cast<std::uint64_t>(end_ - start_);  // perhaps
   return {};
 }
 

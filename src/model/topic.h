@@ -146,6 +146,9 @@ class Topic {
   const CleanMark& clean_mark(PartitionIndex p) const { return partition(p).clean; }
   // Everything before `sequence` is gone. `sequence` may not exceed end().
   void apply_trim(Sequence sequence);
+  // Everything of the partition before `offset` is gone. `offset` may not exceed log_end(p). Takes
+  // time by the number of batches in the topic when others hold older ones.
+  void apply_trim_partition(PartitionIndex p, Offset offset);
   // Single records are gone, with their ids for max_erased_id().
   void apply_erase(Sequence sequence, RecordId id);
   // Sets what readers by id see as the past: the id below which none will be given, and counters.
@@ -154,9 +157,13 @@ class Topic {
   void apply_add_partitions(std::int32_t partition_count);
 
   bool erased(Sequence sequence) const { return erased_.contains(sequence); }
-  bool has_erased() const { return !erased_.empty(); }
   // Records of the batch at or after `from` that are stored and not erased, whoever may see them.
   std::uint64_t present_in(const BatchEntry& entry, Sequence from) const;
+  // Between start() and end() there may be sequences without a record that readers see.
+  bool has_holes() const { return holes_ || !erased_.empty(); }
+  // The first record of the batch that was not trimmed; those before are gone though the batch,
+  // which is stored as a whole, is there.
+  Sequence first_left(const BatchEntry& entry) const;
 
   // The index. Entries stay valid until the next apply_*; those of one partition are found by
   // offset, all of them by sequence, id or time. Null when there is none at or after the key.
@@ -213,8 +220,11 @@ class Topic {
   bool open(const BatchEntry& entry) const;
   void note_producer(const StoredBatch& batch);
   void note_transaction(const BatchEntry& entry, bool marker_commits);
+  // The records of the batch before `end` leave the counters.
+  void uncount(const BatchEntry& entry, Sequence end);
   void drop_front();
   void count_ordinals();
+  void drop_trimmed();
 
   TopicId id_;
   std::string name_;
@@ -229,6 +239,7 @@ class Topic {
   std::uint64_t added_count_ = 0;
   std::uint64_t live_count_ = 0;
   std::set<Sequence> erased_;  // at or after start_
+  bool holes_ = false;         // besides those of erased_, perhaps
   std::map<TransactionKey, OpenTransaction> open_;
 };
 

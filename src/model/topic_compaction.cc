@@ -21,6 +21,7 @@ bool Topic::apply_moved(Sequence first, const BatchHeader& header, const BlobRan
   entry.blob = blob;
   if (header.record_count == entry.kept) return true;
   // Erased records are among those that are left out.
+  holes_ = true;
   entry.kept = header.record_count;
   entry.max_timestamp = header.max_timestamp;
   erased_.erase(erased_.lower_bound(entry.first_sequence),
@@ -45,6 +46,7 @@ void Topic::apply_drop(std::span<const Sequence> firsts) {
   auto kept = std::remove_if(batches_.begin(), batches_.end(), is_dropped);
   if (kept == batches_.end()) return;
   batches_.erase(kept, batches_.end());
+  holes_ = true;
   if (!single()) count_ordinals();
 }
 

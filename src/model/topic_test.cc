@@ -100,7 +100,8 @@ TEST(TopicDropped, LeavesAGapThatReadersPassOver) {
     topic.apply_drop(gone);
     EXPECT_EQ(topic.batch_count(), 4u);  // the last one of a partition stays
     EXPECT_EQ(topic.live_count(), 40u);
-    EXPECT_FALSE(topic.has_erased());
+    EXPECT_FALSE(topic.erased(Sequence(25)));
+    EXPECT_TRUE(topic.has_holes());
     EXPECT_EQ(topic.batch_at(Sequence(12))->first_sequence, Sequence(30));
     EXPECT_EQ(topic.end(), Sequence(60));
     PartitionIndex last(partitions - 1);

@@ -91,7 +91,7 @@ Step CleaningRun::map_one(Topic& topic, std::uint64_t& cost) {
   if (!cursor) return Step::more;
   model::StoredRecord record;
   while (cursor->next(record)) {
-    if (!is_live(topic, record.sequence)) continue;
+    if (!is_live(topic, *entry, record.sequence)) continue;
     RecordKey key = key_of(broker_, record);
     if (key.key) keys_.add(*key.key, record.offset);
   }
@@ -137,7 +137,7 @@ Status CleaningRun::clean(Topic& topic, const model::BatchEntry& entry, std::uin
   bool tombstones = false;
   model::StoredRecord record;
   while (cursor->next(record)) {
-    if (!is_live(topic, record.sequence)) continue;
+    if (!is_live(topic, entry, record.sequence)) continue;
     RecordKey key = key_of(broker_, record);
     // A keyless record of another protocol is none that Kafka would have refused.
     bool keeps = !key.key && key.message

@@ -26,8 +26,8 @@ std::uint64_t live_records(const Topic& topic, const model::BatchEntry& entry) {
   return std::min(present, count - settled);
 }
 
-bool is_live(const Topic& topic, Sequence sequence) {
-  if (sequence < topic.state.start() || topic.state.erased(sequence)) return false;
+bool is_live(const Topic& topic, const model::BatchEntry& entry, Sequence sequence) {
+  if (sequence < topic.state.first_left(entry) || topic.state.erased(sequence)) return false;
   const Queue* queue = sole_reader(topic);
   return !queue || !queue->cursor.is_settled(sequence);
 }
@@ -35,7 +35,7 @@ bool is_live(const Topic& topic, Sequence sequence) {
 void count_segments(const Topic& topic, Broker::SegmentBytes& out) {
   // Neighbours share a segment, nearly always.
   auto at = out.end();
-  const bool whole = sole_reader(topic) == nullptr && !topic.state.has_erased();
+  const bool whole = sole_reader(topic) == nullptr && !topic.state.has_holes();
   topic.state.each_batch([&](const model::BatchEntry& entry) {
     if (at == out.end() || at->first != entry.blob.blob) {
       at = out.try_emplace(entry.blob.blob, 0).first;

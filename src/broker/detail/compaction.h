@@ -30,7 +30,7 @@ struct TopicRef {
 const Queue* sole_reader(const Topic& topic);
 // Records of the batch that somebody may read, or that must stay for other reasons; an upper bound.
 std::uint64_t live_records(const Topic& topic, const model::BatchEntry& entry);
-bool is_live(const Topic& topic, Sequence sequence);
+bool is_live(const Topic& topic, const model::BatchEntry& entry, Sequence sequence);
 void count_segments(const Topic& topic, Broker::SegmentBytes& out);
 
 // A stored batch that was read and, unless it is in memory still, checked.

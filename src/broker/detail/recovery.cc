@@ -127,16 +127,32 @@ Status apply_partition_cleaned(ShardState& shard, ByteReader reader) {
   return {};
 }
 
+void settle_trimmed(Topic& topic) {
+  for (Queue* queue : topic.queues) {
+    queue->cursor.apply_settle_below(topic.state.start());
+    if (model::ReadyIndex* index = queue->index()) index->forget_below(topic.state.start());
+  }
+}
+
 Status apply_trimmed(ShardState& shard, ByteReader reader) {
   Topic* topic = topic_of(shard, reader);
   Sequence sequence(reader.i64_le());
   if (!reader.done()) return damaged("trim entry");
   if (!topic) return {};
   topic->state.apply_trim(std::min(sequence, topic->state.end()));
-  for (Queue* queue : topic->queues) {
-    queue->cursor.apply_settle_below(topic->state.start());
-    if (model::ReadyIndex* index = queue->index()) index->forget_below(topic->state.start());
-  }
+  settle_trimmed(*topic);
+  return {};
+}
+
+Status apply_partition_trimmed(ShardState& shard, ByteReader reader) {
+  Topic* topic = topic_of(shard, reader);
+  PartitionIndex partition(static_cast<std::int32_t>(reader.u32_le()));
+  Offset offset(reader.i64_le());
+  if (!reader.done()) return damaged("partition trim entry");
+  if (!topic) return {};
+  if (!topic->state.has_partition(partition)) return damaged("trim of no partition");
+  topic->state.apply_trim_partition(partition, std::min(offset, topic->state.log_end(partition)));
+  settle_trimmed(*topic);
   return {};
 }
 
@@ -359,6 +375,8 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_trimmed(shard, reader);
     case entry::records_erased:
       return apply_erased(shard, reader);
+    case entry::partition_trimmed:
+      return apply_partition_trimmed(shard, reader);
     case entry::topic_id_set:
       return apply_id_set(shard, reader);
     case entry::topic_state:

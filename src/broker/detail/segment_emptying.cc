@@ -82,7 +82,7 @@ Status SegmentEmptying::move(Topic& topic, const model::BatchEntry& entry, std::
   const bool plain = !entry.control && !entry.transactional;
   if (plain && live_records(topic, entry) * 2 <= static_cast<std::uint64_t>(entry.kept)) {
     auto keep = [&](const model::BatchRecord& record) {
-      return is_live(topic, first + record.offset_delta);
+      return is_live(topic, entry, first + record.offset_delta);
     };
     Result<model::Rewritten> rewritten = model::rewrite_batch(batch->bytes, batch->header, keep);
     if (!rewritten) {

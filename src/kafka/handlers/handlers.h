@@ -11,6 +11,7 @@
 #include "kafka/wire/create_partitions.gen.h"
 #include "kafka/wire/create_topics.gen.h"
 #include "kafka/wire/delete_groups.gen.h"
+#include "kafka/wire/delete_records.gen.h"
 #include "kafka/wire/delete_topics.gen.h"
 #include "kafka/wire/describe_cluster.gen.h"
 #include "kafka/wire/describe_configs.gen.h"
@@ -51,6 +52,7 @@ void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request
 void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& request);
 void handle_create_topics(const Call& call, const wire::CreateTopicsRequest& request);
 void handle_delete_topics(const Call& call, const wire::DeleteTopicsRequest& request);
+void handle_delete_records(const Call& call, const wire::DeleteRecordsRequest& request);
 void handle_init_producer_id(const Call& call, const wire::InitProducerIdRequest& request);
 void handle_offset_for_leader_epoch(const Call& call,
                                     const wire::OffsetForLeaderEpochRequest& request);

@@ -145,7 +145,7 @@ std::uint64_t live_before(broker::Broker& broker, broker::Topic& topic, Sequence
   std::uint64_t count = 0;
   const model::Topic& state = broker.topics().state(topic);
   // Erased entries do not count; without any, the difference does.
-  if (!state.has_erased()) {
+  if (!state.has_holes()) {
     return end <= state.start() ? 0 : static_cast<std::uint64_t>(end - state.start());
   }
   auto counted = broker.topics().read(topic, state.start(), [&](const model::StoredRecord& record) {
