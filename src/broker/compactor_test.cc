@@ -267,6 +267,11 @@ TEST(Compactor, KeepsTheNewestRecordOfEachKey) {
   EXPECT_EQ(fetched_from(broker, "t", 0), rows);
   // Inside a hole, the next one is given.
   EXPECT_EQ(fetched_from(broker, "t", 2).begin()->first, 1);
+  broker.round([&] {
+    Topic& topic = *broker->topics().find("t");
+    EXPECT_TRUE(broker->topics().read_one(topic, Sequence(1)).value());
+    EXPECT_FALSE(broker->topics().read_one(topic, Sequence(2)).value());
+  });
   EXPECT_EQ(broker->topics().live_count(*broker->topics().find("t")), rows.size());
   broker.clean();  // nothing is due
   EXPECT_EQ(broker->compactor().counters().cleaned_partitions, 1u);

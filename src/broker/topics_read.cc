@@ -117,6 +117,8 @@ Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequen
   while (cursor->next(record)) {
     if (record.sequence == sequence) return Found{record};
   }
+  // Compacted, unless the batch is still whole.
+  if (cursor->ok() && entry->kept < entry->count) return Found{};
   return damaged(topic, *entry);
 }
 

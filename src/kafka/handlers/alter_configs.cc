@@ -102,6 +102,9 @@ Refusal apply_changes(model::TopicSettings& settings, const Asked& asked) {
     Refusal refusal = apply_change(settings, change);
     if (refusal.code != ErrorCode::none) return refusal;
   }
+  if (Status together = check_topic_settings(settings); !together) {
+    return {ErrorCode::invalid_config, together.error().message};
+  }
   return {};
 }
 
