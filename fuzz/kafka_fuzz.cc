@@ -31,14 +31,18 @@ void on_frame(ByteView frame) {
   bool flexible = header.version >= row->flexible_from;
   wire::read_header_end(in, flexible, header);
   if (!in.ok()) return;
-  decode_by_key<wire::ProduceApi, wire::FetchApi, wire::ListOffsetsApi, wire::MetadataApi,
-                wire::OffsetCommitApi, wire::OffsetFetchApi, wire::FindCoordinatorApi,
-                wire::JoinGroupApi, wire::HeartbeatApi, wire::LeaveGroupApi, wire::SyncGroupApi,
-                wire::DescribeGroupsApi, wire::ListGroupsApi, wire::ApiVersionsApi,
-                wire::CreateTopicsApi, wire::DeleteTopicsApi, wire::InitProducerIdApi,
-                wire::OffsetForLeaderEpochApi, wire::AddPartitionsToTxnApi,
-                wire::AddOffsetsToTxnApi, wire::EndTxnApi, wire::TxnOffsetCommitApi,
-                wire::DescribeConfigsApi, wire::DeleteGroupsApi, wire::DescribeClusterApi>(
+  decode_by_key<
+      wire::ProduceApi, wire::FetchApi, wire::ListOffsetsApi, wire::MetadataApi,
+      wire::OffsetCommitApi, wire::OffsetFetchApi, wire::FindCoordinatorApi, wire::JoinGroupApi,
+      wire::HeartbeatApi, wire::LeaveGroupApi, wire::SyncGroupApi, wire::DescribeGroupsApi,
+      wire::ListGroupsApi, wire::ApiVersionsApi, wire::CreateTopicsApi, wire::DeleteTopicsApi,
+      wire::InitProducerIdApi, wire::OffsetForLeaderEpochApi, wire::AddPartitionsToTxnApi,
+      wire::AddOffsetsToTxnApi, wire::EndTxnApi, wire::TxnOffsetCommitApi, wire::DescribeConfigsApi,
+      wire::DeleteGroupsApi, wire::DescribeClusterApi, wire::AlterConfigsApi,
+      wire::CreatePartitionsApi, wire::IncrementalAlterConfigsApi, wire::DeleteRecordsApi,
+      wire::DescribeLogDirsApi, wire::ElectLeadersApi, wire::AlterPartitionReassignmentsApi,
+      wire::ListPartitionReassignmentsApi, wire::OffsetDeleteApi, wire::DescribeProducersApi,
+      wire::DescribeTransactionsApi, wire::ListTransactionsApi, wire::DescribeTopicPartitionsApi>(
       header.key, in.rest(), header.version, flexible);
 }
 

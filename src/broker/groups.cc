@@ -320,6 +320,11 @@ std::vector<Groups::Listed> Groups::list() const {
   return listed;
 }
 
+Result<Commit> Groups::forget_offsets(const std::string& name,
+                                      const std::vector<model::GroupPartition>& partitions) {
+  return state_->journal(name, GroupOffsets::encode_forget(name, partitions));
+}
+
 Result<Commit> Groups::remove(const std::string& name) {
   auto it = state_->live.find(name);
   bool has_offsets = state_->offsets_of(name).contains(name);

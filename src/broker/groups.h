@@ -87,6 +87,10 @@ class Groups {
     std::string state;
   };
   std::vector<Listed> list() const;
+  // The committed offsets of these partitions, as far as there are any; who may want them still is
+  // for the caller to know. Errors: no_space.
+  Result<Commit> forget_offsets(const std::string& group,
+                                const std::vector<model::GroupPartition>& partitions);
   // Errors: not_found, in_use (it has members), no_space.
   Result<Commit> remove(const std::string& group);
 

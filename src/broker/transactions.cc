@@ -260,6 +260,21 @@ void Transactions::end(const std::string& id, model::ProducerIdentity producer, 
   });
 }
 
+std::optional<model::Transaction> Transactions::describe(const std::string& id) const {
+  const model::Transaction* found = state_->of(id).find(id);
+  return found == nullptr ? std::nullopt : std::optional(*found);
+}
+
+std::vector<Transactions::Listed> Transactions::list() const {
+  std::vector<Listed> listed;
+  state_->broker.each_shard([&listed](ShardState& shard) {
+    for (const auto& [id, transaction] : shard.transactions.all()) {
+      listed.push_back({id, transaction.producer.id, transaction.state, transaction.started});
+    }
+  });
+  return listed;
+}
+
 // --- announcements ------------------------------------------------------------------------------
 
 void Transactions::State::announce(const std::vector<TransactionPartition>& partitions,

@@ -52,6 +52,18 @@ class Transactions {
   void end(const std::string& transactional_id, model::ProducerIdentity producer, bool commit,
            Done done);
 
+  // --- looking -----------------------------------------------------------------------------------
+  // Nothing when the transactional id is unknown.
+  std::optional<model::Transaction> describe(const std::string& transactional_id) const;
+  // All of this core's shards.
+  struct Listed {
+    std::string transactional_id;
+    ProducerId producer;
+    model::Transaction::State state = model::Transaction::State::empty;
+    WallTime started;
+  };
+  std::vector<Listed> list() const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -53,11 +53,15 @@ enum class ErrorCode : std::int16_t {
   member_id_required = 79,
   group_max_size_reached = 81,
   fenced_instance_id = 82,
+  election_not_needed = 84,
+  no_reassignment_in_progress = 85,
+  group_subscribed_to_topic = 86,
   invalid_record = 87,
   unstable_offset_commit = 88,
   throttling_quota_exceeded = 89,
   producer_fenced = 90,
   unknown_topic_id = 100,
+  transactional_id_not_found = 105,
 };
 
 constexpr std::int16_t wire_code(ErrorCode code) { return static_cast<std::int16_t>(code); }

@@ -44,8 +44,10 @@ Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool 
       DescribeGroupsApi, ListGroupsApi, ApiVersionsApi, CreateTopicsApi, DeleteTopicsApi,
       InitProducerIdApi, OffsetForLeaderEpochApi, AddPartitionsToTxnApi, AddOffsetsToTxnApi,
       EndTxnApi, TxnOffsetCommitApi, DescribeConfigsApi, AlterConfigsApi, CreatePartitionsApi,
-      DeleteRecordsApi, DeleteGroupsApi, IncrementalAlterConfigsApi, DescribeClusterApi>(
-      key, body, version, flexible);
+      DeleteRecordsApi, DeleteGroupsApi, IncrementalAlterConfigsApi, DescribeClusterApi,
+      DescribeLogDirsApi, ElectLeadersApi, AlterPartitionReassignmentsApi,
+      ListPartitionReassignmentsApi, OffsetDeleteApi, DescribeProducersApi, DescribeTransactionsApi,
+      ListTransactionsApi, DescribeTopicPartitionsApi>(key, body, version, flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

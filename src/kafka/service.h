@@ -24,6 +24,7 @@ struct Options {
   std::string advertised_host;
   std::uint16_t advertised_port = 0;
   std::int32_t node_id = 1;
+  std::string data_dir;  // what is told of where the logs are
   bool auto_create_topics = true;
 };
 

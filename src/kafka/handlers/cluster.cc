@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kafka/errors.h"
+#include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/handlers.h"
 
 namespace trv::kafka {
@@ -66,6 +67,9 @@ void handle_describe_cluster(const Call& call, const wire::DescribeClusterReques
                                 call.session.peer().advertised_port, std::nullopt});
   }
   response.cluster_id = call.service.broker().options().cluster_id;
+  if (request.include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = cluster_operations;
+  }
   call.reply.send(response);
 }
 

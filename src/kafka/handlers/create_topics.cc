@@ -112,7 +112,10 @@ struct Asked {
   CoreIndex home;
 };
 
-Refusal refusal_of(const Error& error) {
+Refusal refusal_of(const std::string& name, const Error& error) {
+  if (error.code == Errc::already_exists) {
+    return {ErrorCode::topic_already_exists, "Topic '" + name + "' already exists."};
+  }
   ErrorCode code =
       error.code == Errc::invalid_argument ? ErrorCode::invalid_config : error_code(error.code);
   return {code, error.message};
@@ -128,7 +131,7 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
   asked.settings.durability = owner.options().durability;
   if (asked.validate_only) {
     if (owner.topics().find(asked.name) != nullptr) {
-      reply(answer, refused(asked.name, {ErrorCode::topic_already_exists, "Topic exists."}));
+      reply(answer, refused(asked.name, refusal_of(asked.name, {Errc::already_exists, ""})));
     } else {
       reply(answer, created_topic(asked.name, TopicId(), asked.settings));
     }
@@ -136,13 +139,13 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
   }
   auto created = owner.topics().create(asked.name, asked.settings);
   if (!created) {
-    reply(answer, refused(asked.name, refusal_of(created.error())));
+    reply(answer, refused(asked.name, refusal_of(asked.name, created.error())));
     return;
   }
   TopicId id = owner.topics().state(*created->topic).id();
   owner.when_durable(created->commit, [reply, answer, asked, id](Result<broker::Durable> result) {
     reply(answer, result ? created_topic(asked.name, id, asked.settings)
-                         : refused(asked.name, refusal_of(result.error())));
+                         : refused(asked.name, refusal_of(asked.name, result.error())));
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "broker/groups.h"
 #include "kafka/errors.h"
+#include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 
@@ -20,13 +21,32 @@ bool same_word(std::string_view a, std::string_view b) {
   });
 }
 
-DescribedGroup describe(broker::Broker& owner, const std::string& name) {
+// The only kind of group that there is.
+constexpr std::string_view group_type = "classic";
+
+bool allows(const std::vector<std::string>& filter, std::string_view value) {
+  return filter.empty() ||
+         std::any_of(filter.begin(), filter.end(),
+                     [value](const std::string& wanted) { return same_word(wanted, value); });
+}
+
+struct Terms {
+  std::int16_t version = 0;
+  bool operations = false;
+};
+
+DescribedGroup describe(broker::Broker& owner, const std::string& name, Terms terms) {
   DescribedGroup group;
   group.group_id = name;
+  if (terms.operations) group.authorized_operations = group_operations;
   std::optional<model::GroupDescription> found = owner.groups().describe(name);
   if (!found) {
     // Before version 6 a group that does not exist is one that is dead.
     group.state = "Dead";
+    if (terms.version >= 6) {
+      group.error_code = wire_code(ErrorCode::group_id_not_found);
+      group.error_message = "Group " + name + " not found.";
+    }
     return group;
   }
   group.state = std::string(found->state);
@@ -51,11 +71,13 @@ ErrorCode delete_error(Errc code) {
 void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest& request) {
   auto answer = gather_answer<wire::DescribeGroupsResponse>(call.reply);
   CoreIndex home = call.service.home();
+  Terms terms{call.header.version, request.include_authorized_operations};
   for (ByteView id : request.groups) {
     answer->expect();
     std::string name(id);
-    call.service.broker().at(id, [answer, home, name](broker::Broker& owner) mutable {
-      back_home(owner, home, [answer = std::move(answer), group = describe(owner, name)]() mutable {
+    call.service.broker().at(id, [answer, home, name, terms](broker::Broker& owner) mutable {
+      DescribedGroup described = describe(owner, name, terms);
+      back_home(owner, home, [answer = std::move(answer), group = std::move(described)]() mutable {
         answer->response.groups.push_back(std::move(group));
         answer->done();
       });
@@ -66,20 +88,17 @@ void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest&
 
 void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request) {
   std::vector<std::string> states(request.states_filter.begin(), request.states_filter.end());
+  std::vector<std::string> types(request.types_filter.begin(), request.types_filter.end());
   call.service.broker().gather(
       [](broker::Broker& owner) { return owner.groups().list(); },
-      [reply = call.reply,
-       states = std::move(states)](std::vector<std::vector<broker::Groups::Listed>> by_core) {
+      [reply = call.reply, states = std::move(states),
+       types = std::move(types)](std::vector<std::vector<broker::Groups::Listed>> by_core) {
         wire::ListGroupsResponse response;
         for (auto& groups : by_core) {
           for (broker::Groups::Listed& group : groups) {
-            bool wanted = states.empty() ||
-                          std::any_of(states.begin(), states.end(), [&](const std::string& state) {
-                            return same_word(state, group.state);
-                          });
-            if (!wanted) continue;
+            if (!allows(states, group.state) || !allows(types, group_type)) continue;
             response.groups.push_back({std::move(group.group), std::move(group.protocol_type),
-                                       std::move(group.state), "classic"});
+                                       std::move(group.state), std::string(group_type)});
           }
         }
         reply.send(response);

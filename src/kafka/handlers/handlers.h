@@ -7,6 +7,7 @@
 #include "kafka/wire/add_offsets_to_txn.gen.h"
 #include "kafka/wire/add_partitions_to_txn.gen.h"
 #include "kafka/wire/alter_configs.gen.h"
+#include "kafka/wire/alter_partition_reassignments.gen.h"
 #include "kafka/wire/api_versions.gen.h"
 #include "kafka/wire/create_partitions.gen.h"
 #include "kafka/wire/create_topics.gen.h"
@@ -16,6 +17,11 @@
 #include "kafka/wire/describe_cluster.gen.h"
 #include "kafka/wire/describe_configs.gen.h"
 #include "kafka/wire/describe_groups.gen.h"
+#include "kafka/wire/describe_log_dirs.gen.h"
+#include "kafka/wire/describe_producers.gen.h"
+#include "kafka/wire/describe_topic_partitions.gen.h"
+#include "kafka/wire/describe_transactions.gen.h"
+#include "kafka/wire/elect_leaders.gen.h"
 #include "kafka/wire/end_txn.gen.h"
 #include "kafka/wire/fetch.gen.h"
 #include "kafka/wire/find_coordinator.gen.h"
@@ -26,8 +32,11 @@
 #include "kafka/wire/leave_group.gen.h"
 #include "kafka/wire/list_groups.gen.h"
 #include "kafka/wire/list_offsets.gen.h"
+#include "kafka/wire/list_partition_reassignments.gen.h"
+#include "kafka/wire/list_transactions.gen.h"
 #include "kafka/wire/metadata.gen.h"
 #include "kafka/wire/offset_commit.gen.h"
+#include "kafka/wire/offset_delete.gen.h"
 #include "kafka/wire/offset_fetch.gen.h"
 #include "kafka/wire/offset_for_leader_epoch.gen.h"
 #include "kafka/wire/produce.gen.h"
@@ -67,5 +76,18 @@ void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& req
 void handle_incremental_alter_configs(const Call& call,
                                       const wire::IncrementalAlterConfigsRequest& request);
 void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request);
+void handle_alter_partition_reassignments(const Call& call,
+                                          const wire::AlterPartitionReassignmentsRequest& request);
+void handle_describe_log_dirs(const Call& call, const wire::DescribeLogDirsRequest& request);
+void handle_describe_producers(const Call& call, const wire::DescribeProducersRequest& request);
+void handle_describe_topic_partitions(const Call& call,
+                                      const wire::DescribeTopicPartitionsRequest& request);
+void handle_describe_transactions(const Call& call,
+                                  const wire::DescribeTransactionsRequest& request);
+void handle_elect_leaders(const Call& call, const wire::ElectLeadersRequest& request);
+void handle_list_partition_reassignments(const Call& call,
+                                         const wire::ListPartitionReassignmentsRequest& request);
+void handle_list_transactions(const Call& call, const wire::ListTransactionsRequest& request);
+void handle_offset_delete(const Call& call, const wire::OffsetDeleteRequest& request);
 
 }  // namespace trv::kafka

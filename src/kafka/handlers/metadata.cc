@@ -3,6 +3,7 @@
 
 #include "broker/topics.h"
 #include "kafka/errors.h"
+#include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/topic_places.h"
@@ -145,6 +146,11 @@ void describe_ids(const std::shared_ptr<Answer>& answer, Service& service,
   });
 }
 
+void send_with_operations(const Reply& reply, wire::MetadataResponse response) {
+  for (AnswerTopic& topic : response.topics) topic.authorized_operations = topic_operations;
+  reply.send(response);
+}
+
 }  // namespace
 
 void handle_metadata(const Call& call, const wire::MetadataRequest& request) {
@@ -156,6 +162,10 @@ void handle_metadata(const Call& call, const wire::MetadataRequest& request) {
                               call.session.peer().advertised_port, std::nullopt});
   response.cluster_id = here.options().cluster_id;
   response.controller_id = options.node_id;
+  if (request.include_cluster_authorized_operations) {
+    response.cluster_authorized_operations = cluster_operations;
+  }
+  if (request.include_topic_authorized_operations) answer->send = send_with_operations;
   // Version 0 has no null: there an empty list means all topics.
   bool all = !request.topics || (call.header.version == 0 && request.topics->empty());
   if (all) {
