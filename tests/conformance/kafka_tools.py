@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Runs Kafka's own command-line tools against a fresh broker, and compares what they print.
+
+  kafka_tools.py [--port PORT] [--shards N]
+
+The tools are those of Kafka 4.1, from Maven (as the side-by-side comparison fetches them). Each step is one call of a
+tool: its arguments, whether it must succeed, and what its output must match. --port names a running server (Kafka
+itself, say) instead of our own broker; its topics whose names begin with kt- are taken for ours.
+"""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REPO = HERE.parents[1]
+sys.path[:0] = [str(HERE.parent), str(REPO / "bench")]
+
+import harness  # noqa: E402
+from peers import install  # noqa: E402
+
+STEP_SECONDS = 90
+TOOLS = "org.apache.kafka.tools."
+GROUPS = TOOLS + "consumer.group.ConsumerGroupCommand"
+CONFIG = "kafka.admin.ConfigCommand"
+
+
+class Steps:
+    def __init__(self, port):
+        self.bootstrap = f"127.0.0.1:{port}"
+        self.class_path = f"{install.class_path('kafka-tools')}:{install.class_path('kafka')}"
+        self.failures = []
+        self.count = 0
+
+    def call(self, name, *arguments, text=""):
+        known = name if "." in name else TOOLS + name
+        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self.class_path, known, "--bootstrap-server",
+                   self.bootstrap, *map(str, arguments)]
+        return subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=STEP_SECONDS, check=False)
+
+    def step(self, name, *arguments, prints=(), hides=(), succeeds=True, text=""):
+        """One case: patterns that the output must match, and must not."""
+        self.count += 1
+        title = f"{name.rsplit('.', 1)[-1]} {' '.join(map(str, arguments))}"
+        try:
+            done = self.call(name, *arguments, text=text)
+        except subprocess.TimeoutExpired as error:
+            self.failures.append(f"{title}\n  took more than {STEP_SECONDS} s; printed {error.output}")
+            return ""
+        wrong = [f"misses {pattern!r}" for pattern in prints if not re.search(pattern, done.stdout, re.MULTILINE)]
+        wrong += [f"has {pattern!r}" for pattern in hides if re.search(pattern, done.stdout, re.MULTILINE)]
+        if succeeds is not None and (done.returncode == 0) != succeeds:
+            wrong.append(f"exit code {done.returncode}")
+        if wrong:
+            self.failures.append(f"{title}\n  {'; '.join(wrong)}\n  printed: {done.stdout[:3000]}")
+        print("FAILED" if wrong else "ok    ", title, flush=True)
+        return done.stdout
+
+
+def topics(steps):
+    step = steps.step
+    step("TopicCommand", "--create", "--topic", "kt-a", "--partitions", 2, prints=["Created topic kt-a"])
+    step("TopicCommand", "--create", "--topic", "kt-a", succeeds=False, prints=["Topic 'kt-a' already exists"])
+    step("TopicCommand", "--create", "--topic", "kt-a", "--if-not-exists")
+    step("TopicCommand", "--list", prints=["^kt-a$"])
+    step("TopicCommand", "--alter", "--topic", "kt-a", "--partitions", 3)
+    step("TopicCommand", "--alter", "--topic", "kt-a", "--partitions", 2, succeeds=False,
+         prints=["currently has 3 partition\\(s\\); 2 would not be an increase"])
+    step("TopicCommand", "--describe", "--topic", "kt-a",
+         prints=["PartitionCount: 3\tReplicationFactor: 1", "Partition: 2\tLeader: 1\tReplicas: 1\tIsr: 1"])
+    step("TopicCommand", "--describe", "--under-replicated-partitions", hides=["kt-a"])
+
+
+def settings(steps):
+    step = steps.step
+    entity = ["--entity-type", "topics", "--entity-name", "kt-a"]
+    step(CONFIG, "--alter", *entity, "--add-config", "retention.ms=90000000,segment.ms=60000",
+         prints=["Completed updating config for topic kt-a"])
+    step(CONFIG, "--describe", *entity, prints=["retention.ms=90000000", "segment.ms=60000"])
+    step(CONFIG, "--alter", *entity, "--delete-config", "segment.ms")
+    step(CONFIG, "--describe", *entity, prints=["retention.ms=90000000"], hides=["segment.ms"])
+    step(CONFIG, "--describe", "--all", *entity, prints=["segment.ms=604800000"])
+    step(CONFIG, "--alter", *entity, "--add-config", "retention.ms=soon", succeeds=False,
+         prints=["InvalidConfigurationException"])
+    step(CONFIG, "--describe", "--entity-type", "brokers", "--entity-name", "1", "--all", prints=["node.id=1"])
+    step(CONFIG, "--describe", "--entity-type", "brokers", "--entity-default", prints=["Default configs for brokers"])
+    step(CONFIG, "--alter", "--entity-type", "brokers", "--entity-name", "1", "--add-config", "node.id=7", succeeds=False,
+         prints=["Cannot update these configs dynamically"])
+
+
+def records(steps, directory):
+    step = steps.step
+    lines = "".join(f"key{index}:value{index}\n" for index in range(20))
+    step("ConsoleProducer", "--topic", "kt-a", "--property", "parse.key=true", "--property", "key.separator=:", text=lines)
+    step(TOOLS + "consumer.ConsoleConsumer", "--topic", "kt-a", "--from-beginning", "--max-messages", 20, "--group", "kt-group",
+         prints=[f"^value{index}$" for index in range(20)] + ["Processed a total of 20 messages"])
+    step("GetOffsetShell", "--topic", "kt-a", prints=[f"^kt-a:{partition}:\\d+$" for partition in range(3)])
+    step("TopicCommand", "--create", "--topic", "kt-b", "--partitions", 2)
+    step("ConsoleProducer", "--topic", "kt-b", text="one\ntwo\nthree\n", prints=[])
+    plan = Path(directory) / "delete.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [{"topic": "kt-b", "partition": 0, "offset": -1},
+                                                             {"topic": "kt-b", "partition": 1, "offset": -1}]}))
+    step("DeleteRecordsCommand", "--offset-json-file", plan, prints=["partition: kt-b-0\tlow_watermark: \\d"])
+    earliest = steps.step("GetOffsetShell", "--topic", "kt-b", "--time", "earliest")
+    latest = steps.step("GetOffsetShell", "--topic", "kt-b", "--time", "latest")
+    if earliest != latest or not re.search(r"kt-b:\d:[1-3]$", earliest, re.MULTILINE):
+        steps.failures.append(f"after DeleteRecordsCommand\n  earliest {earliest}  latest {latest}")
+    step("VerifiableProducer", "--topic", "kt-b", "--max-messages", 50, prints=['"sent":50', '"acked":50'])
+    step("VerifiableConsumer", "--topic", "kt-b", "--group-id", "kt-verify", "--max-messages", 50, "--reset-policy",
+         "earliest", prints=['"name":"records_consumed"', '"name":"shutdown_complete"'])
+
+
+def groups(steps):
+    step = steps.step
+    step(GROUPS, "--list", prints=["^kt-group$", "^kt-verify$"])
+    step(GROUPS, "--list", "--state", prints=["kt-group\\s+(Classic\\s+)?Empty"])
+    step(GROUPS, "--list", "--type", "classic", prints=["kt-group"])
+    step(GROUPS, "--describe", "--group", "kt-group", prints=["kt-group\\s+kt-a\\s+2\\s+\\d+\\s+\\d+\\s+0\\s"])
+    step(GROUPS, "--describe", "--group", "kt-group", "--state", prints=["Empty"])
+    step(GROUPS, "--describe", "--group", "kt-none", succeeds=None, prints=["does not exist|not found"])
+    step(GROUPS, "--reset-offsets", "--group", "kt-group", "--topic", "kt-a", "--to-earliest", "--execute",
+         prints=["kt-group\\s+kt-a\\s+0\\s+0"])
+    step(GROUPS, "--delete-offsets", "--group", "kt-group", "--topic", "kt-a:1", prints=["kt-a\\s+1\\s+Successful"])
+    step(GROUPS, "--describe", "--group", "kt-group", prints=["kt-a\\s+0\\s"], hides=["kt-a\\s+1\\s"])
+    step(GROUPS, "--delete", "--group", "kt-group", prints=["Deletion of requested consumer groups \\('kt-group'\\) was successful"])
+    step(GROUPS, "--list", hides=["^kt-group$"])
+
+
+def cluster(steps, directory):
+    step = steps.step
+    step("BrokerApiVersionsCommand", prints=["Produce\\(0\\): ", "DescribeTopicPartitions\\(75\\): 0"], hides=["ERROR"])
+    step("LogDirsCommand", "--describe", "--topic-list", "kt-a", prints=['"logDir":"/', '"partition":"kt-a-2"'])
+    step("LeaderElectionCommand", "--election-type", "preferred", "--topic", "kt-a", "--partition", 0,
+         prints=["Valid replica already elected for partitions? kt-a-0"])
+    plan = Path(directory) / "move.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [{"topic": "kt-a", "partition": 0, "replicas": [1]}]}))
+    reassign = "reassign.ReassignPartitionsCommand"
+    step(TOOLS + reassign, "--list", prints=["No partition reassignments found"])
+    step(TOOLS + reassign, "--reassignment-json-file", plan, "--execute",
+         prints=["Successfully started partition reassignment"], succeeds=None)
+    step(TOOLS + reassign, "--reassignment-json-file", plan, "--verify",
+         prints=["Reassignment of partition kt-a-0 is completed"], succeeds=None)
+
+
+def transactions(steps):
+    step = steps.step
+    step("TransactionsCommand", "list", prints=["TransactionalId\\s+Coordinator\\s+ProducerId\\s+TransactionState"])
+    step("TransactionsCommand", "describe", "--transactional-id", "kt-none", succeeds=False,
+         prints=["kt-none` failed because the ID could not be found"])
+    step("TransactionsCommand", "describe-producers", "--topic", "kt-a", "--partition", 0,
+         prints=["ProducerId\\s+ProducerEpoch\\s+LatestCoordinatorEpoch"])
+    step("TransactionsCommand", "find-hanging", "--topic", "kt-a", prints=["Topic\\s+Partition\\s+ProducerId"])
+
+
+def clean(steps):
+    for name in ("kt-a", "kt-b"):
+        steps.step("TopicCommand", "--delete", "--topic", name)
+    steps.step("TopicCommand", "--list", hides=["^kt-"])
+
+
+def run_all(port):
+    steps = Steps(port)
+    with tempfile.TemporaryDirectory() as directory:
+        topics(steps)
+        settings(steps)
+        records(steps, directory)
+        groups(steps)
+        cluster(steps, directory)
+        transactions(steps)
+        clean(steps)
+    for failure in steps.failures:
+        print(f"\nFAILED: {failure}")
+    print(f"Kafka's tools {install.version_of('kafka-tools')}: {steps.count} steps, {len(steps.failures)} failed")
+    return not steps.failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--shards", type=int, default=int(os.environ.get("SHARDS", "1")))
+    options = parser.parse_args()
+    if options.port:
+        return 0 if run_all(options.port) else 1
+    broker = harness.Broker(shards=options.shards).start()
+    try:
+        return 0 if run_all(broker.kafka_port) else 1
+    finally:
+        broker.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
