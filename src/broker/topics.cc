@@ -140,7 +140,10 @@ Offset Topics::high_watermark(const Topic& topic, PartitionIndex partition) cons
 }
 
 Offset Topics::last_stable_offset(Topic& topic, PartitionIndex partition) const {
-  return topic.state.producers(partition).last_stable_offset(high_watermark(topic, partition));
+  Offset stable =
+      topic.state.producers(partition).last_stable_offset(high_watermark(topic, partition));
+  // An open transaction may begin in what was trimmed.
+  return std::max(stable, topic.state.log_start(partition));
 }
 
 // --- deleting ------------------------------------------------------------------------------------

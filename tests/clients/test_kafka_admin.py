@@ -7,8 +7,8 @@ import kafka.errors
 import pytest
 import redis
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions as AioNewPartitions
-from confluent_kafka import (OFFSET_BEGINNING, Consumer, ConsumerGroupState, ConsumerGroupType, KafkaError,
-                             KafkaException, Producer, TopicPartition)
+from confluent_kafka import (OFFSET_BEGINNING, Consumer, ConsumerGroupState, ConsumerGroupType, IsolationLevel,
+                             KafkaError, KafkaException, Producer, TopicPartition)
 from confluent_kafka.admin import (AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions,
                                    NewTopic, OffsetSpec, ResourceType)
 from kafka import KafkaAdminClient, TopicPartition as PythonPartition
@@ -254,6 +254,24 @@ def test_records_within_a_batch_are_deleted(broker, admin, topic):
     assert producer.flush(20) == 0
     assert delete_before(admin, topic, p1=7) == {1: 7}
     assert read_all(broker, topic) == [(1, offset, f"v{offset}") for offset in (7, 8, 9)]
+
+
+def test_the_beginning_of_an_open_transaction_is_deleted(broker, admin, topic):
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": f"{topic}.tx"})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    for index in range(3):
+        producer.produce(topic, f"v{index}", partition=0)
+        assert producer.flush(20) == 0
+    assert delete_before(admin, topic, p0=2) == {0: 2}
+    place = TopicPartition(topic, 0)
+    latest = admin.list_offsets({place: OffsetSpec.latest()}, isolation_level=IsolationLevel.READ_COMMITTED)
+    assert latest[place].result(10).offset == 2
+    producer.commit_transaction(20)
+    assert read_all(broker, topic) == [(0, 2, "v2")]
+    client = redis.Redis(port=broker.redis_port, decode_responses=True)
+    assert client.xlen(topic) == 1
+    client.close()
 
 
 def test_deletion_of_records_refused(broker, admin, topic):
