@@ -238,6 +238,7 @@ TEST(Compactor, SettledRecordsBehindAStragglerDie) {
       auto record = broker->queues().take("q", ConsumerId(1), false);
       ASSERT_TRUE(record.ok() && *record);
       EXPECT_EQ((*record)->record.value, body);
+      EXPECT_TRUE((*record)->redelivered);  // checkpoints remember it
       left.push_back((*record)->sequence.value);
     }
   });

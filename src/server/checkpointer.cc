@@ -110,11 +110,16 @@ bool Checkpointer::due_for_space() const {
   runtime::Duration since = brokers_.front()->core().now() - last_begun_;
   if (since < state_time * space_time_divisor) return false;
   if (space_wanted_) return since >= space_interval_min;
-  std::uint64_t entries = 0;
-  for (std::size_t i = 0; i < brokers_.size(); ++i)
+  return (follow_up_ || changed()) && since >= space_interval_max;
+}
+
+// The last one's own marks are no change.
+bool Checkpointer::changed() const {
+  std::uint64_t entries = replayed_.entries;
+  for (std::size_t i = 0; i < brokers_.size(); ++i) {
     entries += told_[i].entries - covered_[i].entries;
-  // The last one's own marks are no change.
-  return entries > shard_count && since >= space_interval_max;
+  }
+  return entries > shard_count;
 }
 
 bool Checkpointer::due() const {
@@ -130,6 +135,7 @@ void Checkpointer::begin() {
   run_->cores_missing = brokers_.size();
   run_->shares.resize(brokers_.size());
   run_->begun = brokers_.front()->core().now();
+  follow_up_ = changed();
   covered_ = told_;
   last_begun_ = run_->begun;
   space_wanted_ = false;

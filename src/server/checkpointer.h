@@ -59,6 +59,7 @@ class Checkpointer {
   bool due() const;
   bool due_for_space() const;
   std::chrono::microseconds replay_time() const;
+  bool changed() const;
   void ask_volumes();
   void watch(std::chrono::milliseconds delay);
   void begin();
@@ -78,6 +79,8 @@ class Checkpointer {
   std::vector<broker::Broker::Volume> covered_;
   std::uint64_t state_size_ = 0;  // of the last checkpoint
   bool space_wanted_ = false;     // segments were emptied, and wait to be freed
+  // The last one covered changes: what they have freed goes only behind one more.
+  bool follow_up_ = false;
   runtime::SteadyTime last_begun_{};
   std::shared_ptr<Run> run_;  // under way, or null
   runtime::Timer timer_;

@@ -333,6 +333,12 @@ void put_queue(std::string& out, const Queue& queue) {
   ByteWriter(state).sized(queue.name);
   queue.cursor.encode_state(state);
   put(out, entry::queue_state, state);
+  // The cursor itself learns it only in replay.
+  std::string delivered;
+  ByteWriter delivered_writer(delivered);
+  delivered_writer.sized(queue.name);
+  delivered_writer.i64_le(std::max(queue.delivered_mark, queue.cursor.delivered_mark()).value);
+  put(out, entry::queue_delivered, delivered);
   auto failed = queue.cursor.failures();
   if (!queue.settings.strict || failed.empty()) return;
   std::string failures;
