@@ -1,0 +1,85 @@
+"""The disk follows what is live: records that stay among many that go are moved, and nothing of them is lost."""
+
+import pika
+import pytest
+import redis
+from harness import Broker, wait_for
+
+pytestmark = [pytest.mark.own, pytest.mark.timeout(240)]
+MIB = 1 << 20
+SEGMENT = 4 * MIB
+SECONDS = 150
+
+
+@pytest.fixture(params=[1, 2], ids=["shards1", "shards2"])
+def small_segments(request):
+    broker = Broker(shards=request.param, arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB")).start()
+    yield broker
+    broker.close()
+
+
+def disk_bytes(broker):
+    total = 0
+    for path in broker.data_directory.glob("segment-*"):
+        try:
+            total += path.stat().st_size
+        except FileNotFoundError:
+            pass  # Freed meanwhile.
+    return total
+
+
+def small(broker):
+    # What is live is little; the rest is what two checkpoints cover, and each lane's active segment.
+    wait_for(lambda: disk_bytes(broker) < (6 + 2 * broker.shards) * SEGMENT, SECONDS, "dead segments to be freed", interval=0.5)
+
+
+def test_trimmed_streams_beside_one_that_stays(small_segments, name):
+    client = redis.Redis(port=small_segments.redis_port)
+    body = b"x" * 100_000
+    for index in range(120):
+        pipe = client.pipeline(transaction=False)
+        for _ in range(10):
+            pipe.xadd(f"{name}.go", {"value": body})
+        pipe.xadd(f"{name}.stay", {"value": b"%d" % index * 100})
+        pipe.execute()
+    assert disk_bytes(small_segments) > 100 * MIB
+    before = client.xrange(f"{name}.stay")
+    client.xtrim(f"{name}.go", maxlen=3, approximate=False)
+    for index in range(300):  # Some work, so that the next checkpoint is not only its own marks.
+        client.set(f"{name}.{index}", b"1")
+    small(small_segments)
+    assert client.xrange(f"{name}.stay") == before
+    small_segments.restart(kill=True)
+    client = redis.Redis(port=small_segments.redis_port)
+    assert client.xrange(f"{name}.stay") == before
+    assert client.xlen(f"{name}.go") == 3
+    assert client.xrevrange(f"{name}.stay", count=2) == before[:-3:-1]
+
+
+def test_settled_messages_behind_stragglers(small_segments, name):
+    connection = pika.BlockingConnection(pika.ConnectionParameters(small_segments.host, small_segments.amqp_port,
+                                                                   heartbeat=0))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.queue_declare(name, durable=True)
+    body = b"y" * 100_000
+    for index in range(800):
+        channel.basic_publish("", name, b"%04d" % index + body, pika.BasicProperties(delivery_mode=2))
+    kept = []
+    for index in range(800):
+        method, _, got = channel.basic_get(name)
+        assert got[:4] == b"%04d" % index
+        if index % 40 == 0:
+            kept.append(got)
+        else:
+            channel.basic_ack(method.delivery_tag)
+    channel.queue_declare(name, passive=True)
+    small(small_segments)
+    small_segments.restart(kill=True)
+    connection = pika.BlockingConnection(pika.ConnectionParameters(small_segments.host, small_segments.amqp_port,
+                                                                   heartbeat=0))
+    channel = connection.channel()
+    for body in kept:
+        method, _, got = channel.basic_get(name, auto_ack=True)
+        assert got == body and method.redelivered
+    assert channel.basic_get(name) == (None, None, None)
