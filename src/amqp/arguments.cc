@@ -22,8 +22,7 @@ std::optional<Failure> exchange_difference(const model::Exchange& current,
   const std::string resource = exchange_resource(current.name);
   switch (*field) {
     case model::ExchangeField::kind:
-      return inequivalent("type", resource, model::to_string(wanted.kind),
-                          model::to_string(current.kind));
+      return inequivalent("type", resource, type_text(wanted), type_text(current));
     case model::ExchangeField::durable:
       return inequivalent("durable", resource, word(wanted.durable), word(current.durable));
     case model::ExchangeField::auto_delete:
@@ -63,9 +62,6 @@ std::optional<model::HeaderRule> header_rule(ByteView arguments, Failure& failur
   return rule;
 }
 
-namespace {
-
-// "<number><unit>" with a unit of Y M D h m s; as milliseconds.
 std::optional<std::int64_t> parse_age(ByteView text) {
   std::int64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
@@ -76,15 +72,15 @@ std::optional<std::int64_t> parse_age(ByteView text) {
   };
   static constexpr Unit units[] = {{'Y', 365 * 86400}, {'M', 30 * 86400}, {'D', 86400},
                                    {'h', 3600},        {'m', 60},         {'s', 1}};
-  constexpr std::int64_t count_max = 1'000'000;
-  if (count < 0 || count > count_max) return std::nullopt;
+  constexpr std::int64_t age_max_ms = std::int64_t{1} << 53;
   for (const Unit& unit : units) {
-    if (unit.letter == *end) return count * unit.seconds * 1000;
+    if (unit.letter != *end) continue;
+    const std::int64_t unit_ms = unit.seconds * 1000;
+    if (count < 0 || count > age_max_ms / unit_ms) return std::nullopt;
+    return count * unit_ms;
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 std::optional<StreamStart> stream_start(ByteView arguments, WallTime now, Failure& failure) {
   using Kind = StreamStart::Kind;

@@ -34,14 +34,24 @@ bool Confirms::take_answer(Answer& answer) {
   return true;
 }
 
-std::uint64_t Channel::add_delivery(Subscription& from, Sequence sequence) {
+std::uint64_t Channel::add_delivery(Subscription& from, Sequence sequence,
+                                    runtime::SteadyTime deadline) {
   ++last_tag_;
   if (!from.no_ack) {
-    unsettled_.push_back({last_tag_, &from, sequence});
+    unsettled_.push_back({last_tag_, &from, sequence, deadline});
     ++from.unsettled;
     if (from.source != Subscription::Source::get) ++unsettled_count_;
   }
   return last_tag_;
+}
+
+const Unsettled* Channel::first_due() const {
+  const Unsettled* first = nullptr;
+  for (const Unsettled& one : unsettled_) {
+    if (!one.from || one.deadline == runtime::SteadyTime{}) continue;
+    if (!first || one.deadline < first->deadline) first = &one;
+  }
+  return first;
 }
 
 void Channel::note_taken(const Unsettled& entry) {

@@ -81,6 +81,7 @@ struct Unsettled {
   std::uint64_t tag = 0;
   Subscription* from = nullptr;  // null: settled already
   Sequence sequence;
+  runtime::SteadyTime deadline{};  // for its settlement; none when it is zero
 };
 
 // What a transaction of this channel has gathered. It ends with commit, rollback, or the channel.
@@ -114,7 +115,10 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
 
   // Adds a delivery that waits for its settlement, or just numbers it. Result: its tag.
-  std::uint64_t add_delivery(Subscription& from, Sequence sequence);
+  std::uint64_t add_delivery(Subscription& from, Sequence sequence,
+                             runtime::SteadyTime deadline = {});
+  // The one whose settlement is due first; null when none has a deadline.
+  const Unsettled* first_due() const;
   // Takes out one tag, or it and all before it (tag 0: all). Appends to `out` in order.
   // False when the tag is not there.
   bool take_unsettled(std::uint64_t tag, bool multiple, std::vector<Unsettled>& out);

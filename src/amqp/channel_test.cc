@@ -69,6 +69,23 @@ TEST(Channel, GetsDoNotCountAgainstLimits) {
   EXPECT_EQ(holder.unsettled, 1u);
 }
 
+TEST(Channel, TheFirstDueIsTheOneThatStillWaits) {
+  using std::chrono::seconds;
+  Channel channel(1, 1);
+  Subscription& s = channel.add_subscription(1, "c");
+  const runtime::SteadyTime start(seconds(100));
+  EXPECT_EQ(channel.first_due(), nullptr);
+  channel.add_delivery(s, Sequence(0));
+  EXPECT_EQ(channel.first_due(), nullptr);
+  channel.add_delivery(s, Sequence(1), start + seconds(2));
+  channel.add_delivery(s, Sequence(2), start + seconds(1));
+  ASSERT_NE(channel.first_due(), nullptr);
+  EXPECT_EQ(channel.first_due()->sequence, Sequence(2));
+  std::vector<Unsettled> out;
+  ASSERT_TRUE(channel.take_unsettled(3, false, out));
+  EXPECT_EQ(channel.first_due()->sequence, Sequence(1));
+}
+
 TEST(Confirms, AreAnsweredInOrderAndTogether) {
   Confirms confirms;
   confirms.turn_on();

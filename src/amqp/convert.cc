@@ -188,19 +188,4 @@ std::uint8_t AmqpCodec::priority(const model::StoredRecord& record) const {
   return p.has(Property::priority) ? p.priority : 0;
 }
 
-bool TableLookup::find(std::string_view name, model::HeaderValue& value) const {
-  const auto found = wire::find_field(table_, name);
-  if (found) value = header_value(*found);
-  return found.has_value();
-}
-
-std::unique_ptr<model::HeaderLookup> AmqpCodec::header_lookup(ByteView bytes) const {
-  amqp::Envelope envelope;
-  Properties p;
-  if (!parse_envelope(bytes, envelope) || !wire::parse_properties(envelope.properties, p)) {
-    return nullptr;
-  }
-  return std::make_unique<TableLookup>(p.headers);
-}
-
 }  // namespace trv::amqp

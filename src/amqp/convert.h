@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "amqp/wire/properties.h"
 #include "amqp/wire/table.h"
 #include "base/slice.h"
 #include "broker/broker.h"
@@ -44,14 +45,17 @@ void message_to_amqp(const model::Message& message, std::string_view topic, Rend
 // A header's value as the router compares it.
 model::HeaderValue header_value(const wire::Value& value);
 
-// The headers of a message, for routing by them. The table outlives it.
-class TableLookup final : public model::HeaderLookup {
+// What a message says of itself, for routing by it. The properties' bytes outlive it.
+class PropertyLookup final : public model::HeaderLookup {
  public:
-  explicit TableLookup(ByteView table) : table_(table) {}
+  explicit PropertyLookup(const wire::Properties& properties) : properties_(properties) {}
   bool find(std::string_view name, model::HeaderValue& value) const override;
+  bool find_property(std::string_view name, model::HeaderValue& value) const override;
+  // The header x-delay. Numbers of all kinds count, and text that is one.
+  std::int64_t delay_ms() const override;
 
  private:
-  ByteView table_;
+  wire::Properties properties_;
 };
 
 class AmqpCodec final : public broker::MessageCodec {
@@ -62,6 +66,7 @@ class AmqpCodec final : public broker::MessageCodec {
   std::int64_t time_to_live(const model::StoredRecord& record) const override;
   std::uint8_t priority(const model::StoredRecord& record) const override;
   std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const override;
+  std::string after_delay(ByteView envelope) const override;
 };
 
 // The `expiration` property: decimal milliseconds. Nothing when it is not a number that fits.

@@ -88,7 +88,7 @@ void Session::write_delivery(Channel& channel, Subscription& s, const broker::De
   Rendered rendered;
   render(broker(), s.queue, delivery.record, additions_of(s, delivery),
          frame_max_ - wire::content_overhead, rendered);
-  const std::uint64_t tag = channel.add_delivery(s, delivery.sequence);
+  const std::uint64_t tag = note_delivery(channel, s, delivery.sequence);
   scratch_.clear();
   wire::write_method_frame(scratch_, channel.ref.number,
                            wire::BasicDeliver{.consumer_tag = s.tag,

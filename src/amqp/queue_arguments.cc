@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::int64_t ten_years_ms = 315'360'000'000;
 constexpr std::int64_t level_max = 255;
+constexpr std::int64_t segment_size_max = 3'000'000'000;
 // What a quorum queue allows that does not say otherwise.
 constexpr std::uint32_t failures_max_default = 20;
 
@@ -27,9 +28,17 @@ enum class Kind : std::uint8_t {
   exchange,  // the same, refused in other words
   overflow,  // one of three words
   strategy,  // of dead letters: at-most-once
+  age,       // a number and its unit
+  segment,   // bytes, up to 3 GB
   refused,   // known, and not built
 };
-enum Types : std::uint8_t { classic = 1, quorum = 2, stream = 4, both = classic | quorum };
+enum Types : std::uint8_t {
+  classic = 1,
+  quorum = 2,
+  stream = 4,
+  both = classic | quorum,
+  all = both | stream,
+};
 struct Row {
   std::string_view name;
   Kind kind;
@@ -42,16 +51,16 @@ constexpr Row queue_arguments[] = {
     {"x-dead-letter-exchange", Kind::exchange, both},
     {"x-dead-letter-routing-key", Kind::text, both},
     {"x-max-length", Kind::count, both},
-    {"x-max-length-bytes", Kind::count, both},
+    {"x-max-length-bytes", Kind::count, all},
     {"x-overflow", Kind::overflow, both},
     {"x-max-priority", Kind::level, classic},
     {"x-single-active-consumer", Kind::flag, both},
     {"x-delivery-limit", Kind::limit, quorum},
     {"x-dead-letter-strategy", Kind::strategy, quorum},
     {"x-trivium-source", Kind::text, classic},
-    {"x-consumer-timeout", Kind::refused, both},
-    {"x-max-age", Kind::refused, stream},
-    {"x-stream-max-segment-size-bytes", Kind::refused, stream},
+    {"x-consumer-timeout", Kind::life, all},
+    {"x-max-age", Kind::age, stream},
+    {"x-stream-max-segment-size-bytes", Kind::segment, stream},
     {"x-stream-filter-size-bytes", Kind::refused, stream},
 };
 
@@ -101,6 +110,11 @@ std::string refuse_strategy(const wire::Value& value) {
   return value.raw == "at-least-once" ? "not implemented" : "invalid_dlx_strategy";
 }
 
+std::string refuse_age(const wire::Value& value) {
+  if (value.type != 'S') return unacceptable(value);
+  return parse_age(value.raw) ? "" : "invalid_max_age";
+}
+
 // Why the value must not be; empty when it may.
 std::string refuse(const Row& row, const wire::Value& value) {
   switch (row.kind) {
@@ -116,10 +130,13 @@ std::string refuse(const Row& row, const wire::Value& value) {
       return refuse_overflow(value);
     case Kind::strategy:
       return refuse_strategy(value);
+    case Kind::age:
+      return refuse_age(value);
     case Kind::time:
     case Kind::life:
     case Kind::count:
     case Kind::level:
+    case Kind::segment:
     case Kind::limit: {
       const auto number = integer_of(value);
       return number ? refuse_number(row.kind, *number) : expected("integer", value);
@@ -128,19 +145,24 @@ std::string refuse(const Row& row, const wire::Value& value) {
   return {};
 }
 
+Types type_of(ByteView word) {
+  if (word == "quorum") return quorum;
+  return word == "stream" ? stream : classic;
+}
+
 std::optional<Failure> check_type(ByteView arguments, const std::string& resource, Types& type) {
   type = classic;
   const auto value = wire::find_field(arguments, "x-queue-type");
   if (!value) return std::nullopt;
   if (value->type != 'S') return invalid("x-queue-type", resource, unacceptable(*value));
-  if (value->raw == "quorum") type = quorum;
-  if (value->raw == "classic" || value->raw == "quorum") return std::nullopt;
-  if (value->raw == "stream") return invalid("x-queue-type", resource, "not implemented");
+  type = type_of(value->raw);
+  if (type != classic || value->raw == "classic") return std::nullopt;
   return invalid("x-queue-type", resource,
                  "\"unsupported queue type '" + wire::to_text(*value) + "'\"");
 }
 
 const char* module_of(Types type) {
+  if (type == stream) return "rabbit_stream_queue";
   return type == quorum ? "rabbit_quorum_queue" : "rabbit_classic_queue";
 }
 
@@ -176,10 +198,19 @@ std::optional<Failure> check_together(ByteView arguments, const std::string& res
   return std::nullopt;
 }
 
+bool too_large_a_segment(const wire::Value& value) {
+  const auto number = integer_of(value);
+  return number && *number > segment_size_max;
+}
+
 std::optional<Failure> check_arguments(const wire::QueueDeclare& method,
                                        const std::string& resource, Types& type) {
   if (auto failure = check_type(method.arguments, resource, type)) return failure;
-  if (type == quorum) {
+  if (type != classic) {
+    if (method.queue.empty()) {
+      return precondition(std::string("Cannot declare a server-named queue for type ") +
+                          module_of(type));
+    }
     if (auto failure = check_properties(method, resource)) return failure;
   }
   for (const Row& row : queue_arguments) {
@@ -187,6 +218,9 @@ std::optional<Failure> check_arguments(const wire::QueueDeclare& method,
     if (!value) continue;
     if ((row.types & type) == 0) return foreign(row.name, resource, type);
     const std::string why = refuse(row, *value);
+    if (row.kind == Kind::segment && too_large_a_segment(*value)) {
+      return precondition("Exceeded max value for " + std::string(row.name));
+    }
     if (why.empty()) continue;
     if (row.kind == Kind::exchange && value->type != 'S') {
       return precondition(std::string("invalid type '") + wire::type_name(value->type) +
@@ -221,7 +255,10 @@ std::optional<Failure> argument_difference(std::string_view name, const std::str
                       (current ? described(*current) : "none"));
 }
 
-Types type_of(const broker::QueueSettings& settings) { return settings.strict ? quorum : classic; }
+Types type_of(const broker::QueueSettings& settings) {
+  const auto type = wire::find_field(settings.arguments, "x-queue-type");
+  return type ? type_of(type->raw) : classic;
+}
 
 model::Overflow overflow_of(ByteView arguments) {
   const auto value = wire::find_field(arguments, "x-overflow");
@@ -277,8 +314,15 @@ WantedQueue wanted_queue(std::string_view name, const wire::QueueDeclare& method
   settings.arguments = method.arguments;
   Types type = classic;
   wanted.refusal = check_arguments(method, queue_resource(name), type);
-  if (!wanted.refusal) read_arguments(method.arguments, type, settings);
+  wanted.stream = type == stream;
+  if (!wanted.refusal && type != stream) read_arguments(method.arguments, type, settings);
   return wanted;
+}
+
+std::optional<std::chrono::milliseconds> settle_time_max(ByteView arguments) {
+  const auto value = wire::find_field(arguments, "x-consumer-timeout");
+  if (!value || !value->integer()) return std::nullopt;
+  return std::chrono::milliseconds(*value->integer());
 }
 
 std::optional<Failure> queue_difference(std::string_view name, const broker::QueueSettings& current,
@@ -292,13 +336,7 @@ std::optional<Failure> queue_difference(std::string_view name, const broker::Que
     return inequivalent("auto_delete", resource, word(wanted.auto_delete),
                         word(current.auto_delete));
   }
-  // No type is the classic one.
-  const auto type_argument = [](const broker::QueueSettings& settings) {
-    auto type = wire::find_field(settings.arguments, "x-queue-type");
-    if (type && type->raw == "classic") type.reset();
-    return type;
-  };
-  if (type_argument(current).has_value() != type_argument(wanted).has_value()) {
+  if (type_of(current) != type_of(wanted)) {
     return argument_difference("x-queue-type", resource,
                                wire::find_field(current.arguments, "x-queue-type"),
                                wire::find_field(wanted.arguments, "x-queue-type"));

@@ -167,6 +167,8 @@ class Session {
   // An answer to the channel's reply consumer, if it is still the one that was meant.
   void deliver_reply(ChannelRef ref, std::uint64_t secret, model::StoredRecord record);
   void deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Delivery> deliveries);
+  // Numbers a delivery; sees to it that it is settled in time, where the queue says so.
+  std::uint64_t note_delivery(Channel& channel, Subscription& subscription, Sequence sequence);
   // The queue of a consumer was removed.
   void on_queue_gone(ChannelRef ref, std::uint64_t key);
   // Gives a consumer as much credit as its limits allow.
@@ -235,6 +237,8 @@ class Session {
                       const broker::Delivery& delivery);
   // Appends the content to the method frame in scratch_ and writes all.
   void write_content(std::uint16_t channel, ByteView properties, const Slice& body);
+  void watch_settling();
+  void check_settling();
   void send_start();
   void finish();
   bool credentials_fit(ByteView user, ByteView password);
@@ -265,6 +269,8 @@ class Session {
   std::size_t assembling_bytes_ = 0;
   std::vector<UniqueFunction<void()>> deferred_;
   bool deferred_waits_ = false;
+  runtime::Timer settle_timer_;  // armed while a delivery with a deadline may be unsettled
+  runtime::SteadyTime settle_check_{};
   std::string scratch_;  // the frames being written
 };
 

@@ -9,8 +9,10 @@
 // broker queue without bound for a slow peer.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -81,7 +83,9 @@ struct Subscription {
   std::uint32_t window = window_start;
   // Arrived, and kept back by the channel's own limit.
   std::deque<broker::Delivery> held;
-  Settled settled;           // since the last flush
+  Settled settled;  // since the last flush
+  // How long a delivery may wait for its settlement, by the queue's own rule.
+  std::optional<std::chrono::milliseconds> settle_time_max;
   bool counted = false;      // the queue counts failures, and says so in headers
   std::uint64_t secret = 0;  // of a reply consumer: part of its address
 

@@ -9,6 +9,7 @@
 #include "broker/catalog.h"
 #include "broker/claim_groups.h"
 #include "broker/compactor.h"
+#include "broker/delays.h"
 #include "broker/detail/compaction.h"
 #include "broker/detail/recovery.h"
 #include "broker/entry.h"
@@ -44,7 +45,8 @@ Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
       claim_groups_(std::make_unique<ClaimGroups>(*this)),
       groups_(std::make_unique<Groups>(*this)),
       transactions_(std::make_unique<Transactions>(*this)),
-      compactor_(std::make_unique<Compactor>(*this)) {
+      compactor_(std::make_unique<Compactor>(*this)),
+      delays_(std::make_unique<Delays>(*this)) {
   peers_ = {this};
 }
 
@@ -193,6 +195,7 @@ void Broker::start(std::unique_ptr<storage::Journal> journal) {
   catalog_->start();
   groups_->start();
   transactions_->start();
+  delays_->start();
   schedule_tick();
 }
 
@@ -211,6 +214,7 @@ void Broker::schedule_tick() {
 Status Broker::stop() {
   tick_.cancel();
   compactor_->stop();
+  delays_->stop();
   transactions_->stop();
   groups_->stop();
   if (!journal_) return {};
@@ -254,6 +258,7 @@ Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, By
 void Broker::count_segments(SegmentBytes& out) {
   each_shard([&out](ShardState& state) {
     for (const auto& [name, topic] : state.topics) detail::count_segments(*topic, out);
+    state.delays.each([&out](const BlobRange& where) { out[where.blob] += where.length; });
   });
 }
 

@@ -49,6 +49,7 @@ class ClaimGroups;
 class Groups;
 class Transactions;
 class Compactor;
+class Delays;
 struct ShardState;
 
 using storage::Completion;
@@ -124,6 +125,8 @@ class MessageCodec : public OriginCodec {
   virtual std::uint8_t priority(const model::StoredRecord& record) const = 0;
   // The headers to route by. `envelope` outlives the result.
   virtual std::unique_ptr<model::HeaderLookup> header_lookup(ByteView envelope) const = 0;
+  // The envelope of a message that an exchange has kept back as long as it asked for.
+  virtual std::string after_delay(ByteView envelope) const = 0;
 };
 
 struct Codecs {
@@ -188,6 +191,7 @@ class Broker {
   Groups& groups() { return *groups_; }
   Transactions& transactions() { return *transactions_; }
   Compactor& compactor() { return *compactor_; }
+  Delays& delays() { return *delays_; }
 
   const BrokerOptions& options() const { return options_; }
   const Codecs& codecs() const { return codecs_; }
@@ -284,6 +288,7 @@ class Broker {
   std::unique_ptr<Groups> groups_;
   std::unique_ptr<Transactions> transactions_;
   std::unique_ptr<Compactor> compactor_;
+  std::unique_ptr<Delays> delays_;
   runtime::Timer tick_;
 };
 

@@ -46,6 +46,7 @@ class TestMessageCodec final : public MessageCodec {
     return std::stoll(std::string(record.envelope));
   }
   std::unique_ptr<model::HeaderLookup> header_lookup(ByteView) const override { return nullptr; }
+  std::string after_delay(ByteView envelope) const override { return std::string(envelope); }
 };
 
 // `body` and `envelope` outlive the record.

@@ -40,4 +40,9 @@ inline constexpr EntryKind transaction = 65;          // time, then a model::Tra
 inline constexpr EntryKind group_offsets_state = 66;  // in checkpoints only
 inline constexpr EntryKind transactions_state = 67;   // in checkpoints only
 
+// docs/formats/delays.md
+inline constexpr EntryKind delay_added = 96;
+inline constexpr EntryKind delay_ended = 97;
+inline constexpr EntryKind delays_state = 98;  // in checkpoints only
+
 }  // namespace trv::broker::entry

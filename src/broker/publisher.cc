@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/catalog.h"
+#include "broker/delays.h"
 #include "broker/topic_state.h"
 #include "broker/topics.h"
 
@@ -87,18 +88,45 @@ bool Publisher::find_targets(const Publication& publication) {
   keys_.push_back(publication.routing_key);
   keys_.insert(keys_.end(), publication.more_keys.begin(), publication.more_keys.end());
   const model::Router& router = *broker_.catalog().snapshot();
-  return router.route(publication.exchange, keys_, publication.headers, targets_);
+  delaying_.clear();
+  return router.route(publication.exchange, keys_, publication.headers, targets_,
+                      publication.waited ? nullptr : &delaying_);
 }
 
-Result<std::vector<std::string>> Publisher::route(const Publication& publication) {
-  if (!find_targets(publication)) return Error{Errc::not_found, "no such exchange"};
-  return std::vector<std::string>(targets_.begin(), targets_.end());
+Unit::Publication Publisher::plan(const Publication& publication) {
+  Unit::Publication planned;
+  planned.value = publication.record.value;
+  planned.envelope = publication.record.envelope;
+  planned.partition_key = publication.record.partition_key;
+  planned.level = publication.record.level;
+  if (!find_targets(publication)) return planned;
+  planned.targets.assign(targets_.begin(), targets_.end());
+  if (delaying_.empty()) return planned;
+  planned.delaying.assign(delaying_.begin(), delaying_.end());
+  planned.delay_ms = publication.headers->delay_ms();
+  planned.routing_key = publication.routing_key;
+  planned.more_keys.assign(publication.more_keys.begin(), publication.more_keys.end());
+  return planned;
+}
+
+void Publisher::keep_back(const Publication& publication, Outcome& outcome) {
+  for (std::string_view exchange : delaying_) {
+    const std::int64_t delay_ms = publication.headers->delay_ms();
+    Result<Commit> kept = broker_.delays().add(publication, exchange, delay_ms);
+    ++outcome.published.routed;
+    if (kept) {
+      outcome.commit = outcome.commit | *kept;
+    } else {
+      outcome.published.status = kept.error();
+    }
+  }
 }
 
 Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
                                               UniqueFunction<void(Published)> done) {
   if (!find_targets(publication)) return Error{Errc::not_found, "no such exchange"};
   Outcome outcome;
+  keep_back(publication, outcome);
   std::vector<std::string> remote;
   for (std::string_view target : targets_) {
     if (std::ranges::find(publication.left_queues, target) != publication.left_queues.end()) {

@@ -22,11 +22,12 @@ struct Publication {
   std::span<const std::string> left_queues;
   // For routing by headers; null when there are none.
   const model::HeaderLookup* headers = nullptr;
+  bool waited = false;      // an exchange kept it back already: none does so again
   model::NewRecord record;  // origin message
 };
 
 struct Published {
-  std::uint32_t routed = 0;  // destinations that took it
+  std::uint32_t routed = 0;  // destinations that took it, exchanges that keep it back included
   bool refused = false;      // by a queue that is full and does not drop
   Status status;             // of those that should have
 };
@@ -34,7 +35,12 @@ struct Published {
 // Publications and settlements that take effect together.
 struct Unit {
   struct Publication {
-    std::vector<std::string> targets;  // as route() gave them
+    std::vector<std::string> targets;
+    // Exchanges that keep it back, and for how long; and what it is routed by then.
+    std::vector<std::string> delaying;
+    std::int64_t delay_ms = 0;
+    std::string routing_key;
+    std::vector<std::string> more_keys;
     std::string value;
     std::string envelope;
     std::string partition_key;
@@ -71,19 +77,22 @@ class Publisher {
   };
   Result<Outcome> publish(const Publication& publication, UniqueFunction<void(Published)> done);
 
-  // The names that a publication reaches now. Errors: not_found (no such exchange).
-  Result<std::vector<std::string>> route(const Publication& publication);
+  // The publication as part of a unit, routed now; nowhere when there is no such exchange.
+  Unit::Publication plan(const Publication& publication);
   // Does all that the unit holds, in its order, and runs `done` here once all of it is durable.
   // What of it lies on one core is there after a crash as a whole or not at all.
   void commit(Unit unit, UniqueFunction<void(UnitOutcome)> done);
 
  private:
+  // Into targets_ and delaying_.
   bool find_targets(const Publication& publication);
+  void keep_back(const Publication& publication, Outcome& outcome);
 
   Broker& broker_;
   // Re-used between calls.
   std::vector<std::string_view> keys_;
   std::vector<std::string_view> targets_;
+  std::vector<std::string_view> delaying_;
 };
 
 }  // namespace trv::broker

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "broker/catalog.h"
+#include "broker/delays.h"
 #include "broker/publisher.h"
 #include "broker/topic_state.h"
 #include "broker/topics.h"
@@ -17,6 +18,7 @@ struct Part {
     std::string name;
   };
   std::vector<Target> targets;
+  std::vector<std::size_t> delayed;  // publications that are kept back
   std::vector<std::size_t> settlings;
 };
 
@@ -45,6 +47,29 @@ void give(Broker& owner, const Unit& unit, const Part::Target& target, PartOutco
   if (!appended) outcome.status = appended.error();
 }
 
+Publication delayed_publication(const Unit::Publication& from,
+                                std::span<const std::string_view> more_keys) {
+  Publication publication;
+  publication.routing_key = from.routing_key;
+  publication.more_keys = more_keys;
+  publication.record.value = from.value;
+  publication.record.envelope = from.envelope;
+  publication.record.partition_key = from.partition_key;
+  publication.record.level = from.level;
+  return publication;
+}
+
+void keep_back(Broker& owner, const Unit& unit, std::size_t index, PartOutcome& outcome) {
+  const Unit::Publication& planned = unit.publications[index];
+  const std::vector<std::string_view> more_keys(planned.more_keys.begin(), planned.more_keys.end());
+  const Publication publication = delayed_publication(planned, more_keys);
+  for (const std::string& exchange : planned.delaying) {
+    outcome.routed.push_back(index);
+    Result<Commit> kept = owner.delays().add(publication, exchange, planned.delay_ms);
+    if (!kept) outcome.status = kept.error();
+  }
+}
+
 // What a publication takes in the journal beside its bytes, generously.
 constexpr std::uint64_t publication_overhead_max = 512;
 
@@ -56,11 +81,17 @@ Status has_room(Broker& owner, const Unit& unit, const Part& part) {
     size += publication.value.size() + publication.envelope.size() +
             publication.partition_key.size() + publication_overhead_max;
   }
+  for (std::size_t index : part.delayed) {
+    const Unit::Publication& planned = unit.publications[index];
+    const std::vector<std::string_view> more_keys(planned.more_keys.begin(),
+                                                  planned.more_keys.end());
+    size += planned.delaying.size() * Delays::added_size(delayed_publication(planned, more_keys));
+  }
   for (std::size_t index : part.settlings) {
     const Unit::Settling& settling = unit.settlings[index];
     size += Queues::settled_size(settling.queue, settling.sequences.size());
   }
-  Space space = part.targets.empty() ? Space::less : Space::more;
+  Space space = part.targets.empty() && part.delayed.empty() ? Space::less : Space::more;
   Status room = owner.promise(space, size);
   if (room) owner.take_back(size);
   return room;
@@ -72,6 +103,7 @@ PartOutcome apply_part(Broker& owner, const Unit& unit, const Part& part) {
   outcome.status = has_room(owner, unit, part);
   if (!outcome.status) return outcome;
   for (const Part::Target& target : part.targets) give(owner, unit, target, outcome);
+  for (std::size_t index : part.delayed) keep_back(owner, unit, index, outcome);
   for (std::size_t index : part.settlings) {
     const Unit::Settling& settling = unit.settlings[index];
     auto settled = owner.queues().settle(settling.queue, settling.sequences, settling.how);
@@ -104,6 +136,9 @@ void Publisher::commit(Unit unit, UniqueFunction<void(UnitOutcome)> done) {
     for (std::string& target : unit.publications[i].targets) {
       std::string place = broker_.catalog().locate(target);
       parts[broker_.owner_of(place)].targets.push_back({i, std::move(place)});
+    }
+    if (!unit.publications[i].delaying.empty()) {
+      parts[broker_.core().index()].delayed.push_back(i);
     }
   }
   for (std::size_t i = 0; i < unit.settlings.size(); ++i) {

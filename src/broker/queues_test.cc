@@ -233,8 +233,13 @@ TEST(Units, ArePublishedAndSettledTogether) {
   bool done = false;
   broker.round([&] {
     Unit unit;
-    unit.publications.push_back({{"out", "gone"}, "result", "-1;k", ""});
-    unit.publications.push_back({{}, "nowhere", "-1;k", ""});
+    Unit::Publication result;
+    result.targets = {"out", "gone"};
+    result.value = "result";
+    result.envelope = "-1;k";
+    unit.publications.push_back(result);
+    result.targets = {};
+    unit.publications.push_back(result);
     unit.settlings.push_back({"in", {inbox.deliveries[0].sequence}, Settlement::complete});
     broker->publisher().commit(std::move(unit), [&](const UnitOutcome& outcome) {
       EXPECT_TRUE(outcome.status.ok());

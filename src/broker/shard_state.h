@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "broker/topic_state.h"
+#include "model/delays.h"
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
 #include "model/transaction.h"
@@ -41,6 +42,7 @@ struct ShardState {
   model::Keyspace keyspace;
   model::GroupOffsets group_offsets;
   model::Transactions transactions;
+  model::Delays delays;
 
   Topic* find_topic(TopicId topic_id) const {
     auto it = topics_by_id.find(topic_id);

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/assert.h"
+#include "model/hash_choice.h"
 #include "model/topic_trie.h"
 
 namespace trv::model {
@@ -83,20 +84,25 @@ const char* to_string(ExchangeKind kind) {
       return "topic";
     case ExchangeKind::headers:
       return "headers";
+    case ExchangeKind::hash:
+      return "x-consistent-hash";
   }
   return "";
 }
 
 std::optional<ExchangeKind> exchange_kind_of(std::string_view name) {
-  for (const auto kind :
-       {ExchangeKind::direct, ExchangeKind::fanout, ExchangeKind::topic, ExchangeKind::headers}) {
+  for (const auto kind : {ExchangeKind::direct, ExchangeKind::fanout, ExchangeKind::topic,
+                          ExchangeKind::headers, ExchangeKind::hash}) {
     if (name == to_string(kind)) return kind;
   }
   return std::nullopt;
 }
 
 std::optional<ExchangeField> difference(const Exchange& current, const Exchange& wanted) {
-  if (current.kind != wanted.kind) return ExchangeField::kind;
+  if (current.kind != wanted.kind && !(current.delayed && wanted.delayed)) {
+    return ExchangeField::kind;
+  }
+  if (current.delayed != wanted.delayed) return ExchangeField::kind;
   if (current.durable != wanted.durable) return ExchangeField::durable;
   if (current.auto_delete != wanted.auto_delete) return ExchangeField::auto_delete;
   if (current.internal != wanted.internal) return ExchangeField::internal;
@@ -170,7 +176,22 @@ struct Router::Table {
           }
         }
         return;
+      case ExchangeKind::hash:
+        return;  // by all keys together: choose()
     }
+  }
+
+  // Of an exchange of kind hash: the one slot that a message with these keys reaches.
+  void choose(std::span<const std::string_view> keys, const HeaderLookup* headers,
+              std::vector<std::uint32_t>& out) const {
+    HashChoice choice(hashed_bytes(exchange.hash, keys, headers));
+    const Binding* chosen = nullptr;
+    for (const Binding& binding : bindings) {
+      if (choice.offer(binding.target, binding.to_exchange, hash_weight(binding.key))) {
+        chosen = &binding;
+      }
+    }
+    if (chosen) out.push_back(slot_of.find({chosen->to_exchange, chosen->target})->second);
   }
 
  private:
@@ -384,8 +405,10 @@ bool Router::in_use(std::string_view exchange) const {
 }
 
 bool Router::route(std::string_view exchange, std::span<const std::string_view> keys,
-                   const HeaderLookup* headers, std::vector<std::string_view>& out) const {
+                   const HeaderLookup* headers, std::vector<std::string_view>& out,
+                   std::vector<std::string_view>* delaying) const {
   out.clear();
+  if (delaying) delaying->clear();
   const auto start = slots_.find(exchange);
   if (start == slots_.end()) return false;
   std::vector<const Table*> visited{start->second.table.get()};
@@ -406,8 +429,16 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
       out.insert(out.end(), keys.begin(), keys.end());
       continue;
     }
+    if (table.exchange.delayed && delaying && headers && headers->delay_ms() > 0) {
+      delaying->push_back(table.exchange.name);
+      continue;
+    }
     slots.clear();
-    for (const std::string_view key : keys) table.match(key, headers, slots);
+    if (table.exchange.kind == ExchangeKind::hash) {
+      table.choose(keys, headers, slots);
+    } else {
+      for (const std::string_view key : keys) table.match(key, headers, slots);
+    }
     keep_unique(slots);
     if (slots.empty() && !table.exchange.alternate.empty()) visit(table.exchange.alternate);
     for (const std::uint32_t slot : slots) {

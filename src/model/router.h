@@ -8,6 +8,9 @@
 // Invariants:
 //   - the nameless exchange and the predeclared ones always exist and are never deleted;
 //   - a binding's source exists; bindings are a set over (source, target, key, arguments);
+//   - which target of an exchange of kind hash gets a message depends on its bindings and the
+//   message
+//     alone, and changes for as few messages as can be when a binding comes or goes;
 //   - an auto-delete exchange goes with its last binding as source, never before the first;
 //   - applying snapshot() to a new Router gives an equal one;
 //   - apply() of a command about something that is not there changes nothing.
@@ -32,9 +35,17 @@
 
 namespace trv::model {
 
-enum class ExchangeKind : std::uint8_t { direct = 0, fanout = 1, topic = 2, headers = 3 };
+enum class ExchangeKind : std::uint8_t { direct = 0, fanout = 1, topic = 2, headers = 3, hash = 4 };
 const char* to_string(ExchangeKind kind);
 std::optional<ExchangeKind> exchange_kind_of(std::string_view name);
+
+// What an exchange of kind hash looks at to choose one of its targets.
+struct HashSource {
+  enum class What : std::uint8_t { key = 0, header = 1, property = 2 };
+  What what = What::key;
+  std::string name;  // of the header or property
+  bool operator==(const HashSource&) const = default;
+};
 
 struct Exchange {
   std::string name;
@@ -44,6 +55,8 @@ struct Exchange {
   bool internal = false;  // only other exchanges may publish to it
   std::string alternate;  // where a message goes that this exchange routes nowhere; "" for none
   std::string arguments;  // opaque; not compared
+  bool delayed = false;   // keeps back what asks for it, and routes it when its time has come
+  HashSource hash;        // of kind hash
   bool operator==(const Exchange&) const = default;
 };
 
@@ -68,12 +81,20 @@ struct HeaderRule {
   bool operator==(const HeaderRule&) const = default;
 };
 
+// The weight that the key of a binding gives its target at an exchange of kind hash; 0 when the key
+// is no such number.
+std::uint32_t hash_weight(std::string_view key);
+
 // Reads the headers of a message that is being routed.
 class HeaderLookup {
  public:
   virtual ~HeaderLookup() = default;
   // Whether a header of this name is there, and its value.
   virtual bool find(std::string_view name, HeaderValue& value) const = 0;
+  // The same of what a message says beside its headers: message_id, correlation_id, timestamp.
+  virtual bool find_property(std::string_view, HeaderValue&) const { return false; }
+  // For how long an exchange that delays is to keep it back, in milliseconds; 0: not at all.
+  virtual std::int64_t delay_ms() const { return 0; }
 };
 
 struct Binding {
@@ -143,9 +164,11 @@ class Router {
 
   // Puts the names of the topics that a message reaches into `out`, each once. The views point into
   // this Router and into `keys`. `headers` may be null when there are none.
-  // False when `exchange` does not exist (`out` is then empty).
+  // False when `exchange` does not exist (`out` is then empty). With `delaying`, exchanges that
+  // keep the message back are put there and not looked into; without, they route like others.
   bool route(std::string_view exchange, std::span<const std::string_view> keys,
-             const HeaderLookup* headers, std::vector<std::string_view>& out) const;
+             const HeaderLookup* headers, std::vector<std::string_view>& out,
+             std::vector<std::string_view>* delaying = nullptr) const;
 
   bool operator==(const Router& other) const;
 

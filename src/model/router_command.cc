@@ -15,7 +15,12 @@ enum class Op : std::uint8_t {
   remove_target = 5,
 };
 
-enum ExchangeFlag : std::uint8_t { flag_durable = 1, flag_auto_delete = 2, flag_internal = 4 };
+enum ExchangeFlag : std::uint8_t {
+  flag_durable = 1,
+  flag_auto_delete = 2,
+  flag_internal = 4,
+  flag_delayed = 8,
+};
 enum BindingFlag : std::uint8_t { flag_to_exchange = 1, flag_binding_durable = 2, flag_any = 4 };
 
 void write_value(ByteWriter& w, const HeaderValue& value) {
@@ -83,25 +88,34 @@ Binding read_binding(ByteReader& r) {
 void write_exchange(ByteWriter& w, const Exchange& exchange) {
   w.sized(exchange.name);
   w.u8(static_cast<std::uint8_t>(exchange.kind));
-  w.u8(static_cast<std::uint8_t>((exchange.durable ? flag_durable : 0) |
-                                 (exchange.auto_delete ? flag_auto_delete : 0) |
-                                 (exchange.internal ? flag_internal : 0)));
+  w.u8(static_cast<std::uint8_t>(
+      (exchange.durable ? flag_durable : 0) | (exchange.auto_delete ? flag_auto_delete : 0) |
+      (exchange.internal ? flag_internal : 0) | (exchange.delayed ? flag_delayed : 0)));
   w.sized(exchange.alternate);
   w.sized(exchange.arguments);
+  if (exchange.kind != ExchangeKind::hash) return;
+  w.u8(static_cast<std::uint8_t>(exchange.hash.what));
+  w.sized(exchange.hash.name);
 }
 
 Exchange read_exchange(ByteReader& r) {
   Exchange exchange;
   exchange.name = r.sized();
   const std::uint8_t kind = r.u8();
-  if (kind > static_cast<std::uint8_t>(ExchangeKind::headers)) r.fail();
+  if (kind > static_cast<std::uint8_t>(ExchangeKind::hash)) r.fail();
   exchange.kind = static_cast<ExchangeKind>(kind);
   const std::uint8_t flags = r.u8();
   exchange.durable = (flags & flag_durable) != 0;
   exchange.auto_delete = (flags & flag_auto_delete) != 0;
   exchange.internal = (flags & flag_internal) != 0;
+  exchange.delayed = (flags & flag_delayed) != 0;
   exchange.alternate = r.sized();
   exchange.arguments = r.sized();
+  if (exchange.kind != ExchangeKind::hash) return exchange;
+  const std::uint8_t what = r.u8();
+  if (what > static_cast<std::uint8_t>(HashSource::What::property)) r.fail();
+  exchange.hash.what = static_cast<HashSource::What>(what);
+  exchange.hash.name = r.sized();
   return exchange;
 }
 

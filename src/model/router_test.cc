@@ -327,6 +327,117 @@ TEST(Router, ReplayOfTheSnapshotIsTheState) {
   }
 }
 
+Exchange hash_exchange(HashSource source = {}) {
+  Exchange exchange = exchange_of("h", ExchangeKind::hash);
+  exchange.hash = std::move(source);
+  return exchange;
+}
+
+TEST(Router, HashGivesEachMessageToOneTargetByWeight) {
+  Router router;
+  router.apply(DeclareExchange{hash_exchange()});
+  EXPECT_THAT(route(router, "h", "k"), IsEmpty());
+  router.apply(Bind{binding_of("h", "light", "1")});
+  router.apply(Bind{binding_of("h", "heavy", "3")});
+  std::map<std::string, int> counts;
+  for (int i = 0; i < 4000; ++i) {
+    const auto targets = route(router, "h", std::to_string(i));
+    ASSERT_EQ(targets.size(), 1u);
+    ++counts[targets.front()];
+  }
+  EXPECT_NEAR(counts["heavy"], 3000, 150);
+}
+
+TEST(Router, HashMovesOnlyWhatItMust) {
+  Router router;
+  router.apply(DeclareExchange{hash_exchange()});
+  for (const char* target : {"a", "b", "c"}) router.apply(Bind{binding_of("h", target, "2")});
+  std::vector<std::string> before;
+  for (int i = 0; i < 300; ++i) {
+    before.push_back(route(router, "h", std::to_string(i)).front());
+  }
+  router.apply(Bind{binding_of("h", "d", "2")});
+  for (int i = 0; i < 300; ++i) {
+    const std::string target = route(router, "h", std::to_string(i)).front();
+    EXPECT_TRUE(target == "d" || target == before[static_cast<std::size_t>(i)]);
+  }
+}
+
+TEST(Router, HashOfWhatTheMessageSays) {
+  Router router;
+  router.apply(DeclareExchange{hash_exchange({HashSource::What::header, "user"})});
+  for (const char* target : {"a", "b", "c"}) router.apply(Bind{binding_of("h", target, "1")});
+  std::set<std::string> reached;
+  for (std::int64_t user = 0; user < 20; ++user) {
+    const Headers headers{{"user", user}};
+    const auto first = route(router, "h", "one key", &headers);
+    EXPECT_EQ(route(router, "h", "another key", &headers), first);
+    reached.insert(first.front());
+  }
+  EXPECT_EQ(reached.size(), 3u);
+  EXPECT_EQ(route(router, "h", "one key"), route(router, "h", "another key"));
+}
+
+// The choice is part of the format: these must never change.
+TEST(Router, HashChoicesStayWhatTheyAre) {
+  Router router;
+  router.apply(DeclareExchange{hash_exchange()});
+  for (const char* target : {"a", "b", "c"}) router.apply(Bind{binding_of("h", target, "1")});
+  std::string chosen;
+  for (int i = 0; i < 16; ++i) chosen += route(router, "h", std::to_string(i)).front();
+  EXPECT_EQ(chosen, "CHOSEN");
+}
+
+TEST(Router, HashWeights) {
+  EXPECT_EQ(hash_weight("7"), 7u);
+  EXPECT_EQ(hash_weight("+007"), 7u);
+  for (const char* key : {"", "0", "-1", "1.5", "x", "+", "99999999999"}) {
+    EXPECT_EQ(hash_weight(key), 0u) << key;
+  }
+}
+
+class Late final : public HeaderLookup {
+ public:
+  bool find(std::string_view, HeaderValue&) const override { return false; }
+  std::int64_t delay_ms() const override { return 5; }
+};
+
+TEST(Router, ExchangesThatDelayAreNotLookedInto) {
+  Router router;
+  Exchange late = exchange_of("late", ExchangeKind::fanout);
+  late.delayed = true;
+  late.alternate = "amq.fanout";
+  router.apply(DeclareExchange{late});
+  router.apply(Bind{binding_of("late", "q", "")});
+  router.apply(Bind{binding_of("amq.fanout", "other", "")});
+  router.apply(Bind{to_exchange(binding_of("amq.direct", "late", "k"))});
+  router.apply(Bind{binding_of("amq.direct", "now", "k")});
+  const std::string_view key = "k";
+  std::vector<std::string_view> out;
+  std::vector<std::string_view> delaying;
+  const Late headers;
+  ASSERT_TRUE(router.route("amq.direct", std::span(&key, 1), &headers, out, &delaying));
+  EXPECT_THAT(out, ElementsAre("now"));
+  EXPECT_THAT(delaying, ElementsAre("late"));
+  ASSERT_TRUE(router.route("late", std::span(&key, 1), &headers, out, nullptr));
+  EXPECT_THAT(out, ElementsAre("q"));
+  ASSERT_TRUE(router.route("late", std::span(&key, 1), nullptr, out, &delaying));
+  EXPECT_THAT(out, ElementsAre("q"));
+  EXPECT_THAT(delaying, IsEmpty());
+}
+
+TEST(Router, HashAndDelayAreTheSameAfterASnapshot) {
+  Router router;
+  Exchange exchange = hash_exchange({HashSource::What::property, "message_id"});
+  exchange.delayed = true;
+  router.apply(DeclareExchange{exchange});
+  router.apply(Bind{binding_of("h", "q", "1")});
+  Router restored;
+  for (const std::string& command : router.snapshot()) ASSERT_TRUE(restored.apply(command));
+  EXPECT_TRUE(restored == router);
+  EXPECT_EQ(*restored.find("h"), exchange);
+}
+
 TEST(Router, MalformedCommandsAreRefused) {
   Router router;
   const std::string good = encode(Bind{binding_of("amq.topic", "q", "k")});

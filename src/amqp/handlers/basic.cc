@@ -11,6 +11,18 @@ void settle_tag(Session& session, Call call, std::uint64_t tag, bool multiple, H
     session.fail(call.channel, call.method, unknown_delivery_tag(tag));
     return;
   }
+  if (how != How::complete) {
+    for (const Unsettled& entry : entries) {
+      if (entry.from->source != Subscription::Source::stream) continue;
+      const Failure failure{ReplyCode::not_implemented,
+                            "basic.nack and basic.reject not supported by stream queues " +
+                                queue_resource(entry.from->queue)};
+      call.channel.keep_taken(entries);
+      call.channel.put_back(std::move(entries));
+      session.fail(call.channel, call.method, failure);
+      return;
+    }
+  }
   session.settle(call.channel, entries, how);
 }
 

@@ -7,6 +7,7 @@
 #include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
+#include "amqp/stream_queue.h"
 #include "amqp/wire/table.h"
 
 namespace trv::amqp {
@@ -30,6 +31,7 @@ struct ConsumeRequest {
   std::int32_t priority = 0;
   std::uint32_t limit = 0;
   bool channel_limited = false;
+  bool filtered = false;  // asks for some records of a stream only
   StreamStart start;
 };
 
@@ -38,6 +40,7 @@ struct ConsumeReply {
   ConsumerId id;
   bool stream = false;
   bool counted = false;
+  std::optional<std::chrono::milliseconds> settle_time_max;
 };
 
 // Runs on the queue's core; hands deliveries to the session's.
@@ -63,7 +66,11 @@ std::function<void()> make_on_gone(Broker& owner, const ConsumeRequest& r) {
   };
 }
 
-Answer<ConsumeReply> refuse(Failure failure) { return {{std::move(failure), {}}}; }
+Answer<ConsumeReply> refuse(Failure failure) {
+  ConsumeReply reply;
+  reply.failure = std::move(failure);
+  return {std::move(reply)};
+}
 
 Answer<ConsumeReply> consume_stream(Broker& owner, StreamReaders& readers,
                                     const ConsumeRequest& r) {
@@ -79,9 +86,17 @@ Answer<ConsumeReply> consume_stream(Broker& owner, StreamReaders& readers,
   if (r.limit == 0) {
     return refuse(precondition("consumer prefetch count is not set for stream " + resource));
   }
+  if (r.filtered) return refuse(precondition("x-stream-filter is not implemented"));
   auto id = readers.open(r.queue, r.start, make_sink(owner, r), make_on_gone(owner, r));
   if (!id) return refuse(failure_of(id.error(), resource));
-  return {{{}, *id, true, false}};
+  ConsumeReply reply;
+  reply.id = *id;
+  reply.stream = true;
+  broker::Topic* log = owner.topics().find(r.queue);
+  if (const auto arguments = stream_arguments(owner.topics().settings(*log))) {
+    reply.settle_time_max = settle_time_max(*arguments);
+  }
+  return {std::move(reply)};
 }
 
 Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const ConsumeRequest& r) {
@@ -106,7 +121,9 @@ Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const Con
   spec.sink = make_sink(owner, r);
   spec.on_gone = make_on_gone(owner, r);
   auto id = owner.queues().subscribe(r.queue, std::move(spec));
-  if (id) return {{{}, *id, false, queue->settings.strict}};
+  if (id) {
+    return {{{}, *id, false, queue->settings.strict, settle_time_max(queue->settings.arguments)}};
+  }
   if (id.error().code == Errc::in_use) return refuse(queue_in_exclusive_use(r.queue));
   return refuse(failure_of(id.error(), queue_resource(r.queue)));
 }
@@ -131,6 +148,7 @@ void on_consume_reply(Session& session, const ConsumeRequest& r, const std::stri
   s->id = reply.id;
   s->core = session.broker().owner_of(location);
   s->counted = reply.counted;
+  s->settle_time_max = reply.settle_time_max;
   s->source = reply.stream ? Subscription::Source::stream : Subscription::Source::queue;
   if (!no_wait) session.send(r.channel.number, wire::BasicConsumeOk{.consumer_tag = s->tag});
   session.grant(*channel, *s);
@@ -198,6 +216,7 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   r.limit = call.channel.default_limit;
   r.channel_limited = call.channel.channel_limit != 0;
   r.start = *start;
+  r.filtered = wire::find_field(method.arguments, "x-stream-filter").has_value();
 
   const std::string location = session.broker().catalog().locate(r.queue);
   Subscription& s = call.channel.add_subscription(r.key, r.tag);
@@ -225,6 +244,7 @@ struct GetReply {
   std::optional<Delivery> delivery;
   ConsumerId holder;
   bool counted = false;
+  std::optional<std::chrono::milliseconds> settle_time_max;
 };
 
 Answer<GetReply> get_at(Broker& owner, const std::string& name, ConnectionId connection,
@@ -251,6 +271,7 @@ Answer<GetReply> get_at(Broker& owner, const std::string& name, ConnectionId con
     return {std::move(reply)};
   }
   reply.counted = queue->settings.strict;
+  reply.settle_time_max = settle_time_max(queue->settings.arguments);
   reply.holder = holder ? *holder : owner.queues().new_holder();
   auto taken = owner.queues().take(name, reply.holder, no_ack);
   if (taken) {
@@ -266,7 +287,7 @@ void send_get_ok(Session& session, Channel& channel, Subscription& holder,
   Rendered rendered;
   render(session.broker(), holder.queue, delivery.record, additions_of(holder, delivery),
          session.frame_max() - wire::content_overhead, rendered);
-  const std::uint64_t tag = channel.add_delivery(holder, delivery.sequence);
+  const std::uint64_t tag = session.note_delivery(channel, holder, delivery.sequence);
   session.send_message(
       channel.ref.number,
       wire::BasicGetOk{.delivery_tag = tag,
@@ -301,6 +322,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
   holder->state = Subscription::State::live;
   holder->id = reply.holder;
   holder->counted = reply.counted;
+  holder->settle_time_max = reply.settle_time_max;
   if (reply.delivery) {
     send_get_ok(session, *channel, *holder, *reply.delivery);
   } else {

@@ -45,28 +45,18 @@ auto answer(ChannelRef ref, MethodId method, bool no_wait, std::string resource)
   };
 }
 
-bool alternate_of(ByteView arguments, const std::string& resource, std::string& alternate,
-                  Failure& failure) {
-  const auto value = wire::find_field(arguments, "alternate-exchange");
-  if (!value) return true;
-  if (value->type != 'S' || value->raw.size() > 255) {
-    failure = precondition(std::string("invalid type '") + wire::type_name(value->type) +
-                           "' for arg 'alternate-exchange' in " + resource);
-    return false;
-  }
-  alternate = value->raw;
-  return true;
-}
-
 bool reserved(std::string_view name) { return name.starts_with("amq."); }
 
-void declare_at(Broker& owner, const model::Exchange& wanted, Reply reply) {
-  if (const model::Exchange* current = owner.catalog().state().find(wanted.name)) {
-    reply(exchange_difference(*current, wanted), {});
-  } else if (reserved(wanted.name)) {
-    reply(reserved_exchange_name(wanted.name), {});
+void declare_at(Broker& owner, const WantedExchange& wanted, Reply reply) {
+  const model::Exchange& exchange = wanted.exchange;
+  if (const model::Exchange* current = owner.catalog().state().find(exchange.name)) {
+    reply(exchange_difference(*current, exchange), {});
+  } else if (reserved(exchange.name)) {
+    reply(reserved_exchange_name(exchange.name), {});
+  } else if (wanted.refusal) {
+    reply(wanted.refusal, {});
   } else {
-    execute(owner, model::DeclareExchange{wanted}, std::move(reply));
+    execute(owner, model::DeclareExchange{exchange}, std::move(reply));
   }
 }
 
@@ -77,40 +67,29 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
     session.fail(call.channel, call.method, default_exchange_refused());
     return;
   }
-  model::Exchange wanted;
-  wanted.name = method.exchange;
-  const std::string resource = exchange_resource(wanted.name);
-  auto then =
-      answer<wire::ExchangeDeclareOk>(call.channel.ref, call.method, method.no_wait, resource);
+  const std::string name(method.exchange);
+  auto then = answer<wire::ExchangeDeclareOk>(call.channel.ref, call.method, method.no_wait,
+                                              exchange_resource(name));
   if (method.passive) {
     session.ask_later<Refusal>(
         std::string(Catalog::home),
-        [name = wanted.name](Broker& owner, Reply reply) {
+        [name](Broker& owner, Reply reply) {
           const bool there = owner.catalog().state().find(name) != nullptr;
           reply(there ? Refusal() : no_exchange(name), {});
         },
         std::move(then));
     return;
   }
-  const auto kind = model::exchange_kind_of(method.type);
-  if (!kind) {
-    session.fail(call.channel, call.method,
-                 precondition("unknown exchange type '" + std::string(method.type) + "'"));
+  WantedExchange wanted = wanted_exchange(method);
+  if (wanted.malformed) {
+    session.fail(call.channel, call.method, *wanted.malformed);
     return;
   }
-  Failure failure;
-  if (!alternate_of(method.arguments, resource, wanted.alternate, failure)) {
-    session.fail(call.channel, call.method, failure);
-    return;
-  }
-  wanted.kind = *kind;
-  wanted.durable = method.durable;
-  wanted.auto_delete = method.auto_delete;
-  wanted.internal = method.internal;
-  wanted.arguments = method.arguments;
   session.ask_later<Refusal>(
       std::string(Catalog::home),
-      [wanted](Broker& owner, Reply reply) { declare_at(owner, wanted, std::move(reply)); },
+      [wanted = std::move(wanted)](Broker& owner, Reply reply) {
+        declare_at(owner, wanted, std::move(reply));
+      },
       std::move(then));
 }
 
@@ -144,7 +123,7 @@ namespace {
 
 // Checks the exchanges of a binding; the target's existence, when it is a queue, was checked
 // before.
-Refusal check_binding(const model::Router& router, model::Binding& binding) {
+Refusal check_binding(const model::Router& router, model::Binding& binding, bool bind) {
   const model::Exchange* source = router.find(binding.source);
   if (!source) return no_exchange(binding.source);
   if (binding.to_exchange) {
@@ -153,6 +132,7 @@ Refusal check_binding(const model::Router& router, model::Binding& binding) {
     binding.durable = target->durable;
   }
   binding.durable = binding.durable && source->durable;
+  if (bind && source->kind == model::ExchangeKind::hash) return refuse_weight(binding.key);
   if (source->kind == model::ExchangeKind::headers) {
     Failure failure;
     auto rule = header_rule(binding.arguments, failure);
@@ -164,7 +144,7 @@ Refusal check_binding(const model::Router& router, model::Binding& binding) {
 
 void change_binding(Broker& owner, model::Binding binding, bool bind, Reply reply) {
   const model::Router& router = owner.catalog().state();
-  if (Refusal refusal = check_binding(router, binding)) {
+  if (Refusal refusal = check_binding(router, binding, bind)) {
     reply(std::move(refusal), {});
   } else if (router.has_binding(binding) == bind) {
     reply({}, {});

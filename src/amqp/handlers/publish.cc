@@ -258,13 +258,8 @@ void stage(Session& session, Channel& channel, const broker::Publication& public
     return;
   }
   channel.transaction->bytes += size;
-  auto targets = session.broker().publisher().route(publication);
   Transaction::Message message;
-  if (targets) message.unit.targets = std::move(*targets);
-  message.unit.value = record.value;
-  message.unit.envelope = record.envelope;
-  message.unit.partition_key = record.partition_key;
-  message.unit.level = record.level;
+  message.unit = session.broker().publisher().plan(publication);
   message.mandatory = channel.content.mandatory;
   message.exchange = publication.exchange;
   message.routing_key = publication.routing_key;
@@ -303,7 +298,7 @@ void on_complete(Session& session, Channel& channel, ByteView body) {
   std::string& envelope = content.envelope;
   envelope.clear();
   encode_envelope(envelope, {content.exchange, content.routing_key, properties, false});
-  const TableLookup headers(p.headers);
+  const PropertyLookup headers(p);
   broker::Publication publication;
   publication.exchange = content.exchange;
   publication.routing_key = content.routing_key;

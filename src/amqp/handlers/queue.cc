@@ -3,6 +3,7 @@
 #include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
+#include "amqp/stream_queue.h"
 
 namespace trv::amqp {
 
@@ -45,6 +46,16 @@ Answer<DeclareReply> declare_passively(Broker& owner, const std::string& name,
   return {refused(no_queue(name))};
 }
 
+Answer<DeclareReply> declare_stream(Broker& owner, const std::string& name,
+                                    const WantedQueue& wanted) {
+  auto created = owner.topics().create(name, stream_log(wanted.settings));
+  if (created) return {DeclareReply{}, created->commit};
+  if (created.error().code == Errc::wrong_type) {
+    return {refused(precondition(queue_resource(name) + " is a key, and no log"))};
+  }
+  return {refused(failure_of(created.error(), queue_resource(name)))};
+}
+
 Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
                                       const WantedQueue& wanted, ConnectionId connection,
                                       bool reserved_name) {
@@ -56,8 +67,17 @@ Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
     owner.queues().touch(name);
     return {reply_of(*queue), owner.tail()};
   }
+  if (broker::Topic* log = owner.topics().find(name)) {
+    const model::TopicSettings& settings = owner.topics().settings(*log);
+    if (wanted.stream || stream_arguments(settings)) {
+      auto difference = stream_difference(name, settings, wanted);
+      if (difference) return {refused(std::move(*difference))};
+      return {DeclareReply{{}, owner.topics().live_count(*log), 0}, owner.tail()};
+    }
+  }
   if (reserved_name) return {refused(reserved_queue_name(name))};
   if (wanted.refusal) return {refused(*wanted.refusal)};
+  if (wanted.stream) return declare_stream(owner, name, wanted);
   auto declared = owner.queues().declare(name, wanted.settings, connection);
   if (declared) return {reply_of(declared->facts), declared->commit};
   const Error& error = declared.error();
@@ -169,12 +189,30 @@ struct RemoveReply {
   std::uint64_t message_count = 0;
 };
 
+// Only what was declared as one: a log that others made is not theirs to delete who read it.
+Answer<RemoveReply> remove_stream(Broker& owner, const std::string& name, broker::Topic& log,
+                                  broker::Queues::RemoveConditions conditions) {
+  if (!stream_arguments(owner.topics().settings(log))) {
+    return {RemoveReply{precondition(queue_resource(name) + " is a log that is no queue"), 0}};
+  }
+  if (conditions.if_empty && owner.topics().live_count(log) > 0) {
+    return {RemoveReply{precondition(queue_resource(name) + " not empty"), 0}};
+  }
+  auto removed = owner.topics().remove(name);
+  if (!removed) return {RemoveReply{failure_of(removed.error(), queue_resource(name)), 0}};
+  owner.at(broker::Catalog::home, [name](Broker& home) {
+    home.catalog().clean_up(model::encode(model::RemoveTarget{name}));
+  });
+  return {RemoveReply{}, *removed};
+}
+
 Answer<RemoveReply> remove_at(Broker& owner, const std::string& name, ConnectionId connection,
                               broker::Queues::RemoveConditions conditions) {
   const auto queue = owner.queues().find(name);
   if (!queue) {
-    if (!owner.topics().find(name)) return {RemoveReply{}};  // deleting what is not there is fine
-    return {RemoveReply{precondition(queue_resource(name) + " is a log that is no queue"), 0}};
+    broker::Topic* log = owner.topics().find(name);
+    if (!log) return {RemoveReply{}};  // deleting what is not there is fine
+    return remove_stream(owner, name, *log, conditions);
   }
   if (locked(*queue, connection)) return {RemoveReply{queue_locked(name), 0}};
   auto removed = owner.queues().remove(name, conditions);

@@ -291,6 +291,19 @@ Status apply_transaction(ShardState& shard, ByteReader reader) {
   return shard.transactions.apply(reader.rest(), now);
 }
 
+Status apply_delay(ShardState& shard, ByteReader reader, BlobRange where, bool added) {
+  model::DelayKey key;
+  key.due_ms = reader.i64_le();
+  key.number = reader.u64_le();
+  if (!reader.ok() || (!added && !reader.done())) return damaged("delay entry");
+  if (added) {
+    shard.delays.apply_add(key, where);
+  } else {
+    shard.delays.apply_end(key);
+  }
+  return {};
+}
+
 // --- snapshots -----------------------------------------------------------------------------------
 
 void put(std::string& out, storage::EntryKind kind, ByteView payload) {
@@ -415,6 +428,12 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return shard.group_offsets.restore(payload);
     case entry::transactions_state:
       return shard.transactions.restore(payload);
+    case entry::delay_added:
+      return apply_delay(shard, reader, where, true);
+    case entry::delay_ended:
+      return apply_delay(shard, reader, where, false);
+    case entry::delays_state:
+      return shard.delays.restore_state(payload);
     default:
       return Error{Errc::corrupt, "unknown kind of journal entry: " + std::to_string(kind)};
   }
@@ -436,6 +455,11 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
   });
   put(out, entry::group_offsets_state, shard.group_offsets.snapshot());
   put(out, entry::transactions_state, shard.transactions.snapshot());
+  if (shard.delays.next_number() > 1) {
+    std::string delays;
+    shard.delays.encode_state(delays);
+    put(out, entry::delays_state, delays);
+  }
   if (shard.id == Broker::shard_of(Catalog::home)) put_catalog(out, broker.catalog());
 }
 

@@ -1,0 +1,159 @@
+// Proves that what an exchange keeps back comes in time, once, after a crash too, and that a
+// checkpoint and a full disk lose nothing of it.
+#include "broker/delays.h"
+
+#include <gtest/gtest.h>
+
+#include "broker/broker_test_support.h"
+
+namespace trv::broker {
+namespace {
+
+using Bodies = std::vector<std::string>;
+using std::chrono::milliseconds;
+
+class Late final : public model::HeaderLookup {
+ public:
+  explicit Late(std::int64_t delay_ms) : delay_ms_(delay_ms) {}
+  bool find(std::string_view, model::HeaderValue&) const override { return false; }
+  std::int64_t delay_ms() const override { return delay_ms_; }
+
+ private:
+  std::int64_t delay_ms_;
+};
+
+void set_up(TestBroker& broker) {
+  model::Exchange exchange;
+  exchange.name = "late";
+  exchange.kind = model::ExchangeKind::fanout;
+  exchange.delayed = true;
+  model::Binding binding;
+  binding.source = "late";
+  binding.target = "q";
+  broker.round([&] {
+    ASSERT_TRUE(broker->queues().declare("q", {}, {}).ok());
+    const auto visible = [](Result<Durable> done) { ASSERT_TRUE(done.ok()); };
+    broker->catalog().execute(model::encode(model::DeclareExchange{exchange}), visible);
+    broker->catalog().execute(model::encode(model::Bind{binding}), visible);
+  });
+}
+
+Published publish(TestBroker& broker, std::string_view body, std::int64_t delay_ms) {
+  Published published;
+  broker.round([&] {
+    const Late headers(delay_ms);
+    Publication publication;
+    publication.exchange = "late";
+    publication.routing_key = "k";
+    publication.headers = &headers;
+    publication.record = message(body);
+    auto outcome = broker->publisher().publish(publication, [](const Published&) {});
+    ASSERT_TRUE(outcome.ok());
+    ASSERT_FALSE(outcome->pending);
+    published = outcome->published;
+    broker->when_durable(outcome->commit, [](const Result<Durable>&) {});
+  });
+  return published;
+}
+
+Bodies drain(TestBroker& broker) {
+  Bodies bodies;
+  broker.round([&] {
+    ConsumerId holder = broker->queues().new_holder();
+    for (;;) {
+      auto taken = broker->queues().take("q", holder, true);
+      ASSERT_TRUE(taken.ok());
+      if (!*taken) return;
+      bodies.emplace_back(*(*taken)->record.value);
+    }
+  });
+  return bodies;
+}
+
+// Until so many have come; bounded.
+Bodies wait_for(TestBroker& broker, std::size_t count) {
+  Bodies bodies;
+  for (int i = 0; i < 1000 && bodies.size() < count; ++i) {
+    broker.run_for(milliseconds(5));
+    for (std::string& body : drain(broker)) bodies.push_back(std::move(body));
+  }
+  return bodies;
+}
+
+constexpr std::int64_t long_ms = 3'600'000;
+
+TEST(Delays, ComeInTimeAndOrder) {
+  TestBroker broker;
+  set_up(broker);
+  EXPECT_EQ(publish(broker, "second", 60).routed, 1u);
+  EXPECT_EQ(publish(broker, "first", 30).routed, 1u);
+  publish(broker, "never here", long_ms);
+  publish(broker, "now", 0);
+  EXPECT_EQ(drain(broker), Bodies{"now"});
+  EXPECT_EQ(wait_for(broker, 2), (Bodies{"first", "second"}));
+  broker.restart();
+  broker.run_for(milliseconds(5));
+  EXPECT_EQ(drain(broker), Bodies{});  // what was published is not again
+}
+
+TEST(Delays, OutliveACrashAndACheckpoint) {
+  TestBroker broker;
+  set_up(broker);
+  const std::string large(300'000, 'x');
+  publish(broker, "a", 150);
+  publish(broker, large, 160);
+  broker.checkpoint();
+  publish(broker, "b", 170);
+  Broker::SegmentBytes live;
+  broker->count_segments(live);
+  EXPECT_FALSE(live.empty());
+  broker.crash();
+  EXPECT_EQ(wait_for(broker, 3), (Bodies{"a", large, "b"}));
+  broker.checkpoint();
+  broker.restart();
+  broker.run_for(milliseconds(5));
+  EXPECT_EQ(drain(broker), Bodies{});
+}
+
+TEST(Delays, AreDroppedWithTheirExchange) {
+  TestBroker broker;
+  set_up(broker);
+  publish(broker, "a", 20);
+  broker.round([&] {
+    broker->catalog().execute(model::encode(model::DeleteExchange{"late"}),
+                              [](const Result<Durable>&) {});
+  });
+  broker.run_for(milliseconds(40));
+  EXPECT_EQ(drain(broker), Bodies{});
+  EXPECT_EQ(broker->shard(ShardId(0)).delays.count(), 0u);
+}
+
+TEST(Delays, OfAUnitAreWholeWithIt) {
+  TestBroker broker;
+  set_up(broker);
+  bool done = false;
+  broker.round([&] {
+    const Late headers(50);
+    Publication publication;
+    publication.exchange = "late";
+    publication.headers = &headers;
+    publication.record = message("late");
+    Unit unit;
+    unit.publications.push_back(broker->publisher().plan(publication));
+    const Late none(0);
+    publication.headers = &none;
+    publication.record = message("now");
+    unit.publications.push_back(broker->publisher().plan(publication));
+    broker->publisher().commit(std::move(unit), [&](const UnitOutcome& outcome) {
+      EXPECT_TRUE(outcome.status.ok());
+      EXPECT_EQ(outcome.routed, (std::vector<std::uint32_t>{1, 1}));
+      done = true;
+    });
+  });
+  EXPECT_TRUE(done);
+  broker.crash();
+  EXPECT_EQ(wait_for(broker, 2), (Bodies{"now", "late"}));
+}
+
+}  // namespace
+}  // namespace trv::broker
