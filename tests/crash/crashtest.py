@@ -117,7 +117,8 @@ class Campaign:
     def __init__(self, options):
         self.options = options
         self.random = random.Random(options.seed)
-        self.broker = harness.Broker(shards=options.shards, durability=options.durability)
+        self.broker = harness.Broker(shards=options.shards, durability=options.durability,
+                                     arguments=("--segment-size", options.segment_size))
         self.broker.keep_ports = True
         self.start_seconds = []
         self.faults = []
@@ -206,6 +207,7 @@ def main():
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     parser.add_argument("--durability", default="fsync")
     parser.add_argument("--shards", type=int, default=2)
+    parser.add_argument("--segment-size", default="4MiB", help="small: segments are rolled, emptied and freed all the time")
     parser.add_argument("--clients", default=",".join(harness.PROTOCOLS), help="to find out which protocol is at fault")
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--sabotage", action="store_true", help="the negative control: must find loss")
