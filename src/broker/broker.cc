@@ -247,8 +247,10 @@ Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, By
   queues_->end_round();
   storage::CheckpointSection section;
   section.shard = shard_id;
-  if (shards_[shard_id.value])
-    detail::write_snapshot(*this, *shards_[shard_id.value], section.state);
+  // The catalog is part of its shard, which may hold nothing else.
+  if (shards_[shard_id.value] || shard_id == shard_of(Catalog::home)) {
+    detail::write_snapshot(*this, shard(shard_id), section.state);
+  }
   Result<BlobRange> place = journal(Space::less, storage::Store::mark_kind, shard_id, mark);
   if (!place) return place.error();
   section.mark = *place;
