@@ -135,7 +135,7 @@ void apply_cleaning(model::Cleaning& cleaning, std::string_view name, std::strin
     cleaning.dirty_millionths = static_cast<std::int32_t>(ratio * millionths);
   }
   if (name == "min.compaction.lag.ms") cleaning.lag_min_ms = number;
-  if (name == "max.compaction.lag.ms") cleaning.lag_max_ms = number;
+  if (name == "max.compaction.lag.ms") cleaning.lag_max_ms = number == int64_max ? -1 : number;
   if (name == "delete.retention.ms") cleaning.tombstone_ms = number;
 }
 
