@@ -1,5 +1,5 @@
 // Proves that what an exchange keeps back comes in time, once, after a crash too, and that a
-// checkpoint and a full disk lose nothing of it.
+// checkpoint loses nothing of it.
 #include "broker/delays.h"
 
 #include <gtest/gtest.h>

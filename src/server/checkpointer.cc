@@ -262,7 +262,8 @@ void Checkpointer::empty_segments(const std::shared_ptr<Run>& run) {
 
 // --- a clean end ---------------------------------------------------------------------------------
 
-Checkpointer::Last Checkpointer::begin_last() {
+Checkpointer::Last Checkpointer::begin_last(std::vector<broker::Broker::Volume> journaled) {
+  told_ = std::move(journaled);
   Last last;
   if (replay_time() >= replay_time_ignored) last.id_ = store_.begin_checkpoint();
   return last;

@@ -49,7 +49,8 @@ class Checkpointer {
     std::uint64_t id_ = 0;  // 0: not worth it
     std::vector<storage::CheckpointSection> sections_;
   };
-  Last begin_last();
+  // `journaled`: of each core, now that nobody writes any more.
+  Last begin_last(std::vector<broker::Broker::Volume> journaled);
   Status write_last(Last last);
 
  private:

@@ -290,9 +290,11 @@ Status Node::State::stop() {
   drain();
   for (int i = 0; i < settling_visits; ++i) on_every_core([](Lane&) {});
 
+  std::vector<broker::Broker::Volume> journaled;
+  on_every_core([&journaled](Lane& lane) { journaled.push_back(lane.broker->volume()); });
   std::vector<Status> closed;
   Checkpointer::Last last;
-  lanes.front().thread->call([&] { last = checkpointer->begin_last(); });
+  lanes.front().thread->call([&] { last = checkpointer->begin_last(std::move(journaled)); });
   on_every_core([&closed, &last](Lane& lane) {
     last.take(*lane.broker);
     closed.push_back(lane.broker->stop());
