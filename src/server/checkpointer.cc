@@ -24,7 +24,7 @@ constexpr std::uint64_t bytes_per_us = 600;
 constexpr std::uint64_t state_bytes_per_us = 300;
 // How soon emptied segments are freed, and how long what is deleted with few words may wait for it.
 constexpr std::chrono::seconds space_interval_min{1};
-constexpr std::chrono::seconds space_interval_max{30};
+constexpr std::chrono::seconds space_interval_max{10};
 // A checkpoint for the sake of space takes at most this part of the time.
 constexpr int space_time_divisor = 100;
 // What is moved out of segments between two checkpoints, at most.

@@ -11,7 +11,7 @@ SEGMENT = 4 * MIB
 SECONDS = 150
 
 
-@pytest.fixture(params=[1, 2], ids=["shards1", "shards2"])
+@pytest.fixture
 def small_segments(request):
     broker = Broker(shards=request.param, arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB")).start()
     yield broker
@@ -33,6 +33,7 @@ def small(broker):
     wait_for(lambda: disk_bytes(broker) < (6 + 2 * broker.shards) * SEGMENT, SECONDS, "dead segments to be freed", interval=0.5)
 
 
+@pytest.mark.parametrize("small_segments", [2], indirect=True)
 def test_trimmed_streams_beside_one_that_stays(small_segments, name):
     client = redis.Redis(port=small_segments.redis_port)
     body = b"x" * 100_000
@@ -56,6 +57,7 @@ def test_trimmed_streams_beside_one_that_stays(small_segments, name):
     assert client.xrevrange(f"{name}.stay", count=2) == before[:-3:-1]
 
 
+@pytest.mark.parametrize("small_segments", [1], indirect=True)
 def test_settled_messages_behind_stragglers(small_segments, name):
     connection = pika.BlockingConnection(pika.ConnectionParameters(small_segments.host, small_segments.amqp_port,
                                                                    heartbeat=0))

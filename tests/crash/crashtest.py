@@ -118,7 +118,7 @@ class Campaign:
         self.options = options
         self.random = random.Random(options.seed)
         self.broker = harness.Broker(shards=options.shards, durability=options.durability,
-                                     arguments=("--segment-size", options.segment_size))
+                                     arguments=("--segment-size", options.segment_size, "--message-size-max", "1MiB"))
         self.broker.keep_ports = True
         self.start_seconds = []
         self.faults = []
