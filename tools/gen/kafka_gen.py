@@ -291,8 +291,11 @@ class Cpp:
     def decode_single(self, field, target, source):
         self.put(f"if ({source}.i8() >= 0) {{")
         self.depth += 1
-        self.put(f"{target}.emplace();")
-        self.decode_fields(field.fields, f"(*{target})", source)
+        # Not emplace(): to Clang 14 a nested struct with default values has no constructor without arguments there.
+        one = self.fresh("one")
+        self.put(f"std::remove_reference_t<decltype(*{target})> {one}{{}};")
+        self.decode_fields(field.fields, one, source)
+        self.put(f"{target} = {one};")
         self.depth -= 1
         self.put("}")
 

@@ -13,10 +13,11 @@ void decode(Decoder& in, DescribeTopicPartitionsRequest& out) {
   }
   out.partition_limit = in.i32();
   if (in.i8() >= 0) {
-    out.cursor.emplace();
-    (*out.cursor).topic_name = in.string();
-    (*out.cursor).partition_index = in.i32();
+    std::remove_reference_t<decltype(*out.cursor)> one4{};
+    one4.topic_name = in.string();
+    one4.partition_index = in.i32();
     in.skip_tags();
+    out.cursor = one4;
   }
   in.skip_tags();
 }
@@ -25,48 +26,48 @@ void encode(Encoder& out, const DescribeTopicPartitionsResponse& in) {
   [[maybe_unused]] const std::int16_t version = out.version();
   out.i32(in.throttle_time_ms);
   out.array(in.topics.size());
-  for (const auto& item4 : in.topics) {
-    out.i16(item4.error_code);
-    out.nullable_string(item4.name);
-    out.uuid(item4.topic_id);
-    out.boolean(item4.is_internal);
-    out.array(item4.partitions.size());
-    for (const auto& item5 : item4.partitions) {
-      out.i16(item5.error_code);
-      out.i32(item5.index);
-      out.i32(item5.leader_id);
-      out.i32(item5.leader_epoch);
-      out.array(item5.replica_nodes.size());
-      for (const auto& item6 : item5.replica_nodes) {
-        out.i32(item6);
-      }
-      out.array(item5.isr_nodes.size());
-      for (const auto& item7 : item5.isr_nodes) {
+  for (const auto& item5 : in.topics) {
+    out.i16(item5.error_code);
+    out.nullable_string(item5.name);
+    out.uuid(item5.topic_id);
+    out.boolean(item5.is_internal);
+    out.array(item5.partitions.size());
+    for (const auto& item6 : item5.partitions) {
+      out.i16(item6.error_code);
+      out.i32(item6.index);
+      out.i32(item6.leader_id);
+      out.i32(item6.leader_epoch);
+      out.array(item6.replica_nodes.size());
+      for (const auto& item7 : item6.replica_nodes) {
         out.i32(item7);
       }
-      if (!item5.eligible_leader_replicas) {
-        out.null_array();
-      } else {
-        out.array((*item5.eligible_leader_replicas).size());
-        for (const auto& item8 : (*item5.eligible_leader_replicas)) {
-          out.i32(item8);
-        }
+      out.array(item6.isr_nodes.size());
+      for (const auto& item8 : item6.isr_nodes) {
+        out.i32(item8);
       }
-      if (!item5.last_known_elr) {
+      if (!item6.eligible_leader_replicas) {
         out.null_array();
       } else {
-        out.array((*item5.last_known_elr).size());
-        for (const auto& item9 : (*item5.last_known_elr)) {
+        out.array((*item6.eligible_leader_replicas).size());
+        for (const auto& item9 : (*item6.eligible_leader_replicas)) {
           out.i32(item9);
         }
       }
-      out.array(item5.offline_replicas.size());
-      for (const auto& item10 : item5.offline_replicas) {
-        out.i32(item10);
+      if (!item6.last_known_elr) {
+        out.null_array();
+      } else {
+        out.array((*item6.last_known_elr).size());
+        for (const auto& item10 : (*item6.last_known_elr)) {
+          out.i32(item10);
+        }
+      }
+      out.array(item6.offline_replicas.size());
+      for (const auto& item11 : item6.offline_replicas) {
+        out.i32(item11);
       }
       out.tag_count(0);
     }
-    out.i32(item4.authorized_operations);
+    out.i32(item5.authorized_operations);
     out.tag_count(0);
   }
   out.i8(in.cursor ? 1 : -1);
