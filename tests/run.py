@@ -18,7 +18,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 600, "crossing": 300, "crash": 400, "malformed": 400}
+PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "crash": 400, "malformed": 400}
 
 
 def count(report, code):
