@@ -107,7 +107,7 @@ void Journal::State::write_zeroes() {
           });
 }
 
-// The tail has caught up with them.
+// They are not to run any more, or have.
 void Journal::State::end_zeroes() {
   std::shared_ptr<SegmentJob> job = std::exchange(zeroes, nullptr);
   if (job->claim.try_take()) {
@@ -134,6 +134,8 @@ void Journal::State::drop_spare(const Error& why) {
 
 // Requires: its job is finished, well.
 Status Journal::State::adopt_spare() {
+  // The segment left may be freed and taken into use again before a job on it would end.
+  if (zeroes && active && zeroes->blob == active->header.id.blob()) end_zeroes();
   if (Status s = files.adopt(*spare); !s.ok()) return s;
   directory_changed = true;
   if (active && tail.unwritten_size() > 0) unwritten_files.push_back(*active);

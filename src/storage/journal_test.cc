@@ -141,6 +141,26 @@ TEST(Journal, WritesZeroesAheadWhereSyncsAreSmall) {
   }
 }
 
+// A segment left behind may be freed and taken into use again at any time.
+TEST(Journal, NoZeroesReachASegmentThatWasLeft) {
+  Bench b;
+  b.pool.run_all();
+  int ok = 0;
+  b.append(std::string(3'200, 'x'));
+  b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok));
+  b.journal->flush();
+  b.journal->tick();  // the zeroes wait in the pool
+  const std::uint64_t left = b.journal->active_segment();
+  b.append(std::string(9'300, 'y'));
+  b.journal->flush();
+  ASSERT_NE(b.journal->active_segment(), left);
+  const std::string name = segment_name(SegmentId::of(left));
+  const std::string reused(b.disk.contents(name).size(), 'z');
+  b.disk.set_contents(name, reused);
+  b.pool.run_all();
+  EXPECT_EQ(b.disk.contents(name), reused);
+}
+
 TEST(Journal, OneSyncInFlightAndTheNextCoversAllThatGathered) {
   JournalOptions options = small_options();
   options.inline_sync_waiters_max = 0;

@@ -298,6 +298,11 @@ class TransactionWorker:
                 return
             except KafkaException as another:
                 error = another.args[0]
+                if error.code() == KafkaError.INVALID_TXN_STATE:
+                    # librdkafka issue 4849, with Kafka's own broker too: the connection broke under the registration
+                    # of the first partition, and the client aborts what the broker has never heard of.
+                    self.producer = None
+                    raise TransactionLost(str(error)) from another
         # A fatal error: an application makes a new producer. It must not happen to an undisturbed single producer.
         self.unexpected.append(f"transaction {number}: {error.name()}: {error.str()}")
         self.producer = None
