@@ -57,6 +57,7 @@ const Unsettled* Channel::first_due() const {
 void Channel::note_taken(const Unsettled& entry) {
   TRV_ASSERT(entry.from->unsettled > 0);
   --entry.from->unsettled;
+  touch(*entry.from);
   if (entry.from->source != Subscription::Source::get) --unsettled_count_;
 }
 
@@ -122,13 +123,6 @@ void Channel::put_back(std::vector<Unsettled> entries) {
   unsettled_ = std::move(all);
 }
 
-Subscription* Channel::find_reply_consumer() {
-  for (const auto& [key, s] : subscriptions) {
-    if (s->source == Subscription::Source::reply) return s.get();
-  }
-  return nullptr;
-}
-
 void Channel::drop_blanks() {
   while (!unsettled_.empty() && !unsettled_.front().from) {
     unsettled_.pop_front();
@@ -141,13 +135,35 @@ void Channel::drop_blanks() {
   }
 }
 
-Subscription& Channel::add_subscription(std::uint64_t key, std::string tag) {
+Subscription& Channel::add_subscription(std::uint64_t key) {
   auto& slot = subscriptions[key];
   TRV_ASSERT(!slot);
   slot = std::make_unique<Subscription>();
   slot->key = key;
-  slot->tag = std::move(tag);
   return *slot;
+}
+
+Subscription& Channel::add_consumer(std::uint64_t key, std::string tag) {
+  Subscription& s = add_subscription(key);
+  s.tag = std::move(tag);
+  keys_by_tag_[s.tag] = key;  // in the place of one that is gone
+  return s;
+}
+
+Subscription& Channel::add_reply_consumer(std::uint64_t key, std::string tag) {
+  Subscription& s = add_consumer(key, std::move(tag));
+  s.source = Subscription::Source::reply;
+  reply_key_ = key;
+  return s;
+}
+
+Subscription& Channel::add_get_holder(std::uint64_t key, std::string queue, bool no_ack) {
+  Subscription& s = add_subscription(key);
+  s.source = Subscription::Source::get;
+  s.queue = std::move(queue);
+  s.no_ack = no_ack;
+  keys_of_gets_[{s.queue, no_ack}] = key;
+  return s;
 }
 
 Subscription* Channel::find_subscription(std::uint64_t key) {
@@ -156,26 +172,40 @@ Subscription* Channel::find_subscription(std::uint64_t key) {
 }
 
 Subscription* Channel::find_consumer(std::string_view tag) {
-  for (const auto& [key, s] : subscriptions) {
-    if (s->source != Subscription::Source::get && s->state != Subscription::State::gone &&
-        s->tag == tag) {
-      return s.get();
-    }
-  }
-  return nullptr;
+  const auto key = keys_by_tag_.find(tag);
+  Subscription* s = key == keys_by_tag_.end() ? nullptr : find_subscription(key->second);
+  return s && s->state != Subscription::State::gone ? s : nullptr;
 }
 
-Subscription* Channel::find_get_holder(std::string_view queue, bool no_ack) {
-  for (const auto& [key, s] : subscriptions) {
-    if (s->source == Subscription::Source::get && s->no_ack == no_ack && s->queue == queue)
-      return s.get();
+Subscription* Channel::find_get_holder(const std::string& queue, bool no_ack) {
+  const auto key = keys_of_gets_.find({queue, no_ack});
+  return key == keys_of_gets_.end() ? nullptr : find_subscription(key->second);
+}
+
+void Channel::remove(Subscription& s) {
+  if (s.source == Subscription::Source::get) {
+    keys_of_gets_.erase({s.queue, s.no_ack});
+  } else if (const auto key = keys_by_tag_.find(s.tag);
+             key != keys_by_tag_.end() && key->second == s.key) {
+    keys_by_tag_.erase(key);  // unless another one has the tag by now
   }
-  return nullptr;
+  subscriptions.erase(s.key);
 }
 
 void Channel::drop_if_done(Subscription& s) {
   const bool settled = s.unsettled == 0 && s.held.empty() && s.settled.empty();
-  if (s.state == Subscription::State::gone && settled) subscriptions.erase(s.key);
+  if (s.state == Subscription::State::gone && settled) remove(s);
+}
+
+void Channel::touch(Subscription& s) {
+  if (!std::exchange(s.touched, true)) touched_.push_back(s.key);
+}
+
+std::vector<std::uint64_t> Channel::take_touched() {
+  for (const std::uint64_t key : touched_) {
+    if (Subscription* s = find_subscription(key)) s->touched = false;
+  }
+  return std::exchange(touched_, {});
 }
 
 }  // namespace trv::amqp

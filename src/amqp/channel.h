@@ -12,9 +12,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "amqp/subscription.h"
@@ -130,15 +132,22 @@ class Channel {
   // That count against limits: of consumers, not of gets.
   std::uint32_t unsettled_count() const { return unsettled_count_; }
 
-  Subscription& add_subscription(std::uint64_t key, std::string tag);
+  Subscription& add_consumer(std::uint64_t key, std::string tag);
+  // Of direct replies, of which a channel has at most one.
+  Subscription& add_reply_consumer(std::uint64_t key, std::string tag);
+  Subscription& add_get_holder(std::uint64_t key, std::string queue, bool no_ack);
   Subscription* find_subscription(std::uint64_t key);
   // The consumer of this tag that has not been cancelled.
   Subscription* find_consumer(std::string_view tag);
-  Subscription* find_get_holder(std::string_view queue, bool no_ack);
-  // The consumer of direct replies, of which a channel has at most one.
-  Subscription* find_reply_consumer();
+  Subscription* find_reply_consumer() { return find_subscription(reply_key_); }
+  Subscription* find_get_holder(const std::string& queue, bool no_ack);
+  void remove(Subscription& subscription);
   // Forgets it when it is gone and nothing of it is unsettled.
   void drop_if_done(Subscription& subscription);
+  // A flush concerns only the few of which something was settled, however many there are.
+  void touch(Subscription& subscription);
+  // Keys; some may be gone. None is left.
+  std::vector<std::uint64_t> take_touched();
 
   ChannelRef ref;
   State state = State::open;
@@ -154,8 +163,16 @@ class Channel {
   std::map<std::uint64_t, std::unique_ptr<Subscription>> subscriptions;
 
  private:
+  using GetKey = std::pair<std::string, bool>;  // queue, no_ack
+
+  Subscription& add_subscription(std::uint64_t key);
   void note_taken(const Unsettled& entry);
   void drop_blanks();
+
+  std::map<std::string, std::uint64_t, std::less<>> keys_by_tag_;
+  std::map<GetKey, std::uint64_t> keys_of_gets_;
+  std::uint64_t reply_key_ = 0;  // 0 is nobody's
+  std::vector<std::uint64_t> touched_;
 
   std::uint64_t last_tag_ = 0;
   std::deque<Unsettled> unsettled_;

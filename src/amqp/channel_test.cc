@@ -20,7 +20,7 @@ std::vector<std::uint64_t> tags(const std::vector<Unsettled>& entries) {
 TEST(Channel, TagsAgreeWithTheTwin) {
   std::mt19937 random(1);
   Channel channel(1, 1);
-  Subscription& consumer = channel.add_subscription(1, "c");
+  Subscription& consumer = channel.add_consumer(1, "c");
   std::set<std::uint64_t> twin;
   std::uint64_t last = 0;
   for (int step = 0; step < 20000; ++step) {
@@ -51,7 +51,7 @@ TEST(Channel, TagsAgreeWithTheTwin) {
 
 TEST(Channel, AutomaticSettlementOnlyNumbers) {
   Channel channel(1, 1);
-  Subscription& consumer = channel.add_subscription(1, "c");
+  Subscription& consumer = channel.add_consumer(1, "c");
   consumer.no_ack = true;
   EXPECT_EQ(channel.add_delivery(consumer, Sequence(0)), 1u);
   EXPECT_EQ(channel.add_delivery(consumer, Sequence(1)), 2u);
@@ -62,17 +62,59 @@ TEST(Channel, AutomaticSettlementOnlyNumbers) {
 
 TEST(Channel, GetsDoNotCountAgainstLimits) {
   Channel channel(1, 1);
-  Subscription& holder = channel.add_subscription(1, "");
-  holder.source = Subscription::Source::get;
+  Subscription& holder = channel.add_get_holder(1, "q", false);
   channel.add_delivery(holder, Sequence(0));
   EXPECT_EQ(channel.unsettled_count(), 0u);
   EXPECT_EQ(holder.unsettled, 1u);
 }
 
+TEST(Channel, ATagIsFreeAgainWhenItsConsumerIsGone) {
+  Channel channel(1, 1);
+  Subscription& first = channel.add_consumer(1, "c");
+  channel.add_delivery(first, Sequence(0));
+  EXPECT_EQ(channel.find_consumer("c"), &first);
+  EXPECT_EQ(channel.find_consumer("d"), nullptr);
+  first.state = Subscription::State::gone;
+  EXPECT_EQ(channel.find_consumer("c"), nullptr);
+  Subscription& second = channel.add_consumer(2, "c");
+  std::vector<Unsettled> taken;
+  channel.take_all_unsettled(taken);
+  channel.drop_if_done(first);
+  EXPECT_EQ(channel.find_subscription(1), nullptr);
+  EXPECT_EQ(channel.find_consumer("c"), &second);
+  channel.remove(second);
+  EXPECT_EQ(channel.find_consumer("c"), nullptr);
+}
+
+TEST(Channel, AHolderIsOfOneQueueAndOneWayOfSettling) {
+  Channel channel(1, 1);
+  Subscription& holder = channel.add_get_holder(1, "q", false);
+  Subscription& automatic = channel.add_get_holder(2, "q", true);
+  EXPECT_EQ(channel.find_get_holder("q", false), &holder);
+  EXPECT_EQ(channel.find_get_holder("q", true), &automatic);
+  EXPECT_EQ(channel.find_get_holder("r", true), nullptr);
+  channel.remove(automatic);
+  EXPECT_EQ(channel.find_get_holder("q", true), nullptr);
+  EXPECT_EQ(channel.find_get_holder("q", false), &holder);
+}
+
+TEST(Channel, AFlushConcernsWhatWasSettled) {
+  Channel channel(1, 1);
+  Subscription& busy = channel.add_consumer(1, "busy");
+  channel.add_consumer(2, "idle");
+  EXPECT_TRUE(channel.take_touched().empty());
+  channel.add_delivery(busy, Sequence(0));
+  channel.add_delivery(busy, Sequence(1));
+  std::vector<Unsettled> taken;
+  channel.take_unsettled(2, true, taken);
+  EXPECT_EQ(channel.take_touched(), std::vector<std::uint64_t>{1});
+  EXPECT_TRUE(channel.take_touched().empty());
+}
+
 TEST(Channel, TheFirstDueIsTheOneThatStillWaits) {
   using std::chrono::seconds;
   Channel channel(1, 1);
-  Subscription& s = channel.add_subscription(1, "c");
+  Subscription& s = channel.add_consumer(1, "c");
   const runtime::SteadyTime start(seconds(100));
   EXPECT_EQ(channel.first_due(), nullptr);
   channel.add_delivery(s, Sequence(0));

@@ -18,6 +18,7 @@ void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, Ho
 
 void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how) {
   for (const Unsettled& entry : entries) {
+    channel.touch(*entry.from);
     if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
     entry.from->settled.of(how).push_back(entry.sequence);
   }
@@ -58,9 +59,7 @@ void settle_at(broker::Broker& owner, const Settler& settler, const std::string&
 
 void Session::settle_flush(Channel& channel) {
   const Settler settler{link(), broker().core().index(), channel.ref};
-  std::vector<std::uint64_t> keys;
-  for (const auto& [key, s] : channel.subscriptions) keys.push_back(key);
-  for (const std::uint64_t key : keys) {
+  for (const std::uint64_t key : channel.take_touched()) {
     Subscription* s = channel.find_subscription(key);
     if (!s) continue;
     if (!s->settled.empty()) {
@@ -138,7 +137,7 @@ void Session::drop_holder(const std::string& queue, const std::string& location,
 void Session::cancel(Channel& channel, Subscription& s, bool answer) {
   if (s.source == Subscription::Source::reply) {
     if (answer) send(channel.ref.number, wire::BasicCancelOk{.consumer_tag = s.tag});
-    channel.subscriptions.erase(s.key);
+    channel.remove(s);
     return;
   }
   s.state = Subscription::State::cancelling;
@@ -163,6 +162,7 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
         for (const broker::Delivery& held : std::exchange(found->held, {})) {
           found->settled.released.push_back(held.sequence);
         }
+        open->touch(*found);
         session.mark_dirty(*open);
         if (answer) session.send(ref.number, wire::BasicCancelOk{.consumer_tag = found->tag});
       });
@@ -186,6 +186,7 @@ void Session::end_channel(Channel& channel) {
       for (const broker::Delivery& held : s->held) {
         s->settled.released.push_back(held.sequence);
       }
+      channel.touch(*s);
     } else if (asked) {
       drop_consumer(s->queue, s->location, s->id, s->source == Subscription::Source::stream);
     }

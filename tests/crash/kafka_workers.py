@@ -17,6 +17,12 @@ FLUSH_SECONDS = 20
 OFFSETS_SECONDS_MAX = 2.5  # More than any restart takes.
 # Connections that break are what the campaign is about: nothing of them is printed.
 QUIET = logging.Logger("librdkafka", logging.CRITICAL + 1)
+# How librdkafka 2.16 can fail to abort after its broker was restarted, with any broker. An application must make a new
+# producer, and so does the worker: if the broker is at fault, that one fails, too.
+ABORT_FAILURES_OF_THE_CLIENT = (
+    KafkaError.INVALID_TXN_STATE,  # librdkafka issue 4849: it aborts what it had no time to register.
+    KafkaError._TIMED_OUT,  # Re-bootstrapped in the middle, it waits for records that it does not send any more.
+)
 QUICK = {"logger": QUIET, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
          "topic.metadata.refresh.interval.ms": 5000}
 
@@ -248,8 +254,7 @@ class TransactionWorker:
                 if offsets:
                     self.offset.acknowledged = number
             else:
-                self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
-                self._decide(number, self.transactions.aborted)
+                self._abort(number)
         except KafkaException as error:
             self._recover(error.args[0], number)
 
@@ -286,6 +291,16 @@ class TransactionWorker:
                 if not error.args[0].retriable() or time.monotonic() > deadline:
                     raise
 
+    def _abort(self, number):
+        try:
+            self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
+        except KafkaException as error:
+            if error.args[0].code() not in ABORT_FAILURES_OF_THE_CLIENT:
+                raise
+            self.producer = None
+            raise TransactionLost(str(error)) from error
+        self._decide(number, self.transactions.aborted)
+
     def _decide(self, number, where):
         self.transactions.undecided.discard(number)
         where.add(number)
@@ -293,16 +308,10 @@ class TransactionWorker:
     def _recover(self, error, number):
         if error.txn_requires_abort():
             try:
-                self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
-                self._decide(number, self.transactions.aborted)
+                self._abort(number)
                 return
             except KafkaException as another:
                 error = another.args[0]
-                if error.code() == KafkaError.INVALID_TXN_STATE:
-                    # librdkafka issue 4849, with Kafka's own broker too: the connection broke under the registration
-                    # of the first partition, and the client aborts what the broker has never heard of.
-                    self.producer = None
-                    raise TransactionLost(str(error)) from another
         # A fatal error: an application makes a new producer. It must not happen to an undisturbed single producer.
         self.unexpected.append(f"transaction {number}: {error.name()}: {error.str()}")
         self.producer = None

@@ -170,8 +170,7 @@ void consume_replies(Session& session, Call call, const wire::BasicConsume& meth
   }
   std::string tag =
       method.consumer_tag.empty() ? generated_name("amq.ctag-") : std::string(method.consumer_tag);
-  Subscription& s = call.channel.add_subscription(session.next_key(), std::move(tag));
-  s.source = Subscription::Source::reply;
+  Subscription& s = call.channel.add_reply_consumer(session.next_key(), std::move(tag));
   s.state = Subscription::State::live;
   s.queue = direct_reply_queue;
   s.no_ack = true;
@@ -219,7 +218,7 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   r.filtered = wire::find_field(method.arguments, "x-stream-filter").has_value();
 
   const std::string location = session.broker().catalog().locate(r.queue);
-  Subscription& s = call.channel.add_subscription(r.key, r.tag);
+  Subscription& s = call.channel.add_consumer(r.key, r.tag);
   s.queue = r.queue;
   s.location = location;
   s.no_ack = r.no_ack;
@@ -315,7 +314,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
     return;
   }
   if (reply.failure) {
-    channel->subscriptions.erase(r.key);
+    channel->remove(*holder);
     session.fail(*channel, method, *reply.failure);
     return;
   }
@@ -342,11 +341,8 @@ void handle(Session& session, Call call, const wire::BasicGet& method) {
   const std::string location = session.broker().catalog().locate(name);
   Subscription* holder = call.channel.find_get_holder(name, method.no_ack);
   if (!holder) {
-    holder = &call.channel.add_subscription(session.next_key(), "");
-    holder->source = Subscription::Source::get;
-    holder->queue = name;
+    holder = &call.channel.add_get_holder(session.next_key(), name, method.no_ack);
     holder->location = location;
-    holder->no_ack = method.no_ack;
   }
   std::optional<ConsumerId> id;
   if (holder->state == Subscription::State::live) id = holder->id;
