@@ -23,6 +23,7 @@
 #include "amqp/wire/properties.h"
 #include "broker/broker.h"
 #include "broker/publisher.h"
+#include "runtime/input_buffer.h"
 
 namespace trv::amqp {
 
@@ -40,8 +41,10 @@ struct Content {
   std::string routing_key;
   std::string properties;
   std::uint64_t body_size = 0;
-  std::string body;      // grows as parts arrive, never by what was announced
-  std::string envelope;  // kept for its capacity
+  runtime::InputBuffer body;  // what came of it, when it comes in parts
+  std::string envelope;       // kept for its capacity
+
+  explicit Content(runtime::InputBlockPool& pool) : body(pool) {}
 };
 
 // Numbers of published messages and which of them may be confirmed.
@@ -112,7 +115,9 @@ class Channel {
     closing,  // we sent a close and wait for its answer; everything else is passed over
   };
 
-  Channel(std::uint16_t number, std::uint64_t serial) : ref{number, serial} {}
+  // `pool` outlives it.
+  Channel(std::uint16_t number, std::uint64_t serial, runtime::InputBlockPool& pool)
+      : ref{number, serial}, content(pool) {}
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 

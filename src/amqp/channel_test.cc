@@ -19,7 +19,8 @@ std::vector<std::uint64_t> tags(const std::vector<Unsettled>& entries) {
 
 TEST(Channel, TagsAgreeWithTheTwin) {
   std::mt19937 random(1);
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& consumer = channel.add_consumer(1, "c");
   std::set<std::uint64_t> twin;
   std::uint64_t last = 0;
@@ -50,7 +51,8 @@ TEST(Channel, TagsAgreeWithTheTwin) {
 }
 
 TEST(Channel, AutomaticSettlementOnlyNumbers) {
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& consumer = channel.add_consumer(1, "c");
   consumer.no_ack = true;
   EXPECT_EQ(channel.add_delivery(consumer, Sequence(0)), 1u);
@@ -61,7 +63,8 @@ TEST(Channel, AutomaticSettlementOnlyNumbers) {
 }
 
 TEST(Channel, GetsDoNotCountAgainstLimits) {
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& holder = channel.add_get_holder(1, "q", false);
   channel.add_delivery(holder, Sequence(0));
   EXPECT_EQ(channel.unsettled_count(), 0u);
@@ -69,7 +72,8 @@ TEST(Channel, GetsDoNotCountAgainstLimits) {
 }
 
 TEST(Channel, ATagIsFreeAgainWhenItsConsumerIsGone) {
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& first = channel.add_consumer(1, "c");
   channel.add_delivery(first, Sequence(0));
   EXPECT_EQ(channel.find_consumer("c"), &first);
@@ -87,7 +91,8 @@ TEST(Channel, ATagIsFreeAgainWhenItsConsumerIsGone) {
 }
 
 TEST(Channel, AHolderIsOfOneQueueAndOneWayOfSettling) {
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& holder = channel.add_get_holder(1, "q", false);
   Subscription& automatic = channel.add_get_holder(2, "q", true);
   EXPECT_EQ(channel.find_get_holder("q", false), &holder);
@@ -99,7 +104,8 @@ TEST(Channel, AHolderIsOfOneQueueAndOneWayOfSettling) {
 }
 
 TEST(Channel, AFlushConcernsWhatWasSettled) {
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& busy = channel.add_consumer(1, "busy");
   channel.add_consumer(2, "idle");
   EXPECT_TRUE(channel.take_touched().empty());
@@ -113,7 +119,8 @@ TEST(Channel, AFlushConcernsWhatWasSettled) {
 
 TEST(Channel, TheFirstDueIsTheOneThatStillWaits) {
   using std::chrono::seconds;
-  Channel channel(1, 1);
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
   Subscription& s = channel.add_consumer(1, "c");
   const runtime::SteadyTime start(seconds(100));
   EXPECT_EQ(channel.first_due(), nullptr);

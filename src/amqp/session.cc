@@ -255,7 +255,8 @@ void Session::open_channel(std::uint16_t number) {
                                      std::to_string(channel_max_) + ")"});
     return;
   }
-  channels_[number] = std::make_unique<Channel>(number, ++last_serial_);
+  channels_[number] =
+      std::make_unique<Channel>(number, ++last_serial_, broker().core().input_blocks());
   send(number, wire::ChannelOpenOk{});
 }
 

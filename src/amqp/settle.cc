@@ -171,8 +171,10 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
 void Session::end_channel(Channel& channel) {
   if (channel.state != Channel::State::open) return;
   channel.state = Channel::State::closing;  // no credit is given from here on
+  channel.content.stage = Content::Stage::none;
   release_assembly(channel.content.body.size());
-  channel.content = Content{};
+  channel.content.body.consume(channel.content.body.size());
+  channel.content.body.release_if_empty();
   roll_back(channel);
   channel.transaction.reset();
   settle_flush(channel);

@@ -77,6 +77,16 @@ void InputBuffer::filled(std::size_t size) {
   end_ += size;
 }
 
+void InputBuffer::append(ByteView bytes) {
+  while (!bytes.empty()) {
+    std::span<char> to = room();
+    std::size_t size = std::min(to.size(), bytes.size());
+    std::memcpy(to.data(), bytes.data(), size);
+    filled(size);
+    bytes.remove_prefix(size);
+  }
+}
+
 // Room for as much again, before room() would move it.
 void InputBuffer::learn() {
   std::size_t wanted = std::bit_ceil(used_max_ + used_max_ / 3);
@@ -89,10 +99,14 @@ void InputBuffer::learn() {
 }
 
 void InputBuffer::release_if_empty() {
-  if (!empty() || !block_.bytes) return;
+  if (empty() && block_.bytes) pool_.give_back(take_block());
+}
+
+InputBlock InputBuffer::take_block() {
+  TRV_ASSERT(empty());
   learn();
-  pool_.give_back(std::exchange(block_, {}));
   begin_ = end_ = 0;
+  return std::exchange(block_, {});
 }
 
 }  // namespace trv::runtime

@@ -1,4 +1,5 @@
-// InputBuffer: the bytes that a connection has received and not yet used, in one piece.
+// InputBuffer: the bytes that a connection has received and not yet used, in one piece; or those of
+// one message that came in parts.
 //
 // Owner: the connection, on one core; Stream::read() fills it. A buffer without bytes holds no
 // memory between two reads, so that an idle connection costs none: blocks come from the core's pool
@@ -57,7 +58,11 @@ class InputBuffer {
   std::span<char> room();
   // `size` bytes were received there.
   void filled(std::size_t size);
+  // As if they had been received, into as much room as they need.
+  void append(ByteView bytes);
   void release_if_empty();
+  // What was consumed stays valid with the block, which goes back to the pool. Requires: empty().
+  InputBlock take_block();
 
  private:
   void move_to(InputBlock block);

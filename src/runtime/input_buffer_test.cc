@@ -115,5 +115,24 @@ TEST(InputBlockPool, KeepsLittle) {
   EXPECT_NE(again.bytes.get(), at);
 }
 
+TEST(InputBuffer, PartsPutTogetherOutliveTheBufferWithTheirBlock) {
+  InputBlockPool pool;
+  InputBuffer buffer(pool);
+  std::string whole;
+  for (int i = 0; i < 10; ++i) {
+    const std::string part(50'000, static_cast<char>('a' + i));
+    buffer.append(part);
+    whole += part;
+  }
+  const ByteView view = buffer.unread();
+  buffer.consume(view.size());
+  InputBlock block = buffer.take_block();
+  EXPECT_EQ(buffer.capacity(), 0u);
+  buffer.append("next");
+  EXPECT_TRUE(view == whole);
+  EXPECT_GT(buffer.capacity(), whole.size());  // learned from the last one
+  pool.give_back(std::move(block));
+}
+
 }  // namespace
 }  // namespace trv::runtime

@@ -343,7 +343,6 @@ void on_publish_header(Session& session, Channel& channel, const wire::ContentHe
   }
   content.properties = header.properties;
   content.body_size = header.body_size;
-  content.body.clear();
   content.stage = Content::Stage::body;
   if (content.body_size == 0) on_complete(session, channel, {});
 }
@@ -369,9 +368,13 @@ void on_publish_body(Session& session, Channel& channel, ByteView part) {
   }
   content.body.append(part);
   if (content.body.size() < content.body_size) return;
-  const std::string body = std::exchange(content.body, {});
+  const ByteView body = content.body.unread();
+  content.body.consume(body.size());
   session.release_assembly(body.size());
+  // Not with the channel's content, which goes when the message is refused.
+  runtime::InputBlock block = content.body.take_block();
   on_complete(session, channel, body);
+  session.broker().core().input_blocks().give_back(std::move(block));
 }
 
 }  // namespace trv::amqp
