@@ -18,7 +18,7 @@
 namespace trv::storage {
 namespace {
 
-constexpr std::uint64_t seed_count = 1500;
+constexpr std::uint64_t seed_count = 2500;
 
 // An entry as the twin remembers it: short, but telling.
 std::string digest(ByteView payload) {

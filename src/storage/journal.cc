@@ -70,10 +70,11 @@ Status Journal::State::write() {
     }
     unsynced_size += bytes.size;
     recent_written += bytes.size;
+    // Not the place where the next frame begins: that may be in a segment where nothing is yet.
+    written_place = {SegmentId::of(bytes.blob).number, static_cast<std::uint32_t>(bytes.end())};
     tail.mark_written();
   }
   unwritten_files.clear();
-  written_place = {tail.segment().number, tail.position()};
   if (!tail.frame_open()) written_entries = entries;
   return {};
 }

@@ -194,6 +194,46 @@ TEST(Store, ARoundIsThereAsAWholeOrNotAtAll) {
   }
 }
 
+// A sync between a roll and the first frame of the new segment must not tell of a place there: what
+// follows could not be torn without looking damaged.
+TEST(Store, ARoundIsTornAlsoWhenItsFirstSegmentWasSynced) {
+  io::MemoryDirectory disk;
+  BlobRange torn;
+  BlobRange last;
+  {
+    Life life;
+    JournalOptions options = small_options();
+    options.unwritten_size_max = 3000;
+    options.inline_sync_waiters_max = 0;
+    ASSERT_TRUE(life.start(disk, options).ok());
+    Journal& journal = *life.journal;
+    const auto sync = [&] { journal.when(journal.tail(), Durability::fsync, [](auto) {}); };
+    for (const char* kept : {"kept", "kept too"}) {
+      journal.append(9, ShardId(1), kept);
+      sync();
+      journal.flush();
+    }
+    const std::uint64_t first = journal.active_segment();
+    while (journal.active_segment() == first) {
+      torn = journal.append(9, ShardId(1), std::string(1500, 'r'));
+    }
+    life.pool.run_all();  // the first sync ends, and the second covers what is written of the round
+    journal.flush();
+    last = journal.append(9, ShardId(1), "last");
+    journal.flush();
+    ASSERT_EQ(last.blob, torn.blob);
+    life.journal.reset();
+    disk.crash({io::CrashOptions::Unsynced::kept, 0});
+  }
+  const std::string name = segment_name(SegmentId::of(torn.blob));
+  std::string bytes = disk.contents(name);
+  bytes.replace(torn.position, torn.length, torn.length, '\0');
+  disk.set_contents(name, bytes);
+  Recovered r = recover_only(disk);
+  EXPECT_TRUE(r.report.damaged.empty());
+  EXPECT_EQ(r.visitor.payloads(), (std::vector<std::string>{"kept", "kept too"}));
+}
+
 TEST(Store, ADurableFileIsThereAfterAPowerCut) {
   io::MemoryDirectory disk;
   for (std::string_view text : {"first", "second, and longer", "3"}) {
