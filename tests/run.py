@@ -9,13 +9,14 @@ not end counts as one failure.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+
+from processes import kill_tree
 
 HERE = Path(__file__).resolve().parent
 PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "crash": 400, "malformed": 400}
@@ -40,11 +41,11 @@ def run(part, seconds, directory):
     if part == "malformed" and environment.get("BROKER_ASAN"):
         environment["BROKER"] = environment["BROKER_ASAN"]
     process = subprocess.Popen([sys.executable, "-m", "pytest", str(HERE / part), f"--junitxml={report}"], cwd=HERE,
-                               env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+                               env=environment, stdin=subprocess.DEVNULL)
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_tree(process.pid)
         process.wait()
         print(f"{part}: not finished after {seconds} s")
         code = 1

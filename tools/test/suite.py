@@ -6,7 +6,6 @@ nothing failed and something passed. Output of each stage is shown and kept in .
 """
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT / "tests"))
+
+from processes import kill_tree  # noqa: E402
+
 LOGS = ROOT / ".cache" / "test"
 JOBS = os.environ.get("TRV_JOBS", str(os.cpu_count()))
 PYTHON = ".cache/venv/bin/python"
@@ -51,7 +54,7 @@ def run(stage, command, seconds, environment=None):
         try:
             code = process.wait(timeout=seconds)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill_tree(process.pid)
             process.wait()
             raise CannotRun(f"{command[0]} took more than {seconds} s") from None
     with open(log_path, "rb") as log:

@@ -3,8 +3,10 @@ import contextlib
 import io
 import sys
 import tempfile
+import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -53,6 +55,28 @@ class CountTest(unittest.TestCase):
         self.assertEqual(suite.count_ctest(junit, self.root), Count(4, 2, 0))
         self.assertEqual(suite.count_ctest(self.junit("empty.xml", ""), self.root), Count(0, 1, 0))
         self.assertEqual(suite.count_ctest(self.root / "none.xml", self.root), Count(0, 1, 0))
+
+
+class RunTest(unittest.TestCase):
+    def test_nothing_outlives_a_stage_past_its_time(self):
+        with tempfile.TemporaryDirectory(prefix="trivium-suite-") as folder:
+            with mock.patch.object(suite, "LOGS", Path(folder)):
+                with self.assertRaises(suite.CannotRun):
+                    # As a broker of the tests: in a session of its own, below a shell.
+                    suite.run("stage", ["bash", "-c", "setsid sleep 60 & echo $!; wait"], 1)
+            process = int((Path(folder) / "stage.log").read_text())
+        deadline = time.monotonic() + 5
+        while self.runs(process) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.assertFalse(self.runs(process))
+
+    @staticmethod
+    def runs(process):
+        try:
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        return state != "Z"  # has ended, and waits for init to notice
 
 
 class MainTest(unittest.TestCase):
