@@ -86,7 +86,11 @@ std::optional<StreamStart> stream_start(ByteView arguments, WallTime now, Failur
   using Kind = StreamStart::Kind;
   const auto value = wire::find_field(arguments, "x-stream-offset");
   if (!value) return StreamStart{};
-  if (value->type == 'T') return StreamStart{Kind::time, *value->integer() * 1000};
+  if (value->type == 'T') {
+    constexpr std::int64_t seconds_max = std::numeric_limits<std::int64_t>::max() / 1000;
+    const std::int64_t seconds = std::clamp<std::int64_t>(*value->integer(), 0, seconds_max);
+    return StreamStart{Kind::time, seconds * 1000};
+  }
   if (const auto number = value->integer()) {
     return StreamStart{Kind::sequence, std::max<std::int64_t>(*number, 0)};
   }

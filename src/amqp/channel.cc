@@ -35,10 +35,11 @@ bool Confirms::take_answer(Answer& answer) {
 }
 
 std::uint64_t Channel::add_delivery(Subscription& from, Sequence sequence,
-                                    runtime::SteadyTime deadline) {
+                                    runtime::SteadyTime deadline,
+                                    std::chrono::milliseconds time_max) {
   ++last_tag_;
   if (!from.no_ack) {
-    unsettled_.push_back({last_tag_, &from, sequence, deadline});
+    unsettled_.push_back({last_tag_, &from, sequence, deadline, time_max});
     ++from.unsettled;
     if (from.source != Subscription::Source::get) ++unsettled_count_;
   }
@@ -180,6 +181,15 @@ Subscription* Channel::find_consumer(std::string_view tag) {
 Subscription* Channel::find_get_holder(const std::string& queue, bool no_ack) {
   const auto key = keys_of_gets_.find({queue, no_ack});
   return key == keys_of_gets_.end() ? nullptr : find_subscription(key->second);
+}
+
+Subscription* Channel::next_with_held() {
+  const auto has_held = [](const auto& one) { return !one.second->held.empty(); };
+  const auto turn = subscriptions.upper_bound(held_turn);
+  auto found = std::find_if(turn, subscriptions.end(), has_held);
+  if (found != subscriptions.end()) return found->second.get();
+  found = std::find_if(subscriptions.begin(), turn, has_held);
+  return found != turn ? found->second.get() : nullptr;
 }
 
 void Channel::remove(Subscription& s) {

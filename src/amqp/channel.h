@@ -86,7 +86,8 @@ struct Unsettled {
   std::uint64_t tag = 0;
   Subscription* from = nullptr;  // null: settled already
   Sequence sequence;
-  runtime::SteadyTime deadline{};  // for its settlement; none when it is zero
+  runtime::SteadyTime deadline{};        // for its settlement; none when it is zero
+  std::chrono::milliseconds time_max{};  // from its delivery to there
 };
 
 // What a transaction of this channel has gathered. It ends with commit, rollback, or the channel.
@@ -123,7 +124,8 @@ class Channel {
 
   // Adds a delivery that waits for its settlement, or just numbers it. Result: its tag.
   std::uint64_t add_delivery(Subscription& from, Sequence sequence,
-                             runtime::SteadyTime deadline = {});
+                             runtime::SteadyTime deadline = {},
+                             std::chrono::milliseconds time_max = {});
   // The one whose settlement is due first; null when none has a deadline.
   const Unsettled* first_due() const;
   // Takes out one tag, or it and all before it (tag 0: all). Appends to `out` in order.
@@ -146,6 +148,8 @@ class Channel {
   Subscription* find_consumer(std::string_view tag);
   Subscription* find_reply_consumer() { return find_subscription(reply_key_); }
   Subscription* find_get_holder(const std::string& queue, bool no_ack);
+  // The first one after held_turn, round and round, that has held deliveries; null without any.
+  Subscription* next_with_held();
   void remove(Subscription& subscription);
   // Forgets it when it is gone and nothing of it is unsettled.
   void drop_if_done(Subscription& subscription);
@@ -166,6 +170,7 @@ class Channel {
   std::uint32_t default_limit = 0;  // qos for consumers to come
   std::uint32_t channel_limit = 0;  // qos for all consumers together
   std::map<std::uint64_t, std::unique_ptr<Subscription>> subscriptions;
+  std::uint64_t held_turn = 0;  // whose held delivery was sent last
 
  private:
   using GetKey = std::pair<std::string, bool>;  // queue, no_ack

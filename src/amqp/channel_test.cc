@@ -103,6 +103,21 @@ TEST(Channel, AHolderIsOfOneQueueAndOneWayOfSettling) {
   EXPECT_EQ(channel.find_get_holder("q", false), &holder);
 }
 
+TEST(Channel, HeldDeliveriesTakeTurns) {
+  runtime::InputBlockPool blocks;
+  Channel channel(1, 1, blocks);
+  EXPECT_EQ(channel.next_with_held(), nullptr);
+  for (std::uint64_t key : {1, 2, 3}) channel.add_consumer(key, std::to_string(key));
+  for (std::uint64_t key : {1, 3}) channel.find_subscription(key)->held.resize(2);
+  std::string turns;
+  while (Subscription* next = channel.next_with_held()) {
+    next->held.pop_front();
+    channel.held_turn = next->key;
+    turns += next->tag;
+  }
+  EXPECT_EQ(turns, "1313");
+}
+
 TEST(Channel, AFlushConcernsWhatWasSettled) {
   runtime::InputBlockPool blocks;
   Channel channel(1, 1, blocks);

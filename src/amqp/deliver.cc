@@ -70,16 +70,12 @@ void Session::deliver_reply(ChannelRef ref, std::uint64_t secret, model::StoredR
 
 void Session::send_held(Channel& channel) {
   // In turn, so that no consumer of the channel starves the others.
-  for (bool moved = true; moved;) {
-    moved = false;
-    for (const auto& [key, s] : channel.subscriptions) {
-      if (s->held.empty()) continue;
-      if (channel.channel_limit != 0 && channel.unsettled_count() >= channel.channel_limit) return;
-      const broker::Delivery delivery = std::move(s->held.front());
-      s->held.pop_front();
-      write_delivery(channel, *s, delivery);
-      moved = true;
-    }
+  while (Subscription* s = channel.next_with_held()) {
+    if (channel.channel_limit != 0 && channel.unsettled_count() >= channel.channel_limit) return;
+    const broker::Delivery delivery = std::move(s->held.front());
+    s->held.pop_front();
+    write_delivery(channel, *s, delivery);
+    channel.held_turn = s->key;
   }
   grant_all(channel);
 }

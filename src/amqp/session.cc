@@ -12,7 +12,7 @@ using wire::MethodId;
 namespace {
 
 // Bodies that have come in part: of one connection, and of all connections of a core.
-constexpr std::size_t assembly_bytes_max = 64u << 20;
+constexpr std::size_t assembly_bytes_max = 128u << 20;
 constexpr std::size_t assembly_bytes_core_max = 512u << 20;
 
 MethodId id_of(const wire::Method& method) {

@@ -35,12 +35,12 @@ struct Settler {
 };
 
 void settle_at(broker::Broker& owner, const Settler& settler, const std::string& queue,
-               const Settled& settled) {
+               ConsumerId holder, const Settled& settled) {
   using broker::Settlement;
   // No answer tells of a settlement, so nobody waits for its commit.
   const auto settle = [&](const std::vector<Sequence>& sequences, Settlement how) {
     if (sequences.empty()) return;
-    auto done = owner.queues().settle(queue, sequences, how);
+    auto done = owner.queues().settle(queue, holder, sequences, how);
     if (done) return;
     // But that it cannot be stored must be told: the client takes these messages for done.
     owner.post(settler.home, [settler, failure = failure_of(done.error(), queue_resource(queue))] {
@@ -65,11 +65,12 @@ void Session::settle_flush(Channel& channel) {
     if (!s->settled.empty()) {
       const Settled settled = std::exchange(s->settled, {});
       if (broker().owns(s->location)) {
-        settle_at(broker(), settler, s->queue, settled);
+        settle_at(broker(), settler, s->queue, s->id, settled);
       } else {
-        broker().at(s->location, [settler, queue = s->queue, settled](broker::Broker& owner) {
-          settle_at(owner, settler, queue, settled);
-        });
+        broker().at(s->location,
+                    [settler, queue = s->queue, id = s->id, settled](broker::Broker& owner) {
+                      settle_at(owner, settler, queue, id, settled);
+                    });
       }
     }
     grant(channel, *s);
@@ -153,9 +154,13 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
         }
         return Answer<Nothing>{};
       },
-      [ref = channel.ref, key = s.key, answer](Session& session, Nothing, const Status&) {
+      [ref = channel.ref, key = s.key, tag = s.tag, answer](Session& session, Nothing,
+                                                            const Status&) {
         Channel* open = session.find_open(ref);
-        Subscription* found = open ? open->find_subscription(key) : nullptr;
+        if (!open) return;
+        // Its queue may have gone meanwhile, and it with it.
+        if (answer) session.send(ref.number, wire::BasicCancelOk{.consumer_tag = tag});
+        Subscription* found = open->find_subscription(key);
         if (!found) return;
         found->state = Subscription::State::gone;
         // What the channel's limit kept back was never seen by the client.
@@ -164,7 +169,6 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
         }
         open->touch(*found);
         session.mark_dirty(*open);
-        if (answer) session.send(ref.number, wire::BasicCancelOk{.consumer_tag = found->tag});
       });
 }
 
@@ -172,7 +176,7 @@ void Session::end_channel(Channel& channel) {
   if (channel.state != Channel::State::open) return;
   channel.state = Channel::State::closing;  // no credit is given from here on
   channel.content.stage = Content::Stage::none;
-  release_assembly(channel.content.body.size());
+  release_assembly(channel.content.body.capacity());
   channel.content.body.consume(channel.content.body.size());
   channel.content.body.release_if_empty();
   roll_back(channel);

@@ -8,7 +8,7 @@ namespace trv::amqp {
 std::uint64_t Session::note_delivery(Channel& channel, Subscription& s, Sequence sequence) {
   if (!s.settle_time_max || s.no_ack) return channel.add_delivery(s, sequence);
   const runtime::SteadyTime deadline = broker().core().now() + *s.settle_time_max;
-  const std::uint64_t tag = channel.add_delivery(s, sequence, deadline);
+  const std::uint64_t tag = channel.add_delivery(s, sequence, deadline, *s.settle_time_max);
   if (!settle_timer_.armed() || deadline < settle_check_) watch_settling();
   return tag;
 }
@@ -34,7 +34,7 @@ void Session::check_settling() {
     Channel* channel = find_open(ref);
     const Unsettled* due = channel ? channel->first_due() : nullptr;
     if (!due || due->deadline > broker().core().now()) continue;
-    const std::int64_t time_max = due->from->settle_time_max->count();
+    const std::int64_t time_max = due->time_max.count();
     fail(*channel, wire::MethodId{},
          precondition("delivery acknowledgement on channel " + std::to_string(ref.number) +
                       " timed out. Timeout value used: " + std::to_string(time_max) +

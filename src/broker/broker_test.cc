@@ -149,7 +149,7 @@ TEST(Queues, DeliverWithinCreditAndKeepPlaceOnRelease) {
   EXPECT_EQ(inbox.bodies(), (std::vector<std::string>{"a", "b"}));
   broker.round([&] {
     const Sequence first[] = {Sequence(0)};
-    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::release).ok());
+    ASSERT_TRUE(broker->queues().settle("q", consumer, first, Settlement::release).ok());
     broker->queues().grant("q", consumer, 2);
   });
   EXPECT_EQ(inbox.bodies(), (std::vector<std::string>{"a", "b", "a", "c"}));
@@ -167,12 +167,12 @@ TEST(Queues, SettledRecordsStaySettledAfterACrash) {
     for (int i = 0; i < 5; ++i) {
       ASSERT_TRUE(broker->topics().append(topic, message(std::to_string(i))).ok());
     }
-    ASSERT_TRUE(broker->queues().subscribe("q", before.spec(credit_unlimited)).ok());
+    before.id = *broker->queues().subscribe("q", before.spec(credit_unlimited));
   });
   ASSERT_EQ(before.deliveries.size(), 5u);
   broker.round([&] {
     const Sequence done[] = {Sequence(0), Sequence(2), Sequence(3)};
-    Commit commit = *broker->queues().settle("q", done, Settlement::complete);
+    Commit commit = *broker->queues().settle("q", before.id, done, Settlement::complete);
     broker->when_durable(commit, [&](Result<Durable> result) { settled = result.ok(); });
   });
   ASSERT_TRUE(settled);
@@ -214,12 +214,12 @@ TEST(Queues, RejectedRecordsGoToTheDeadLetterExchange) {
     ASSERT_TRUE(broker->queues().declare("q", settings, {}).ok());
     ASSERT_TRUE(broker->queues().declare("dead", {}, {}).ok());
     ASSERT_TRUE(broker->topics().append(*broker->topics().find("q"), message("m")).ok());
-    ASSERT_TRUE(broker->queues().subscribe("q", inbox.spec(1)).ok());
+    inbox.id = *broker->queues().subscribe("q", inbox.spec(1));
   });
   ASSERT_EQ(inbox.deliveries.size(), 1u);
   broker.round([&] {
     const Sequence first[] = {Sequence(0)};
-    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::discard).ok());
+    ASSERT_TRUE(broker->queues().settle("q", inbox.id, first, Settlement::discard).ok());
   });
   broker.round([&] {
     EXPECT_EQ(broker->queues().find("q")->outstanding_count, 0u);
@@ -275,7 +275,7 @@ TEST_P(BrokerReplay, StateIsTheSameAfterEveryKindOfRestart) {
             if (*delivery) {
               const Sequence one[] = {(*delivery)->sequence};
               auto how = pick(3) == 0 ? Settlement::release : Settlement::complete;
-              ASSERT_TRUE(broker->queues().settle("c", one, how).ok());
+              ASSERT_TRUE(broker->queues().settle("c", ConsumerId(99), one, how).ok());
             }
             break;
           }

@@ -60,6 +60,7 @@ inline model::NewRecord message(std::string_view body, std::string_view envelope
 
 // A consumer that keeps what it is given.
 struct Inbox {
+  ConsumerId id;  // for settle()
   std::vector<Delivery> deliveries;
   ConsumerSpec spec(std::uint32_t credit) {
     ConsumerSpec spec;

@@ -220,7 +220,7 @@ TEST(Compactor, SettledRecordsBehindAStragglerDie) {
         if (!straggler) done.push_back((*record)->sequence);
       }
       if (!done.empty()) {
-        ASSERT_TRUE(broker->queues().settle("q", done, Settlement::complete).ok());
+        ASSERT_TRUE(broker->queues().settle("q", ConsumerId(1), done, Settlement::complete).ok());
       }
     });
   }
@@ -347,6 +347,42 @@ TEST(Compactor, RetentionDoesNotDeleteUnlessThePolicySaysSo) {
     broker.round([&] { broker->topics().tick(); });
     EXPECT_EQ(rows_of(broker, "t").size(), off ? 3u : 0u);
   }
+}
+
+TEST(Topics, ARetentionOfAlmostNothingButNumbersKeepsAll) {
+  TestBroker broker;
+  model::TopicSettings settings;
+  settings.partition_count = 4;
+  settings.retention_bytes = std::int64_t{1} << 62;  // four times that is 2^64
+  broker.round([&] { ASSERT_TRUE(broker->topics().create("t", settings).ok()); });
+  for (int i = 0; i < 3; ++i) produce(broker, "t", {{std::to_string(i), "v"}});
+  broker.round([&] { broker->topics().tick(); });
+  EXPECT_EQ(rows_of(broker, "t").size(), 3u);
+}
+
+TEST(Topics, OffsetsByTimeGoOnBehindABatchWhoseNewestRecordWasTrimmed) {
+  TestBroker broker;
+  broker.round([&] { ASSERT_TRUE(broker->topics().create("t", {}).ok()); });
+  const auto add = [&](std::initializer_list<std::int64_t> times) {
+    broker.round([&] {
+      model::BatchBuilder builder;
+      for (std::int64_t time : times) builder.add(time, "k", "v", {}, 0);
+      ASSERT_TRUE(broker->topics()
+                      .append_batch(*broker->topics().find("t"), PartitionIndex(0),
+                                    builder.take(Offset(0), 0))
+                      .ok());
+    });
+  };
+  add({2000, 1000, 1000});
+  add({1200, 3000});
+  sync(broker);
+  broker.round([&] {
+    Topic& topic = *broker->topics().find("t");
+    ASSERT_TRUE(broker->topics().trim_partition(topic, PartitionIndex(0), Offset(1)).ok());
+    auto found = broker->topics().offset_since(topic, PartitionIndex(0), 1500);
+    ASSERT_TRUE(found.ok() && *found);
+    EXPECT_EQ((*found)->offset, Offset(4));
+  });
 }
 
 TEST(Compactor, AbortedRecordsGoAndOpenTransactionsAreLeftAlone) {

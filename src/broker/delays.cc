@@ -144,14 +144,12 @@ void Delays::publish_due() {
 void Delays::publish(const Due& due) {
   auto blob = broker_.read_blob(due.delayed.where);
   if (!blob) {
-    log::error("a delayed message cannot be read: {}", blob.error().message);
-    put_back_later(due);
+    log::error("a delayed message cannot be read, and is kept: {}", blob.error().message);
     return;
   }
   Kept kept;
   if (!decode(blob->bytes.view(), kept) || !broker_.codecs().message) {
-    log::error("a delayed message is damaged, and dropped");
-    end(due, {});
+    log::error("a delayed message is damaged, and is kept");
     return;
   }
   const MessageCodec& codec = *broker_.codecs().message;
@@ -181,8 +179,9 @@ void Delays::publish(const Due& due) {
 void Delays::end(const Due& due, const Status& published) {
   if (stopped_) return;
   if (!published) {
-    put_back_later(due);
-    return;
+    const Errc code = published.error().code;
+    if (code != Errc::too_large && code != Errc::out_of_range) return put_back_later(due);
+    log::error("a delayed message has no place where it goes: {}", published.error().message);
   }
   auto kept =
       broker_.journal(Space::less, entry::delay_ended, due.shard, encode_key(due.delayed.key));

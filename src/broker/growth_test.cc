@@ -44,7 +44,7 @@ Cost run_long(bool straggler) {
       auto taken = broker->queues().take("q", holder, false);
       const Sequence one[] = {(*taken)->sequence};
       if (straggler && i == 0) return;
-      auto settled = broker->queues().settle("q", one, Settlement::complete);
+      auto settled = broker->queues().settle("q", holder, one, Settlement::complete);
       ASSERT_TRUE(settled.ok());
       broker->when_durable(*settled, [](Result<Durable> done) { EXPECT_TRUE(done.ok()); });
     });

@@ -48,6 +48,7 @@ struct Unit {
   };
   struct Settling {
     std::string queue;
+    ConsumerId holder;
     std::vector<Sequence> sequences;
     Settlement how = Settlement::complete;
   };

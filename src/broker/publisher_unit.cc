@@ -106,7 +106,8 @@ PartOutcome apply_part(Broker& owner, const Unit& unit, const Part& part) {
   for (std::size_t index : part.delayed) keep_back(owner, unit, index, outcome);
   for (std::size_t index : part.settlings) {
     const Unit::Settling& settling = unit.settlings[index];
-    auto settled = owner.queues().settle(settling.queue, settling.sequences, settling.how);
+    auto settled =
+        owner.queues().settle(settling.queue, settling.holder, settling.sequences, settling.how);
     if (!settled) outcome.status = settled.error();
   }
   return outcome;

@@ -111,11 +111,12 @@ class Queues {
   // What the holder has comes back as failed.
   void release_all(std::string_view name, ConsumerId holder);
 
-  // Settles deliveries. Sequences that are not outstanding are passed over (settled before, or the
-  // queue was purged). Discarding with a dead-letter exchange settles once the dead letter is
-  // durable where it went. Errors: no_space, io_error (the journal has no place for it): what was
-  // not settled stays outstanding.
-  Result<Commit> settle(std::string_view name, std::span<const Sequence> sequences, Settlement how);
+  // Settles deliveries. Sequences that are not outstanding at `holder` are passed over: settled
+  // before, purged, or of a queue that had the name before. Discarding with a dead-letter exchange
+  // settles once the dead letter is durable where it went. Errors: no_space, io_error (the journal
+  // has no place for it): what was not settled stays outstanding.
+  Result<Commit> settle(std::string_view name, ConsumerId holder,
+                        std::span<const Sequence> sequences, Settlement how);
   // What settling so many records of a queue takes in the journal at most.
   static std::uint64_t settled_size(std::string_view queue, std::uint64_t count);
 

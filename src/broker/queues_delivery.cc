@@ -134,12 +134,12 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
   return Taken{};
 }
 
-Result<Commit> Queues::settle(std::string_view name, std::span<const Sequence> sequences,
-                              Settlement how) {
+Result<Commit> Queues::settle(std::string_view name, ConsumerId holder,
+                              std::span<const Sequence> sequences, Settlement how) {
   Queue* queue = state_->find(name);
   if (!queue) return state_->broker.tail();
   for (Sequence sequence : sequences) {
-    if (!queue->cursor.is_outstanding(sequence)) continue;
+    if (!queue->cursor.is_outstanding_at(sequence, holder)) continue;
     Status done;
     switch (how) {
       case Settlement::complete:

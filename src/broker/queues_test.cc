@@ -134,14 +134,39 @@ TEST(QueuePriorities, HighestFirstAlsoAfterARestart) {
       publish(*broker, "q", body, std::string("-1;k!") + body[0]);
     }
   });
-  broker.round([&] { ASSERT_TRUE(broker->queues().subscribe("q", inbox.spec(2)).ok()); });
+  broker.round([&] { inbox.id = *broker->queues().subscribe("q", inbox.spec(2)); });
   EXPECT_EQ(inbox.bodies(), (Bodies{"5", "9"}));
   broker.round([&] {
     const Sequence first[] = {inbox.deliveries[0].sequence};
-    ASSERT_TRUE(broker->queues().settle("q", first, Settlement::complete).ok());
+    ASSERT_TRUE(broker->queues().settle("q", inbox.id, first, Settlement::complete).ok());
   });
   broker.restart();
   EXPECT_EQ(drain(broker, "q"), (Bodies{"9", "3", "3'", "1", "0"}));
+}
+
+TEST(Queues, OnlyItsHolderSettlesADelivery) {
+  TestBroker broker;
+  const ConsumerId old(1), present(2);
+  const Sequence first[] = {Sequence(0)};
+  for (ConsumerId holder : {old, present}) {
+    broker.round([&] {
+      if (holder == present) {
+        ASSERT_TRUE(broker->queues().remove("q", {}).ok());
+      }
+      declare(*broker, "q");
+      publish(*broker, "q", "m", "-1;k");
+    });
+    broker.round([&] { ASSERT_TRUE(broker->queues().take("q", holder, false).ok()); });
+  }
+  // A delivery of the queue that had the name before had the same number.
+  broker.round([&] {
+    for (Settlement how : {Settlement::complete, Settlement::fail, Settlement::discard}) {
+      ASSERT_TRUE(broker->queues().settle("q", old, first, how).ok());
+      EXPECT_EQ(broker->queues().find("q")->outstanding_count, 1u);
+    }
+    ASSERT_TRUE(broker->queues().settle("q", present, first, Settlement::complete).ok());
+    EXPECT_EQ(broker->queues().find("q")->outstanding_count, 0u);
+  });
 }
 
 TEST(StrictQueue, CountsFailuresAndLetsThePoisonDie) {
@@ -159,12 +184,12 @@ TEST(StrictQueue, CountsFailuresAndLetsThePoisonDie) {
   for (std::uint32_t failures = 0; failures < 3; ++failures) {
     broker.restart();
     Inbox inbox;
-    broker.round([&] { ASSERT_TRUE(broker->queues().subscribe("q", inbox.spec(1)).ok()); });
+    broker.round([&] { inbox.id = *broker->queues().subscribe("q", inbox.spec(1)); });
     ASSERT_EQ(inbox.deliveries.size(), 1u);
     EXPECT_EQ(inbox.deliveries[0].failure_count, failures);
     broker.round([&] {
       const Sequence first[] = {inbox.deliveries[0].sequence};
-      ASSERT_TRUE(broker->queues().settle("q", first, Settlement::fail).ok());
+      ASSERT_TRUE(broker->queues().settle("q", inbox.id, first, Settlement::fail).ok());
     });
     if (failures == 1) broker.checkpoint();
   }
@@ -227,7 +252,7 @@ TEST(Units, ArePublishedAndSettledTogether) {
     declare(*broker, "in");
     declare(*broker, "out");
     publish(*broker, "in", "work");
-    ASSERT_TRUE(broker->queues().subscribe("in", inbox.spec(1)).ok());
+    inbox.id = *broker->queues().subscribe("in", inbox.spec(1));
   });
   ASSERT_EQ(inbox.deliveries.size(), 1u);
   bool done = false;
@@ -240,7 +265,8 @@ TEST(Units, ArePublishedAndSettledTogether) {
     unit.publications.push_back(result);
     result.targets = {};
     unit.publications.push_back(result);
-    unit.settlings.push_back({"in", {inbox.deliveries[0].sequence}, Settlement::complete});
+    unit.settlings.push_back(
+        {"in", inbox.id, {inbox.deliveries[0].sequence}, Settlement::complete});
     broker->publisher().commit(std::move(unit), [&](const UnitOutcome& outcome) {
       EXPECT_TRUE(outcome.status.ok());
       EXPECT_EQ(outcome.routed, (std::vector<std::uint32_t>{1, 0}));

@@ -157,7 +157,7 @@ class Refusal : public ::testing::Test {
     };
   }
   bool settle(std::size_t index, Settlement how) {
-    return broker_->queues().settle("q", std::span(&taken_[index], 1), how).ok();
+    return broker_->queues().settle("q", holder, std::span(&taken_[index], 1), how).ok();
   }
   Topic* topic() { return broker_->topics().find("t"); }
 
@@ -214,7 +214,7 @@ TEST_F(Refusal, AUnitIsNotDoneByHalves) {
   publication.value = "x";
   publication.envelope = "-1;k";
   unit.publications.push_back(publication);
-  unit.settlings.push_back({"q", {taken_[0]}, Settlement::complete});
+  unit.settlings.push_back({"q", holder, {taken_[0]}, Settlement::complete});
   std::optional<UnitOutcome> outcome;
   broker_.round([&] {
     broker_->publisher().commit(std::move(unit),

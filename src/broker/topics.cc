@@ -148,6 +148,16 @@ Offset Topics::last_stable_offset(Topic& topic, PartitionIndex partition) const 
 
 // --- deleting ------------------------------------------------------------------------------------
 
+namespace {
+
+// A batch that lost records counts what is left of it as its oldest, so that cutting it may seem to
+// make more of it.
+std::uint64_t fewer(std::uint64_t before, std::uint64_t after) {
+  return before - std::min(before, after);
+}
+
+}  // namespace
+
 Result<Topics::Removed> Topics::trim_to(Topic& topic, Sequence sequence) {
   state_->seal(topic);
   sequence = std::min(sequence, topic.state.end());
@@ -164,7 +174,7 @@ Result<Topics::Removed> Topics::trim_to(Topic& topic, Sequence sequence) {
   std::uint64_t before = topic.state.live_count();
   topic.state.apply_trim(sequence);
   broker.queues().on_trimmed(topic);
-  return Removed{before - topic.state.live_count(), broker.tail()};
+  return Removed{fewer(before, topic.state.live_count()), broker.tail()};
 }
 
 Result<Topics::Removed> Topics::trim_partition(Topic& topic, PartitionIndex partition,
@@ -187,7 +197,7 @@ Result<Topics::Removed> Topics::trim_partition(Topic& topic, PartitionIndex part
   std::uint64_t before = topic.state.live_count();
   topic.state.apply_trim_partition(partition, offset);
   broker.queues().on_trimmed(topic);
-  return Removed{before - topic.state.live_count(), broker.tail()};
+  return Removed{fewer(before, topic.state.live_count()), broker.tail()};
 }
 
 Result<Topics::Removed> Topics::erase(Topic& topic, std::span<const RecordId> ids) {

@@ -398,10 +398,11 @@ Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
   for (std::int32_t p = 0; p < topic.state.partition_count(); ++p) {
     bytes += topic.state.log_bytes(PartitionIndex(p));
   }
-  std::uint64_t bytes_max = settings.retention_bytes < 0
-                                ? std::numeric_limits<std::uint64_t>::max()
-                                : static_cast<std::uint64_t>(settings.retention_bytes) *
-                                      static_cast<std::uint64_t>(topic.state.partition_count());
+  const auto partitions = static_cast<std::uint64_t>(topic.state.partition_count());
+  const auto wanted = static_cast<std::uint64_t>(settings.retention_bytes);
+  constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
+  const bool limited = settings.retention_bytes >= 0 && wanted <= no_limit / partitions;
+  const std::uint64_t bytes_max = limited ? wanted * partitions : no_limit;
   const model::BatchEntry* entry = topic.state.batch_at(point);
   for (; entry && entry->end_sequence() <= topic.state.stable_end();
        entry = topic.state.next(*entry)) {

@@ -201,14 +201,19 @@ Result<std::optional<Topics::OffsetAndTime>> Topics::offset_since(Topic& topic,
                                                                   PartitionIndex partition,
                                                                   std::int64_t timestamp_ms) {
   using Found = std::optional<OffsetAndTime>;
+  const Offset start = topic.state.log_start(partition);
+  const Offset end = high_watermark(topic, partition);
   const model::BatchEntry* entry = topic.state.batch_since(partition, timestamp_ms);
-  if (!entry || entry->base_offset >= high_watermark(topic, partition)) return Found{};
-  Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
-  if (!cursor) return cursor.error();
-  model::StoredRecord record;
-  while (cursor->next(record)) {
-    if (record.timestamp_ms >= timestamp_ms && record.offset >= topic.state.log_start(partition)) {
-      return Found{{record.offset, record.timestamp_ms}};
+  // A batch whose newest record lies before the log's start, or was compacted, has none.
+  for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
+    if (entry->max_timestamp < timestamp_ms) continue;
+    Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
+    if (!cursor) return cursor.error();
+    model::StoredRecord record;
+    while (cursor->next(record)) {
+      if (record.timestamp_ms >= timestamp_ms && record.offset >= start) {
+        return Found{{record.offset, record.timestamp_ms}};
+      }
     }
   }
   return Found{};

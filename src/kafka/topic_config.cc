@@ -42,7 +42,9 @@ constexpr std::array configs{
     number64("max.compaction.lag.ms", int64_max_text, 1),
     number32("max.message.bytes", "1048588", 0),
     boolean("message.downconversion.enable", "true"),
-    word("message.format.version", "3.0-IV1", ""),
+    word("message.format.version", "3.0-IV1",
+         "0.8.0|0.8.1|0.8.2|0.9.0|0.10.0|0.10.1|0.10.2|0.11.0|1.0|1.1|2.0|2.1|2.2|2.3|2.4|2.5|2.6|"
+         "2.7|2.8|3.0|3.0-IV1"),
     // The one limit on timestamps that there is, the same for all topics.
     TopicConfig{"message.timestamp.after.max.ms", ConfigType::int64, "3600000", 3'600'000,
                 3'600'000},
@@ -110,7 +112,7 @@ bool valid(const TopicConfig& config, std::string_view value, std::int64_t& numb
   switch (config.type) {
     case ConfigType::boolean:
     case ConfigType::string:
-      return config.words.empty() || contains_word(config.words, value);
+      return contains_word(config.words, value);
     case ConfigType::int32:
     case ConfigType::int64:
       return valid_number(config, value, number);

@@ -16,7 +16,7 @@ std::vector<std::uint64_t> choose_segments(std::vector<SegmentUse> segments,
   std::uint64_t live = 0;
   for (const SegmentUse& segment : segments) {
     if (segment.live >= segment.size / 2) continue;
-    if (!chosen.empty() && live + segment.live > live_max) break;
+    if (!chosen.empty() && live + segment.live > live_max) continue;
     live += segment.live;
     chosen.push_back(segment.blob);
   }
@@ -90,6 +90,19 @@ Result<Rewritten> rewrite_batch(const Slice& batch, const BatchHeader& header,
   if (!packed) return packed.error();
   rewritten.bytes = assemble(out, *packed);
   return rewritten;
+}
+
+std::string empty_batch(Offset base, Offset end) {
+  BatchHeader header;
+  header.base_offset = base;
+  header.last_offset_delta = static_cast<std::int32_t>(end - base - 1);
+  header.base_timestamp = -1;
+  header.max_timestamp = -1;
+  header.producer_id = ProducerId(-1);
+  header.producer_epoch = -1;
+  header.base_sequence = -1;
+  header.record_count = 0;
+  return assemble(header, {});
 }
 
 // --- keys ----------------------------------------------------------------------------------------

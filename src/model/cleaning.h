@@ -51,6 +51,9 @@ Result<Rewritten> rewrite_batch(const Slice& batch, const BatchHeader& header,
                                 const std::function<bool(const BatchRecord&)>& keep,
                                 std::optional<std::int64_t> tombstones_until_ms = {});
 
+// A batch without records, for the offsets [base, end): who reads it goes on behind them.
+std::string empty_batch(Offset base, Offset end);
+
 // --- keys ----------------------------------------------------------------------------------------
 
 // The newest offset of each key, by a keyed 128-bit hash of it.

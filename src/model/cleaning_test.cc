@@ -19,6 +19,18 @@ TEST(ChooseSegments, TakesTheOldestOfThoseThatAreMostlyDead) {
   // As much as may be copied, but always one.
   EXPECT_EQ(choose_segments({{1, 100, 40}, {2, 100, 40}}, 30), (std::vector<std::uint64_t>{1}));
   EXPECT_EQ(choose_segments({{1, 100, 40}, {2, 100, 40}}, 80), (std::vector<std::uint64_t>{1, 2}));
+  // What stays full of what cannot move does not keep younger ones from their turn.
+  EXPECT_EQ(choose_segments({{1, 100, 30}, {2, 100, 30}, {3, 100, 0}}, 40),
+            (std::vector<std::uint64_t>{1, 3}));
+}
+
+TEST(EmptyBatch, TakesTheOffsetsAndHasNoRecords) {
+  const std::string bytes = empty_batch(Offset(7), Offset(12));
+  Result<BatchHeader> header = check_batch(bytes);
+  ASSERT_TRUE(header.ok()) << header.error().message;
+  EXPECT_EQ(header->base_offset, Offset(7));
+  EXPECT_EQ(header->offset_count(), 5);
+  EXPECT_EQ(header->record_count, 0);
 }
 
 struct Written {

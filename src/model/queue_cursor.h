@@ -77,6 +77,10 @@ class QueueCursor {
   // Everything that is out at the consumer, in order.
   std::vector<Sequence> outstanding_of(ConsumerId consumer) const;
   bool is_outstanding(Sequence sequence) const { return out_.contains(sequence); }
+  bool is_outstanding_at(Sequence sequence, ConsumerId consumer) const {
+    const auto out = out_.find(sequence);
+    return out != out_.end() && out->second.consumer == consumer;
+  }
   // How often what is out failed before. Requires: it is outstanding.
   std::uint32_t failure_count(Sequence sequence) const { return out_.at(sequence).past.failures; }
 

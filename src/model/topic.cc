@@ -299,7 +299,9 @@ Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const
       if (live == live_max) return point;
       continue;
     }
-    if (at_batch_boundary || live <= live_max) return point;
+    // Which records of a thinned batch are gone is not known here: better too many stay.
+    const bool thinned = entry.kept < entry.count;
+    if (at_batch_boundary || thinned || live <= live_max) return point;
     point = std::max(point, first_left(entry));
     while (live > live_max && point < entry.end_sequence()) {
       if (!erased_.contains(point)) --live;

@@ -77,6 +77,17 @@ TEST(TopicMoved, RecordsThatAreGoneDoNotCount) {
   EXPECT_EQ(topic.live_count(), 0u);
 }
 
+TEST(TopicMoved, NoTrimCutsWhereItIsNotKnownWhatIsLeft) {
+  Topic topic = topic_of(1);
+  for (int i = 0; i < 2; ++i) topic.apply_batch(batch_of(topic, 10));
+  ASSERT_TRUE(
+      topic.apply_moved(Sequence(0), thinned(*topic.batch_at(Sequence(0)), 5), {99, 16, 60}));
+  EXPECT_EQ(topic.live_count(), 15u);
+  EXPECT_EQ(topic.trim_point(13, false), Sequence(0));
+  EXPECT_EQ(topic.trim_point(10, false), Sequence(10));
+  EXPECT_EQ(topic.trim_point(8, false), Sequence(12));
+}
+
 TEST(TopicMoved, WhatIsNotTheSameBatchIsRefused) {
   Topic topic = topic_of(1);
   topic.apply_batch(batch_of(topic, 10));

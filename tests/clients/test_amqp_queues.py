@@ -348,6 +348,40 @@ def test_quorum_refuses_global_qos(broker, name):
         540, f"NOT_IMPLEMENTED - queue '{name}' in vhost '/' does not support global qos")
 
 
+@pytest.mark.own
+def test_a_queue_made_anew_knows_nothing_of_deliveries_before(connection, name):
+    """The first message of the new queue has the number of the old one's."""
+    one, other = connection.channel(), connection.channel()
+    for channel in (one, other):
+        channel.queue_declare(name)
+        channel.basic_publish("", name, b"of %d" % channel.channel_number)
+        for _ in range(50):
+            method, _, body = channel.basic_get(name)
+            if method:
+                break
+        assert body == b"of %d" % channel.channel_number
+        if channel is one:
+            channel.queue_delete(name)
+    one.basic_ack(1)  # of the old queue
+    one.queue_declare(name, passive=True)
+    other.basic_nack(1, requeue=True)
+    method, _, body = one.basic_get(name)
+    assert body == b"of %d" % other.channel_number
+    one.basic_ack(method.delivery_tag)
+
+
+def test_a_get_from_a_queue_that_is_gone_gives_back_what_was_got_before(connection, name):
+    channel = connection.channel()
+    channel.queue_declare(name)
+    channel.basic_publish("", name, b"m")
+    assert channel.basic_get(name)[2] == b"m"
+    connection.channel().queue_delete(name)
+    with pytest.raises(ChannelClosedByBroker) as caught:
+        channel.basic_get(name)
+    assert caught.value.reply_code == 404
+    assert connection.channel().queue_declare(name).method.message_count == 0
+
+
 def test_quorum_and_single_active_refuses_get(connection, name):
     name = name[-40:]  # Reply texts end at 255 bytes.
     quorum(connection.channel(), name, x_single_active_consumer=True)

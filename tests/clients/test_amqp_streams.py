@@ -102,6 +102,24 @@ def test_stream_outlives_a_kill(own_broker, name):
 
 
 @pytest.mark.own
+def test_the_time_to_settle_is_the_one_at_the_delivery(broker, name):
+    """The queue is made anew without the argument, while a delivery of the old one waits for its settlement."""
+    channel, slow = confirming(broker), connect(broker).channel()
+    channel.queue_declare(name, durable=True, arguments={"x-consumer-timeout": 1000})
+    channel.basic_publish("", name, b"late", PERSISTENT)
+    assert slow.basic_get(name)[2] == b"late"
+    channel.queue_delete(name)
+    channel.queue_declare(name, durable=True)
+    assert slow.basic_get(name) == (None, None, None)
+    with pytest.raises(ChannelClosedByBroker, match="Timeout value used: 1000 ms"):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.05)
+            slow.queue_declare(name, passive=True)
+    channel.queue_declare(name, passive=True)
+
+
+@pytest.mark.own
 @pytest.mark.parametrize("pull", [False, True], ids=["consume", "get"])
 def test_what_is_not_settled_in_time(broker, name, pull):
     channel = confirming(broker)

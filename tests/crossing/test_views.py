@@ -230,6 +230,15 @@ def test_xdel_hides_from_all(views, name):
     assert [body for _, _, body in views.amqp_stream(name, 3)] == [b"0", b"2", b"3"]
 
 
+def test_kafka_passes_over_any_number_of_deleted_entries(views, name):
+    """More than one fetch takes, each entry in a batch of its own."""
+    ids = [views.xadd(name, "value", "x" * 1000) for _ in range(40)]
+    assert views.redis.execute_command("XDEL", name, *ids) == 40
+    views.xadd(name, "value", "last")
+    records = views.kafka(name, 1, **{"max.partition.fetch.bytes": 4000, "fetch.max.bytes": 4000, "message.max.bytes": 1000})
+    assert [(offset, value) for _, offset, _, value, _ in records] == [(40, b"last")]
+
+
 # -- 3. Kafka -> Redis and AMQP
 
 

@@ -314,7 +314,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
     return;
   }
   if (reply.failure) {
-    channel->remove(*holder);
+    // The holder goes with the channel: deliveries before this one may be unsettled.
     session.fail(*channel, method, *reply.failure);
     return;
   }

@@ -247,23 +247,37 @@ void answer(Session& session, Channel& channel, const broker::Publication& publi
   session.mark_dirty(channel);
 }
 
+// The memory that it takes: with many destinations their names are most of it.
+std::size_t size_of(const Transaction::Message& message) {
+  const broker::Unit::Publication& unit = message.unit;
+  std::size_t size = sizeof message;
+  for (const auto* names : {&unit.targets, &unit.delaying, &unit.more_keys}) {
+    for (const std::string& name : *names) size += sizeof name + name.size();
+  }
+  for (const std::string* part :
+       {&unit.routing_key, &unit.value, &unit.envelope, &unit.partition_key, &message.exchange,
+        &message.routing_key, &message.properties}) {
+    size += part->size();
+  }
+  return size;
+}
+
 // Keeps the message for the commit of the channel's transaction. Where it goes is decided now.
 void stage(Session& session, Channel& channel, const broker::Publication& publication,
            ByteView properties) {
-  const model::NewRecord& record = publication.record;
-  const std::size_t size = record.value.size() + record.envelope.size();
-  if (!session.reserve_assembly(size)) {
-    session.fail_connection(MethodId::basic_publish,
-                            {ReplyCode::resource_error, "a transaction is too large"});
-    return;
-  }
-  channel.transaction->bytes += size;
   Transaction::Message message;
   message.unit = session.broker().publisher().plan(publication);
   message.mandatory = channel.content.mandatory;
   message.exchange = publication.exchange;
   message.routing_key = publication.routing_key;
   if (message.mandatory) message.properties = properties;
+  const std::size_t size = size_of(message);
+  if (!session.reserve_assembly(size)) {
+    session.fail_connection(MethodId::basic_publish,
+                            {ReplyCode::resource_error, "a transaction is too large"});
+    return;
+  }
+  channel.transaction->bytes += size;
   channel.transaction->messages.push_back(std::move(message));
 }
 
@@ -360,17 +374,21 @@ void on_publish_body(Session& session, Channel& channel, ByteView part) {
                                           std::to_string(content.body_size) + " bytes)"});
     return;
   }
-  if (!session.reserve_assembly(part.size())) {
+  const std::size_t capacity = content.body.capacity();
+  content.body.append(part);
+  if (!session.reserve_assembly(content.body.capacity() - capacity)) {
+    content.body.consume(content.body.size());
+    content.body.release_if_empty();
+    session.release_assembly(capacity);
     session.fail_connection(
         MethodId::basic_publish,
         {ReplyCode::resource_error, "too many message bodies are under way at once"});
     return;
   }
-  content.body.append(part);
   if (content.body.size() < content.body_size) return;
   const ByteView body = content.body.unread();
   content.body.consume(body.size());
-  session.release_assembly(body.size());
+  session.release_assembly(content.body.capacity());
   // Not with the channel's content, which goes when the message is refused.
   runtime::InputBlock block = content.body.take_block();
   on_complete(session, channel, body);

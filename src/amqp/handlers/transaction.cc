@@ -29,8 +29,9 @@ void add_settling(Unit& unit, const Transaction::Settling& settling) {
     if (entry.from->source == Subscription::Source::stream) continue;
     const broker::Settlement how = settlement_of(settling.how);
     const bool goes_on = !unit.settlings.empty() && unit.settlings.back().how == how &&
-                         unit.settlings.back().queue == entry.from->queue;
-    if (!goes_on) unit.settlings.push_back({entry.from->queue, {}, how});
+                         unit.settlings.back().queue == entry.from->queue &&
+                         unit.settlings.back().holder == entry.from->id;
+    if (!goes_on) unit.settlings.push_back({entry.from->queue, entry.from->id, {}, how});
     unit.settlings.back().sequences.push_back(entry.sequence);
   }
 }

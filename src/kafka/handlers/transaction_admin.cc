@@ -19,6 +19,14 @@ using ProducersPartition = wire::DescribeProducersResponse::Topic::Partition;
 using DescribeAnswer = Gathering<wire::DescribeTransactionsResponse>;
 using Described = wire::DescribeTransactionsResponse::Transaction;
 
+// Each is answered once: a request of numbers must not become an answer of descriptions.
+template <class T>
+std::vector<T> without_repetitions(std::vector<T> all) {
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
 ProducersPartition describe_partition(broker::Broker& owner, broker::Topic* topic,
                                       std::int32_t index) {
   ProducersPartition answer;
@@ -109,7 +117,7 @@ void handle_describe_producers(const Call& call, const wire::DescribeProducersRe
         topic.name, [answer, place, home, name, indexes = topic.partitions](broker::Broker& owner) {
           broker::Topic* found = valid_topic_name(name) ? owner.topics().find(name) : nullptr;
           std::vector<ProducersPartition> partitions;
-          for (std::int32_t index : indexes) {
+          for (std::int32_t index : without_repetitions(indexes)) {
             partitions.push_back(describe_partition(owner, found, index));
           }
           back_home(owner, home, [answer, place, partitions = std::move(partitions)]() mutable {
@@ -124,10 +132,11 @@ void handle_describe_producers(const Call& call, const wire::DescribeProducersRe
 void handle_describe_transactions(const Call& call,
                                   const wire::DescribeTransactionsRequest& request) {
   auto answer = gather_answer<wire::DescribeTransactionsResponse>(call.reply);
-  answer->response.transactions.resize(request.transactional_ids.size());
+  const auto ids = without_repetitions(request.transactional_ids);
+  answer->response.transactions.resize(ids.size());
   CoreIndex home = call.service.home();
-  for (std::size_t place = 0; place < request.transactional_ids.size(); ++place) {
-    ByteView id = request.transactional_ids[place];
+  for (std::size_t place = 0; place < ids.size(); ++place) {
+    ByteView id = ids[place];
     answer->expect();
     call.service.broker().at(
         id, [answer, place, home, id = std::string(id)](broker::Broker& owner) {
