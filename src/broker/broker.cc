@@ -92,7 +92,7 @@ Status Broker::writable() const {
 
 Status Broker::admit(Space space, std::uint64_t size) const {
   Status all = writable();
-  if (!all && (space == Space::more || !journal_)) return all;
+  if (!all && (!journal_ || (space == Space::more && !whole_))) return all;
   if (size > journal_->entry_size_max()) {
     return Error{Errc::too_large, "the change is larger than a journal file may hold"};
   }

@@ -216,6 +216,18 @@ class Broker {
                              std::span<const ByteView> parts, std::uint64_t promised);
   // Nothing will come of it.
   void take_back(std::uint64_t promised) { promised_ -= promised; }
+  // While it lives, all that a promise found room for is taken, also when the disk fills up in the
+  // middle of it: what a client sent as one change is not done by halves. One at a time.
+  class Whole {
+   public:
+    explicit Whole(Broker& broker) : broker_(broker) { broker_.whole_ = true; }
+    ~Whole() { broker_.whole_ = false; }
+    Whole(const Whole&) = delete;
+    Whole& operator=(const Whole&) = delete;
+
+   private:
+    Broker& broker_;
+  };
   Result<storage::Journal::Blob> read_blob(BlobRange where);
   // The state of a shard that this core owns.
   ShardState& shard(ShardId id);
@@ -274,6 +286,7 @@ class Broker {
   std::vector<Waiting> waiting_;               // for the end of this round
   Volume volume_;
   std::uint64_t promised_ = 0;  // bytes set aside for this round's gathered entries
+  bool whole_ = false;          // a Whole lives
   bool tick_due_ = false;       // the journal's, at the end of the round
   bool in_hook_ = false;
   bool round_requested_ = false;

@@ -57,8 +57,9 @@ const CompactionCounters& Compactor::counters() const { return state_->counters;
 
 void Compactor::empty_segments(Segments segments, UniqueFunction<void()> done) {
   State& s = *state_;
-  s.end_emptying();
-  if (s.stopped || segments.empty()) {
+  // The one under way would otherwise never come to its end where checkpoints follow each other
+  // fast.
+  if (s.stopped || s.emptying || segments.empty()) {
     done();
     return;
   }

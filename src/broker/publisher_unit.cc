@@ -102,6 +102,7 @@ PartOutcome apply_part(Broker& owner, const Unit& unit, const Part& part) {
   PartOutcome outcome;
   outcome.status = has_room(owner, unit, part);
   if (!outcome.status) return outcome;
+  const Broker::Whole whole(owner);
   for (const Part::Target& target : part.targets) give(owner, unit, target, outcome);
   for (std::size_t index : part.delayed) keep_back(owner, unit, index, outcome);
   for (std::size_t index : part.settlings) {

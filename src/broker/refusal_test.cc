@@ -225,6 +225,36 @@ TEST_F(Refusal, AUnitIsNotDoneByHalves) {
   broker_.round([&] { EXPECT_EQ(seen(), before); });
 }
 
+TEST_F(Refusal, AUnitIsWholeAlsoWhenTheDiskFillsInItsMiddle) {
+  // Nothing more can be reserved, but a segment is in reserve; the unit's records lead into it.
+  broker_.directory().set_capacity(0);
+  constexpr std::size_t count = 7;
+  std::size_t whole = 0;
+  std::optional<UnitOutcome> outcome;
+  while (broker_->writable() && whole < 100) {
+    Unit unit;
+    Unit::Publication publication;
+    publication.targets = {"t"};
+    publication.value = std::string(20'000, 'x');
+    publication.envelope = "-1;k";
+    unit.publications.assign(count, publication);
+    outcome.reset();
+    broker_.round([&] {
+      broker_->publisher().commit(std::move(unit),
+                                  [&](UnitOutcome told) { outcome = std::move(told); });
+    });
+    // Another thread syncs that much.
+    for (int i = 0; i < 5000 && !outcome; ++i) broker_.run_for(std::chrono::milliseconds(1));
+    ASSERT_TRUE(outcome.has_value());
+    ASSERT_TRUE(outcome->status.ok()) << outcome->status.error().message;
+    EXPECT_EQ(outcome->routed, std::vector<std::uint32_t>(count, 1));
+    ++whole;
+  }
+  EXPECT_LT(whole, 100u);
+  broker_.round(
+      [&] { EXPECT_EQ(broker_->topics().state(*topic()).live_count(), 6 + whole * count); });
+}
+
 TEST_F(Refusal, NothingIsAppliedThatTheJournalDoesNotTake) {
   for (Trouble trouble : {Trouble::used_up, Trouble::failed}) {
     if (trouble == Trouble::failed) {

@@ -57,7 +57,8 @@ Step SegmentEmptying::step_in(Topic& topic, std::uint64_t& cost) {
 }
 
 Status SegmentEmptying::handle(Topic& topic, const model::BatchEntry& entry, std::uint64_t& cost) {
-  if (live_records(topic, entry) > 0 || topic.state.is_last(entry)) {
+  // Who reads committed records needs the marker while any record of the transaction is there.
+  if (live_records(topic, entry) > 0 || topic.state.is_last(entry) || entry.control) {
     return move(topic, entry, cost);
   }
   const Sequence first = entry.first_sequence;
