@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include "amqp/convert.h"
 #include "amqp/wire/table.h"

@@ -193,12 +193,9 @@ Subscription* Channel::next_with_held() {
 }
 
 void Channel::remove(Subscription& s) {
-  if (s.source == Subscription::Source::get) {
-    keys_of_gets_.erase({s.queue, s.no_ack});
-  } else if (const auto key = keys_by_tag_.find(s.tag);
-             key != keys_by_tag_.end() && key->second == s.key) {
-    keys_by_tag_.erase(key);  // unless another one has the tag by now
-  }
+  const auto key = keys_by_tag_.find(s.tag);
+  const bool has_tag = key != keys_by_tag_.end() && key->second == s.key;
+  if (has_tag) keys_by_tag_.erase(key);  // unless another one has it by now
   subscriptions.erase(s.key);
 }
 

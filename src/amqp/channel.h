@@ -142,6 +142,7 @@ class Channel {
   Subscription& add_consumer(std::uint64_t key, std::string tag);
   // Of direct replies, of which a channel has at most one.
   Subscription& add_reply_consumer(std::uint64_t key, std::string tag);
+  // It stays until the channel ends.
   Subscription& add_get_holder(std::uint64_t key, std::string queue, bool no_ack);
   Subscription* find_subscription(std::uint64_t key);
   // The consumer of this tag that has not been cancelled.

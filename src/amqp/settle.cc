@@ -18,7 +18,6 @@ void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, Ho
 
 void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how) {
   for (const Unsettled& entry : entries) {
-    channel.touch(*entry.from);
     if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
     entry.from->settled.of(how).push_back(entry.sequence);
   }

@@ -6,6 +6,7 @@
 #include "base/function.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/sort_unique.h"
 
 namespace trv {
 namespace {
@@ -85,6 +86,15 @@ TEST(UniqueFunction, OwnsMoveOnlyCaptures) {
   auto p = std::make_unique<int>(7);
   UniqueFunction<int()> f = [p = std::move(p)] { return *p; };
   EXPECT_EQ(f(), 7);
+}
+
+TEST(SortUnique, EachOnceInOrder) {
+  std::vector<int> values{3, 1, 3, 2, 1};
+  sort_unique(values);
+  EXPECT_EQ(values, (std::vector<int>{1, 2, 3}));
+  values.clear();
+  sort_unique(values);
+  EXPECT_TRUE(values.empty());
 }
 
 }  // namespace

@@ -69,7 +69,6 @@ void Compactor::empty_segments(Segments segments, UniqueFunction<void()> done) {
 }
 
 void Compactor::State::end_emptying() {
-  if (!emptying) return;
   emptying.reset();
   std::exchange(emptied, nullptr)();
 }

@@ -39,7 +39,7 @@ class Compactor {
 
   // Moves what is live in these segments, as far as it belongs to topics of this core. `done` runs
   // once, when nothing is left to do; what could not be read or written stays where it is. One at a
-  // time: an earlier one that is not done ends at once.
+  // time: while an earlier one goes on, nothing is done.
   using Segments = std::unordered_set<std::uint64_t>;
   void empty_segments(Segments segments, UniqueFunction<void()> done);
 

@@ -16,8 +16,8 @@ constexpr std::uint8_t version_now = 1;
 constexpr std::chrono::seconds retry_delay{1};
 // Published at once, so that others get their turn.
 constexpr int due_count_max = 256;
-// What a publication takes besides its texts, generously.
-constexpr std::uint64_t overhead_max = 256;
+// What a publication takes besides its texts, with the name of the exchange, generously.
+constexpr std::uint64_t overhead_max = 512;
 constexpr std::size_t key_size = 16;
 
 std::string encode_key(model::DelayKey key) {
@@ -181,7 +181,9 @@ void Delays::end(const Due& due, const Status& published) {
   if (!published) {
     const Errc code = published.error().code;
     if (code != Errc::too_large && code != Errc::out_of_range) return put_back_later(due);
-    log::error("a delayed message has no place where it goes: {}", published.error().message);
+    log::error("a delayed message has no place where it goes, and is kept: {}",
+               published.error().message);
+    return;
   }
   auto kept =
       broker_.journal(Space::less, entry::delay_ended, due.shard, encode_key(due.delayed.key));

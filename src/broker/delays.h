@@ -8,8 +8,7 @@
 //   - what was kept durably is published at least once; exactly once when all its destinations are
 //     on this core, since publishing and ending are one round then;
 //   - what could not be stored where it goes (a full disk) is tried again at all its destinations;
-//     what can never be stored there (too large) is not;
-//   - what cannot be read is kept, and looked at again after a restart.
+//   - what cannot be read, or never be stored there (too large), is kept until after a restart.
 // What waits takes memory for an index entry each; the bytes stay in the journal.
 #pragma once
 

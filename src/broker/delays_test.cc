@@ -138,6 +138,25 @@ TEST(Delays, AreDroppedWithTheirExchange) {
   EXPECT_EQ(broker->shard(ShardId(0)).delays.count(), 0u);
 }
 
+TEST(Delays, AreKeptWhenTheyCanNeverBeStoredWhereTheyGo) {
+  TestBroker broker;
+  set_up(broker);
+  publish(broker, "a", 20);
+  broker.round([&] {
+    Topic& topic = *broker->topics().find("q");
+    const RecordId last{std::numeric_limits<std::uint64_t>::max(),
+                        std::numeric_limits<std::uint64_t>::max()};
+    ASSERT_TRUE(broker->topics().set_id(topic, last, {}, {}).ok());
+  });
+  for (int life = 0; life < 2; ++life) {
+    broker.run_for(milliseconds(60));
+    EXPECT_EQ(drain(broker), Bodies{});
+    EXPECT_EQ(broker->shard(ShardId(0)).delays.count(), 1u);
+    EXPECT_FALSE(broker->shard(ShardId(0)).delays.first());  // not tried again in this life
+    broker.restart();
+  }
+}
+
 TEST(Delays, OfAUnitAreWholeWithIt) {
   TestBroker broker;
   set_up(broker);

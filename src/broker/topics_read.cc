@@ -215,6 +215,7 @@ Result<std::optional<Topics::OffsetAndTime>> Topics::offset_since(Topic& topic,
         return Found{{record.offset, record.timestamp_ms}};
       }
     }
+    if (!cursor->ok()) return damaged(topic, *entry);
   }
   return Found{};
 }

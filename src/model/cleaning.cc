@@ -98,10 +98,6 @@ std::string empty_batch(Offset base, Offset end) {
   header.last_offset_delta = static_cast<std::int32_t>(end - base - 1);
   header.base_timestamp = -1;
   header.max_timestamp = -1;
-  header.producer_id = ProducerId(-1);
-  header.producer_epoch = -1;
-  header.base_sequence = -1;
-  header.record_count = 0;
   return assemble(header, {});
 }
 

@@ -31,8 +31,8 @@ struct SegmentUse {
   std::uint64_t live = 0;  // bytes of batches that somebody may still read
 };
 
-// Those that are live by less than half, oldest first, until `live_max` bytes would have to be
-// copied; always one, when there is any.
+// Those that are live by less than half, oldest first, as many as can be copied with `live_max`
+// bytes; always one, when there is any.
 std::vector<std::uint64_t> choose_segments(std::vector<SegmentUse> segments,
                                            std::uint64_t live_max);
 

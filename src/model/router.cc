@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/assert.h"
+#include "base/sort_unique.h"
 #include "model/hash_choice.h"
 #include "model/topic_trie.h"
 
@@ -65,12 +66,6 @@ struct TextHash {
     return std::hash<std::string_view>{}(text);
   }
 };
-
-void keep_unique(std::vector<std::uint32_t>& slots) {
-  if (slots.size() < 2) return;
-  std::sort(slots.begin(), slots.end());
-  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
-}
 
 }  // namespace
 
@@ -439,7 +434,7 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
     } else {
       for (const std::string_view key : keys) table.match(key, headers, slots);
     }
-    keep_unique(slots);
+    sort_unique(slots);
     if (slots.empty() && !table.exchange.alternate.empty()) visit(table.exchange.alternate);
     for (const std::uint32_t slot : slots) {
       const Table::Target& target = table.targets[slot];
@@ -451,10 +446,7 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
     }
   }
   repeats = repeats || visited.size() > 1;
-  if (repeats && out.size() > 1) {
-    std::sort(out.begin(), out.end());
-    out.erase(std::unique(out.begin(), out.end()), out.end());
-  }
+  if (repeats) sort_unique(out);
   return true;
 }
 

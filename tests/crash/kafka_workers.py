@@ -17,12 +17,6 @@ FLUSH_SECONDS = 20
 OFFSETS_SECONDS_MAX = 2.5  # More than any restart takes.
 # Connections that break are what the campaign is about: nothing of them is printed.
 QUIET = logging.Logger("librdkafka", logging.CRITICAL + 1)
-# How librdkafka 2.16 can fail to abort after its broker was restarted, with any broker. An application must make a new
-# producer, and so does the worker: if the broker is at fault, that one fails, too.
-ABORT_FAILURES_OF_THE_CLIENT = (
-    KafkaError.INVALID_TXN_STATE,  # librdkafka issue 4849: it aborts what it had no time to register.
-    KafkaError._TIMED_OUT,  # Re-bootstrapped in the middle, it waits for records that it does not send any more.
-)
 QUICK = {"logger": QUIET, "reconnect.backoff.ms": 10, "reconnect.backoff.max.ms": 100, "retry.backoff.ms": 20,
          "topic.metadata.refresh.interval.ms": 5000}
 
@@ -189,6 +183,7 @@ class TransactionWorker:
         self.offset = histcheck.Register(f"{self.group} offset")
         self.plain = histcheck.Partition(f"{self.plain_topic}/0", exactly_once=False)
         self.topics = histcheck.Names(f"{self.topic} topics")
+        self.registered = set()  # transactions of which the broker has acknowledged something
         self.count = 0
         self.topic_count = 0
         self.producer = None
@@ -241,13 +236,20 @@ class TransactionWorker:
         offsets = self.random.random() < 0.3
         self.transactions.sizes[number] = size
         self.transactions.undecided.add(number)
+
+        def on_delivery(error, message):
+            if error is None:
+                self.registered.add(number)
+
         try:
             self.producer.begin_transaction()
             for index in range(size):
-                self.producer.produce(self.topic, b"%d:%d" % (number, index), partition=index % PARTITIONS)
+                self.producer.produce(self.topic, b"%d:%d" % (number, index), partition=index % PARTITIONS,
+                                      on_delivery=on_delivery)
             if offsets:
                 self.offset.sent = number if commit else self.offset.sent
                 self._send_offsets(number)
+                self.registered.add(number)
             if commit:
                 self._retried(lambda: self.producer.commit_transaction(FLUSH_SECONDS))
                 self._decide(number, self.transactions.committed)
@@ -295,11 +297,20 @@ class TransactionWorker:
         try:
             self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
         except KafkaException as error:
-            if error.args[0].code() not in ABORT_FAILURES_OF_THE_CLIENT:
+            self.producer.poll(0)
+            if not self._is_the_clients(error.args[0], number):
                 raise
             self.producer = None
             raise TransactionLost(str(error)) from error
         self._decide(number, self.transactions.aborted)
+
+    def _is_the_clients(self, error, number):
+        """How librdkafka 2.16 can fail to abort after its broker was restarted, with any broker. An application must
+        make a new producer, and so does the worker: if the broker is at fault, that one fails, too."""
+        if error.code() == KafkaError.INVALID_TXN_STATE:  # Its issue 4849: it aborts what it had no time to register.
+            return number not in self.registered
+        # Re-bootstrapped in the middle, it waits for records that it does not send any more.
+        return error.code() == KafkaError._TIMED_OUT and "Failed to flush" in error.str()
 
     def _decide(self, number, where):
         self.transactions.undecided.discard(number)

@@ -1,6 +1,7 @@
 // DescribeTopicPartitions: topics in the order of their names, page by page.
 #include <algorithm>
 
+#include "base/sort_unique.h"
 #include "broker/topics.h"
 #include "kafka/errors.h"
 #include "kafka/handlers/authorized_operations.h"
@@ -115,8 +116,7 @@ void handle_describe_topic_partitions(const Call& call,
                                       const wire::DescribeTopicPartitionsRequest& request) {
   Asked asked;
   for (const auto& topic : request.topics) asked.names.emplace_back(topic.name);
-  std::sort(asked.names.begin(), asked.names.end());
-  asked.names.erase(std::unique(asked.names.begin(), asked.names.end()), asked.names.end());
+  sort_unique(asked.names);
   asked.page_size = std::clamp(request.partition_limit, 1, page_size_max);
   if (request.cursor) {
     asked.cursor =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/sort_unique.h"
 #include "broker/topics.h"
 #include "kafka/names.h"
 
@@ -19,8 +20,7 @@ void find_topic_places(Service& service, std::vector<std::string> names,
       if (--missing == 0) done(std::move(places));
     }
   };
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
+  sort_unique(names);
   auto search = std::make_shared<Search>();
   search->done = std::move(done);
   CoreIndex home = service.home();

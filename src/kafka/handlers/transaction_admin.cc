@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/sort_unique.h"
 #include "broker/topics.h"
 #include "broker/transactions.h"
 #include "kafka/errors.h"
@@ -18,14 +19,6 @@ using ProducersAnswer = Gathering<wire::DescribeProducersResponse>;
 using ProducersPartition = wire::DescribeProducersResponse::Topic::Partition;
 using DescribeAnswer = Gathering<wire::DescribeTransactionsResponse>;
 using Described = wire::DescribeTransactionsResponse::Transaction;
-
-// Each is answered once: a request of numbers must not become an answer of descriptions.
-template <class T>
-std::vector<T> without_repetitions(std::vector<T> all) {
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
 
 ProducersPartition describe_partition(broker::Broker& owner, broker::Topic* topic,
                                       std::int32_t index) {
@@ -113,18 +106,21 @@ void handle_describe_producers(const Call& call, const wire::DescribeProducersRe
     std::string name(topic.name);
     answer->response.topics[place].name = name;
     answer->expect();
-    call.service.broker().at(
-        topic.name, [answer, place, home, name, indexes = topic.partitions](broker::Broker& owner) {
-          broker::Topic* found = valid_topic_name(name) ? owner.topics().find(name) : nullptr;
-          std::vector<ProducersPartition> partitions;
-          for (std::int32_t index : without_repetitions(indexes)) {
-            partitions.push_back(describe_partition(owner, found, index));
-          }
-          back_home(owner, home, [answer, place, partitions = std::move(partitions)]() mutable {
-            answer->response.topics[place].partitions = std::move(partitions);
-            answer->done();
-          });
-        });
+    // Each once: a request of numbers must not become an answer of as many descriptions.
+    std::vector<std::int32_t> indexes = topic.partitions;
+    sort_unique(indexes);
+    call.service.broker().at(topic.name, [answer, place, home, name,
+                                          indexes = std::move(indexes)](broker::Broker& owner) {
+      broker::Topic* found = valid_topic_name(name) ? owner.topics().find(name) : nullptr;
+      std::vector<ProducersPartition> partitions;
+      for (std::int32_t index : indexes) {
+        partitions.push_back(describe_partition(owner, found, index));
+      }
+      back_home(owner, home, [answer, place, partitions = std::move(partitions)]() mutable {
+        answer->response.topics[place].partitions = std::move(partitions);
+        answer->done();
+      });
+    });
   }
   answer->done();
 }
@@ -132,7 +128,8 @@ void handle_describe_producers(const Call& call, const wire::DescribeProducersRe
 void handle_describe_transactions(const Call& call,
                                   const wire::DescribeTransactionsRequest& request) {
   auto answer = gather_answer<wire::DescribeTransactionsResponse>(call.reply);
-  const auto ids = without_repetitions(request.transactional_ids);
+  std::vector<ByteView> ids = request.transactional_ids;
+  sort_unique(ids);
   answer->response.transactions.resize(ids.size());
   CoreIndex home = call.service.home();
   for (std::size_t place = 0; place < ids.size(); ++place) {
