@@ -40,7 +40,7 @@ Journal::State::State(io::Directory& d, std::uint32_t session_number, CoreIndex 
       options(checked(o)),
       offload(f ? std::move(f) : Offload(run_here)),
       files(d),
-      tail(options.cache_size) {}
+      tail(options.cache_size, options.unsynced_size_max) {}
 
 Journal::State::~State() {
   // A job that has not begun is called off; one that has must end before the directory goes away.
@@ -52,6 +52,12 @@ Journal::State::~State() {
 // --- writing and syncing ----------------------------------------------------------------------
 
 Status Journal::State::write() {
+  Status written = write_out();
+  if (!written.ok()) written = rewrite(written.error());
+  return written;
+}
+
+Status Journal::State::write_out() {
   while (tail.unwritten_size() > 0) {
     Tail::Unwritten bytes = tail.unwritten();
     SegmentFile* segment = active && active->header.id.blob() == bytes.blob ? &*active : nullptr;
@@ -65,24 +71,31 @@ Status Journal::State::write() {
     TRV_ASSERT(segment != nullptr);
     if (zeroes && zeroes->blob == bytes.blob && bytes.end() > zeroes->zero_from) end_zeroes();
     if (Status s = segment->file->write_at(bytes.position, bytes.parts); !s.ok()) return s;
-    if (unsynced_files.empty() || unsynced_files.back() != segment->file) {
-      unsynced_files.push_back(segment->file);
-    }
+    note_unsynced(*segment);
     unsynced_size += bytes.size;
     recent_written += bytes.size;
     // Not the place where the next frame begins: that may be in a segment where nothing is yet.
     written_place = {SegmentId::of(bytes.blob).number, static_cast<std::uint32_t>(bytes.end())};
     tail.mark_written();
   }
+  note_written();
+  return {};
+}
+
+void Journal::State::note_written() {
   unwritten_files.clear();
   if (!tail.frame_open()) written_entries = entries;
-  return {};
+}
+
+void Journal::State::note_unsynced(const SegmentFile& segment) {
+  if (unsynced_segments.empty() || unsynced_segments.back().file != segment.file) {
+    unsynced_segments.push_back(segment);
+  }
 }
 
 std::shared_ptr<SyncJob> Journal::State::make_sync() {
   auto job = std::make_shared<SyncJob>();
-  job->files = std::move(unsynced_files);
-  unsynced_files.clear();
+  job->segments = std::exchange(unsynced_segments, {});
   unsynced_size = 0;
   ++recent_syncs;
   interval_wanted = false;
@@ -94,12 +107,18 @@ std::shared_ptr<SyncJob> Journal::State::make_sync() {
 }
 
 void Journal::State::finish_sync(const std::shared_ptr<SyncJob>& job) {
-  if (!job->result.ok()) {
-    fail(job->result.error());
-    return;
-  }
-  synced_entries = job->entries;
-  synced_place = job->place;
+  if (job->result.ok()) return note_synced(job->entries, job->place);
+  // Which names are durable cannot be told any more.
+  if (job->directory_failed) return fail(job->result.error());
+  unsynced_segments.insert(unsynced_segments.begin(), job->segments.begin(), job->segments.end());
+  directory_changed = directory_changed || job->directory != nullptr;
+  if (Status s = rewrite(job->result.error()); !s.ok()) fail(s.error());
+}
+
+void Journal::State::note_synced(std::uint64_t entries_count, LanePlace place) {
+  synced_entries = entries_count;
+  synced_place = place;
+  tail.mark_synced(place);
 }
 
 // Requires: everything sealed is written; no sync in flight.
@@ -343,7 +362,7 @@ Status Journal::close() {
   }
   if (s.alive() && s.written_entries > s.synced_entries) s.sync_inline();
   s.write_note();
-  if (s.alive() && !s.unsynced_files.empty()) s.sync_inline();
+  if (s.alive() && !s.unsynced_segments.empty()) s.sync_inline();
   s.release_due();
   if (Status spare = s.finish_spare_job(); !spare.ok() && s.spare) s.files.discard(*s.spare);
   s.spare.reset();

@@ -14,8 +14,10 @@
 //   - entries reach the disk in the order of append(); a Ticket covers all entries before it;
 //   - completions run in ticket order within one Durability, on the core's thread, and never from
 //     inside append() or when();
-//   - a failed write or sync is final: the journal stops being writable, every waiting and later
-//     completion gets the error, and reads go on. Nothing is retried on that file;
+//   - a file whose write or sync failed is given up: nothing is retried on it. What its segment
+//     holds is written and synced to another file, which takes its name: all places stay. When that
+//     fails too it is final: the journal stops being writable, every waiting and later completion
+//     gets the error, and reads go on;
 //   - a full disk is not final, and never meets an entry that was accepted: the space of the active
 //     segment and of the next one is reserved beforehand. When the next one cannot be reserved,
 //     writable() turns false, and what is left of the active segment (nearly all of it, since the
@@ -66,6 +68,9 @@ using Offload = std::function<void(UniqueFunction<void()> blocking, UniqueFuncti
 struct JournalOptions {
   std::uint32_t segment_size = 64u << 20;  // bytes; rounded up to 4 KiB
   std::uint32_t cache_size = 32u << 20;    // bytes of recent frames kept in memory for readers
+  // Bytes kept in memory until they are synced, beyond the cache. With more than that unsynced, a
+  // file that fails cannot be replaced.
+  std::uint32_t unsynced_size_max = 128u << 20;
   std::chrono::milliseconds sync_interval{100};  // for Durability::interval
   // What nobody asked to be more than `os` is synced after so many ticks, so that it does not pile
   // up before the sync of somebody who does.

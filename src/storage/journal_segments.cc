@@ -173,11 +173,12 @@ void Journal::State::revive() {
 // In the middle of a round: an entry follows.
 Status Journal::State::roll() {
   tail.seal(synced_place, FrameEnd::round_goes_on);
-  if (!spare) return failure ? *failure : Error{Errc::no_space, "no segment is reserved"};
-  if (Status s = finish_spare_job(); !s.ok()) {
+  if (spare) {
+    if (Status s = finish_spare_job(); !s.ok()) drop_spare(s.error());
+  }
+  if (!spare) {
     // The one file failed, not yet the disk: one more try.
-    drop_spare(s.error());
-    s = reserve_spare();
+    Status s = reserve_spare();
     if (s.ok()) s = finish_spare_job();
     if (!s.ok()) return s;
     phase = Phase::open;

@@ -239,11 +239,100 @@ TEST(Journal, TickSyncsWithoutWaiters) {
   EXPECT_GT(b.faulty.count(io::Operation::sync), before);
 }
 
-TEST(Journal, AFailedSyncIsFinal) {
+// Another file takes over, with everything at its place; the journal goes on.
+TEST(Journal, AFileWhoseSyncFailsIsGivenUp) {
+  for (bool offloaded : {false, true}) {
+    JournalOptions options = small_options();
+    if (offloaded) options.inline_sync_waiters_max = 0;
+    Bench b(options);
+    b.pool.run_all();
+    int ok = 0;
+    std::optional<Errc> error;
+    const BlobRange before = b.append("before");
+    b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+    b.journal->flush();
+    b.pool.run_all();
+    const BlobRange where = b.append("x");
+    b.faulty.arm({io::Operation::sync, 0, Errc::io_error, 0, false});
+    b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+    b.journal->flush();
+    b.pool.run_all();
+    b.append("after");
+    b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+    b.journal->flush();
+    b.pool.run_all();
+    EXPECT_TRUE(b.faulty.struck());
+    EXPECT_EQ(ok, 3);
+    EXPECT_FALSE(error.has_value());
+    EXPECT_TRUE(b.journal->writable());
+    EXPECT_EQ(b.faulty.syncs_after_failure(), 0u);
+    EXPECT_EQ(b.journal->read(before).value().bytes.view(), "before");
+    EXPECT_EQ(b.journal->read(where).value().bytes.view(), "x");
+    b.disk.crash({});
+    Life life;
+    ASSERT_TRUE(life.start(b.disk).ok());
+    EXPECT_EQ(life.visitor.payloads(), (std::vector<std::string>{"before", "x", "after"}));
+    EXPECT_TRUE(life.report.damaged.empty());
+  }
+}
+
+// The bytes of a round, over several segments, when a write of its middle fails.
+TEST(Journal, FilesThatFailInTheMiddleOfARoundAreGivenUp) {
+  for (std::uint64_t nth = 0; nth < 3; ++nth) {
+    Bench b;
+    b.pool.run_all();
+    b.faulty.arm({io::Operation::write, nth, Errc::io_error, 1000, false});
+    std::vector<std::string> payloads;
+    for (int i = 0; i < 8; ++i) {
+      payloads.push_back(std::string(5000, static_cast<char>('a' + i)));
+      b.append(payloads.back());
+    }
+    int ok = 0;
+    std::optional<Errc> error;
+    b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+    b.journal->flush();
+    b.pool.run_all();
+    EXPECT_EQ(ok, 1) << nth;
+    EXPECT_TRUE(b.journal->writable());
+    EXPECT_EQ(b.faulty.syncs_after_failure(), 0u);
+    b.disk.crash({});
+    Life life;
+    ASSERT_TRUE(life.start(b.disk).ok());
+    EXPECT_EQ(life.visitor.payloads(), payloads) << nth;
+  }
+}
+
+// There is no room for one more file: the next segment's is taken.
+TEST(Journal, AFileThatFailsOnAFullDiskIsReplacedByTheSpareOne) {
+  Bench b;
+  b.pool.run_all();
+  b.append("x");
+  b.disk.set_capacity(0);
+  b.faulty.arm({io::Operation::sync, 0, Errc::io_error, 0, false});
+  int ok = 0;
+  std::optional<Errc> error;
+  b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+  b.journal->flush();
+  b.pool.run_all();
+  EXPECT_EQ(ok, 1);
+  EXPECT_FALSE(b.journal->writable());
+  EXPECT_EQ(b.journal->failure().code, Errc::no_space);
+  EXPECT_GT(b.journal->room(), 0u);
+  b.disk.set_capacity(1u << 20);
+  b.journal->tick();
+  b.pool.run_all();
+  EXPECT_TRUE(b.journal->writable());
+  b.disk.crash({});
+  Life life;
+  ASSERT_TRUE(life.start(b.disk).ok());
+  EXPECT_EQ(life.visitor.payloads(), std::vector<std::string>{"x"});
+}
+
+TEST(Journal, ASyncThatFailsOnEveryFileIsFinal) {
   Bench b;
   b.pool.run_all();
   BlobRange where = b.append("x");
-  b.faulty.arm({io::Operation::sync, 0, Errc::io_error, 0, false});
+  b.faulty.arm({io::Operation::sync, 0, Errc::io_error, 0, true});
   int ok = 0;
   std::optional<Errc> error;
   b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
@@ -270,11 +359,11 @@ TEST(Journal, AFailedSyncIsFinal) {
   EXPECT_EQ(b.faulty.syncs_after_failure(), 0u);
 }
 
-TEST(Journal, AShortWriteIsFinal) {
+TEST(Journal, AShortWriteOnEveryFileIsFinal) {
   Bench b;
   b.pool.run_all();
   b.append(std::string(5000, 'x'));
-  b.faulty.arm({io::Operation::write, 0, Errc::no_space, 1000, false});
+  b.faulty.arm({io::Operation::write, 0, Errc::no_space, 1000, true});
   int ok = 0;
   std::optional<Errc> error;
   b.journal->when(b.journal->tail(), Durability::os, b.count(ok, &error));
@@ -398,6 +487,7 @@ TEST(Journal, JobsThatComeBackAfterItsEndFindNobody) {
 // Every operation that opening and a few rounds need fails once: no crash, no acknowledgement of
 // what was not synced, no second sync of a file that failed.
 TEST(Journal, SurvivesTheFailureOfEachOperation) {
+  const QuietLog quiet;
   for (Errc code : {Errc::io_error, Errc::no_space}) {
     for (bool sticky : {false, true}) {
       for (std::uint64_t nth = 0;; ++nth) {
@@ -437,6 +527,42 @@ TEST(Journal, SurvivesTheFailureOfEachOperation) {
         if (!struck) break;
         ASSERT_LT(nth, 1000u);
       }
+    }
+  }
+}
+
+// Wherever one write or one sync fails, everything is acknowledged in the end, and is there.
+TEST(Journal, NoSingleFailedWriteOrSyncCostsAnything) {
+  const QuietLog quiet;
+  for (io::Operation operation : {io::Operation::write, io::Operation::sync}) {
+    bool struck = true;
+    for (std::uint64_t nth = 0; struck; ++nth) {
+      ASSERT_LT(nth, 1000u);
+      Bench b;
+      b.pool.run_all();
+      b.faulty.arm({operation, nth, Errc::io_error, 700, false});
+      std::vector<std::string> payloads;
+      int ok = 0;
+      for (int i = 0; i < 60; ++i) {
+        payloads.push_back(std::to_string(i) + std::string(1500, 'x'));
+        b.append(payloads.back());
+        b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok));
+        if (i % 2 == 0) b.journal->flush();
+        if (i % 3 == 0) b.pool.run_one(static_cast<std::size_t>(i));
+        if (i % 4 == 0) b.pool.deliver_one();
+        if (i % 5 == 0) b.journal->tick();
+      }
+      b.journal->flush();
+      b.pool.run_all();
+      b.journal->flush();
+      struck = b.faulty.struck();
+      EXPECT_EQ(ok, 60) << "operation " << nth;
+      EXPECT_EQ(b.faulty.syncs_after_failure(), 0u) << "operation " << nth;
+      b.disk.crash({});
+      Life life;
+      ASSERT_TRUE(life.start(b.disk).ok());
+      EXPECT_EQ(life.visitor.payloads(), payloads) << "operation " << nth;
+      EXPECT_TRUE(life.report.damaged.empty());
     }
   }
 }

@@ -96,6 +96,14 @@ std::shared_ptr<SegmentJob> SegmentFiles::zero_job(SegmentFile& segment, std::ui
   return job;
 }
 
+Result<SegmentFile> SegmentFiles::rename_spare(const SegmentFile& spare, SegmentId id) {
+  Status renamed = directory_.rename(spare_name(spare.header.id), spare_name(id));
+  if (!renamed.ok()) return renamed.error();
+  SegmentFile result = spare;
+  result.header.id = id;
+  return result;
+}
+
 Status SegmentFiles::adopt(const SegmentFile& spare) {
   SegmentId id = spare.header.id;
   return directory_.rename(spare_name(id), segment_name(id));

@@ -2,6 +2,8 @@
 // and small journals.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <deque>
 #include <random>
@@ -25,6 +27,15 @@ inline JournalOptions small_options() {
   options.zeroes_step = 4u << 10;
   return options;
 }
+
+// Keeps the log lines of a great many injected faults out of a test's output.
+class QuietLog {
+ public:
+  QuietLog() { ::testing::internal::CaptureStderr(); }
+  QuietLog(const QuietLog&) = delete;
+  QuietLog& operator=(const QuietLog&) = delete;
+  ~QuietLog() { (void)::testing::internal::GetCapturedStderr(); }
+};
 
 // A pool whose threads are as slow as the test wants. Jobs run in any order; what is done comes
 // back in the order in which it was done.

@@ -18,8 +18,10 @@ std::uint32_t chunk_size_for(std::uint32_t cache_size) {
 
 }  // namespace
 
-Tail::Tail(std::uint32_t cache_size)
-    : pool_(chunk_size_for(cache_size), spare_chunks_max), cache_size_(cache_size) {}
+Tail::Tail(std::uint32_t cache_size, std::uint32_t unsynced_size_max)
+    : pool_(chunk_size_for(cache_size), spare_chunks_max),
+      cache_size_(cache_size),
+      unsynced_size_max_(unsynced_size_max) {}
 
 void Tail::begin_segment(SegmentId id, FrameSeal seal, std::uint32_t size) {
   TRV_ASSERT(!frame_open());
@@ -152,8 +154,31 @@ void Tail::mark_written() {
   evict();
 }
 
+void Tail::mark_synced(LanePlace place) {
+  synced_ = place;
+  evict();
+}
+
+std::optional<Tail::Unwritten> Tail::sealed_from(std::uint64_t blob, std::uint32_t position) const {
+  Unwritten result;
+  result.blob = blob;
+  result.position = position;
+  for (const Chunk& chunk : chunks_) {
+    const std::uint32_t end = chunk.start + chunk.sealed;
+    if (chunk.blob != blob || end <= result.end()) continue;
+    if (chunk.start > result.end()) return {};
+    const std::size_t from = result.end() - chunk.start;
+    result.parts.emplace_back(chunk.buffer.get() + from, chunk.sealed - from);
+    result.size += chunk.sealed - from;
+  }
+  if (result.size == 0) return {};
+  return result;
+}
+
 void Tail::evict() {
   while (chunks_size_ > cache_size_ && chunks_.size() > 1 && unwritten_chunk_ > 0) {
+    const bool wanted = chunks_.front().end() > synced_;
+    if (wanted && chunks_size_ <= unsynced_size_max_) return;
     chunks_size_ -= chunks_.front().capacity;
     chunks_.pop_front();
     --unwritten_chunk_;

@@ -27,7 +27,8 @@ enum class FrameEnd : std::uint8_t { ends_round, round_goes_on };
 
 class Tail {
  public:
-  explicit Tail(std::uint32_t cache_size);
+  // More than `cache_size` is kept while it is not synced, up to `unsynced_size_max`.
+  Tail(std::uint32_t cache_size, std::uint32_t unsynced_size_max);
 
   // Where the next frame of the active segment begins.
   void begin_segment(SegmentId id, FrameSeal seal, std::uint32_t size);
@@ -65,6 +66,12 @@ class Tail {
   std::uint64_t unwritten_size() const { return unwritten_size_; }
   // The bytes of the last unwritten() are on the file.
   void mark_written();
+  // Everything before `place` survives a power failure. What does not yet is kept longer: should
+  // its file fail, it is needed once more.
+  void mark_synced(LanePlace place);
+  // The sealed bytes of a segment from `position` on. Nothing when some are not in memory any more,
+  // or there are none.
+  std::optional<Unwritten> sealed_from(std::uint64_t blob, std::uint32_t position) const;
 
   std::optional<Slice> find(const BlobRange& where) const;
 
@@ -76,6 +83,8 @@ class Tail {
     std::uint32_t start = 0;  // position in the segment of the first byte
     std::uint32_t sealed = 0;
     std::uint32_t written = 0;
+
+    LanePlace end() const { return {SegmentId::of(blob).number, start + sealed}; }
   };
 
   void open_frame(std::uint32_t payload_size, std::uint64_t entry_number);
@@ -85,6 +94,7 @@ class Tail {
 
   io::BufferPool pool_;
   std::uint32_t cache_size_;
+  std::uint32_t unsynced_size_max_;
   std::deque<Chunk> chunks_;
   std::uint64_t chunks_size_ = 0;
   std::size_t unwritten_chunk_ = 0;  // index of the first that may hold unwritten bytes
@@ -96,6 +106,7 @@ class Tail {
   std::uint32_t position_ = 0;
   LanePlace entries_end_;
   LanePlace told_;
+  LanePlace synced_;
   // The open frame, at the end of the last chunk; sizes count its header.
   std::uint32_t frame_entries_ = 0;
   std::uint32_t frame_size_ = 0;

@@ -1,5 +1,5 @@
 // The journal's state: journal.cc writes and syncs, journal_segments.cc keeps the chain of
-// segments.
+// segments, journal_rewrite.cc gives up files that failed.
 #pragma once
 
 #include <deque>
@@ -23,8 +23,9 @@ struct Waiter {
 // One sync of everything written so far, by whichever thread gets to it.
 struct SyncJob {
   io::Claim claim;
-  std::vector<std::shared_ptr<io::File>> files;
+  std::vector<SegmentFile> segments;
   io::Directory* directory = nullptr;  // when its names have changed
+  bool directory_failed = false;
   // What is durable when it succeeds.
   std::uint64_t entries = 0;
   LanePlace place;
@@ -32,10 +33,13 @@ struct SyncJob {
 
   void run() {
     if (!claim.try_take()) return;
-    for (const auto& file : files) {
-      if (result.ok()) result = file->sync();
+    for (const SegmentFile& segment : segments) {
+      if (result.ok()) result = segment.file->sync();
     }
-    if (result.ok() && directory != nullptr) result = directory->sync();
+    if (result.ok() && directory != nullptr) {
+      result = directory->sync();
+      directory_failed = !result.ok();
+    }
     claim.finish();
   }
 };
@@ -75,8 +79,12 @@ struct Journal::State {
 
   // Writing and syncing.
   Status write();
+  Status write_out();
+  void note_written();
+  void note_unsynced(const SegmentFile& segment);
   std::shared_ptr<SyncJob> make_sync();
   void finish_sync(const std::shared_ptr<SyncJob>& job);
+  void note_synced(std::uint64_t entries, LanePlace place);
   void sync_inline();
   void sync_offloaded();
   void sync_for_waiters();
@@ -86,6 +94,14 @@ struct Journal::State {
   void release_failed();
   bool work_left() const;
   std::deque<Waiter>& queue_of(Durability level);
+
+  // Giving up files that failed.
+  Status rewrite(const Error& why);
+  std::vector<SegmentFile> take_unsafe_segments();
+  Status rewrite_segment(const SegmentFile& segment);
+  Result<SegmentFile> reserve_again(const SegmentHeader& header);
+  Status copy_durable(const SegmentFile& from, io::File& to, std::uint32_t end);
+  Status end_sync_job();
 
   io::Directory& directory;
   const std::uint32_t session;
@@ -113,7 +129,7 @@ struct Journal::State {
   LanePlace written_place;
   LanePlace synced_place;
   std::uint64_t unsynced_size = 0;
-  std::vector<std::shared_ptr<io::File>> unsynced_files;
+  std::vector<SegmentFile> unsynced_segments;  // written to since the last sync
   bool directory_changed = false;
   // Bytes written and syncs lately.
   std::uint64_t recent_written = 0;
