@@ -35,9 +35,10 @@ runtime::Task<> Connection::run() {
   while (serve_buffer()) {
     while (session_.waiting() && session_.state() != Session::State::finished) {
       co_await resumed_.wait();
+      if (stream_->closed()) break;
       if (!session_.waiting() && !serve_buffer()) break;
     }
-    if (session_.state() == Session::State::finished) break;
+    if (session_.state() == Session::State::finished || stream_->closed()) break;
     if (stream_->unsent() > unsent_max) {
       wait_drained();
       while (stream_->unsent() > unsent_max && !stream_->closed()) co_await resumed_.wait();
@@ -102,6 +103,12 @@ void Connection::schedule_heartbeat() {
 }
 
 void Connection::on_heartbeat() {
+  if (stream_->broken()) {
+    // While the session waits, perhaps for space on the disk, nothing else would tell.
+    stream_->abort();
+    resumed_.set();
+    return;
+  }
   const auto now = stream_->core().now();
   const seconds interval(session_.heartbeat_seconds());
   // While we do not read, silence is not the peer's.

@@ -333,6 +333,19 @@ void Session::end_wait() {
   if (--waiting_ == 0) output_.resume();
 }
 
+void Session::await_space() {
+  if (!broker().short_of_space()) return;
+  begin_wait();
+  end_reading();
+  if (client_takes_blocked_) send(0, wire::ConnectionBlocked{.reason = "low on disk"});
+  broker().when_space([link = link()] {
+    Session* session = link.find();
+    if (!session) return;
+    if (session->client_takes_blocked_) session->send(0, wire::ConnectionUnblocked{});
+    session->end_wait();
+  });
+}
+
 bool Session::reserve_assembly(std::size_t size) {
   if (assembling_bytes_ + size > assembly_bytes_max ||
       services_.assembling_bytes + size > assembly_bytes_core_max) {

@@ -205,6 +205,9 @@ class Session {
   // Stops a consumer: nothing is delivered to it any more once `done` has run.
   void cancel(Channel& channel, Subscription& subscription, bool answer);
   void mark_dirty(Channel& channel);
+  // Before a publish is looked at. On a full disk the connection is not heard until there is space
+  // again, and the client is told if it can be (connection.blocked).
+  void await_space();
   void note_publish(broker::Commit commit) { published_ = published_ | commit; }
   void publish_pending_begin() { ++pending_publishes_; }
   void publish_pending_end();
@@ -256,6 +259,7 @@ class Session {
   std::string user_;
   std::string client_name_;
   bool client_takes_cancel_ = false;
+  bool client_takes_blocked_ = false;
   int waiting_ = 0;
   bool ended_ = false;
   bool peer_closes_ = false;

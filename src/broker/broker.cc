@@ -1,5 +1,8 @@
 #include "broker/broker.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <xxhash.h>
 
 #include <iterator>
@@ -88,6 +91,21 @@ Status Broker::writable() const {
   if (!journal_) return Error{Errc::closed, "the broker is stopping"};
   if (!journal_->writable()) return journal_->failure();
   return {};
+}
+
+bool Broker::short_of_space() const {
+  return std::any_of(peers_.begin(), peers_.end(), [](const Broker* peer) {
+    return peer->short_of_space_.load(std::memory_order_relaxed);
+  });
+}
+
+void Broker::note_space() {
+  const Status state = writable();
+  short_of_space_.store(!state && state.error().code == Errc::no_space, std::memory_order_relaxed);
+  if (space_waiters_.empty() || short_of_space()) return;
+  core_.post([waiters = std::exchange(space_waiters_, {})]() mutable {
+    for (UniqueFunction<void()>& done : waiters) done();
+  });
 }
 
 Status Broker::admit(Space space, std::uint64_t size) const {
@@ -184,6 +202,7 @@ void Broker::end_round() {
   } else {
     journal_->flush();
   }
+  note_space();
   in_hook_ = false;
 }
 
@@ -196,6 +215,7 @@ void Broker::start(std::unique_ptr<storage::Journal> journal) {
   groups_->start();
   transactions_->start();
   delays_->start();
+  note_space();
   schedule_tick();
 }
 

@@ -22,6 +22,7 @@
 //   - a round's changes are there after a crash as a whole or not at all (docs/decisions/0004).
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -180,6 +181,11 @@ class Broker {
   Commit tail() const;
   // False when nothing can be written: why() tells. Reads and acknowledgements may still work.
   Status writable() const;
+  // The disk is full, as this core or another has found at the end of its last round: what adds to
+  // it is refused. A client that can wait is better not heard than refused.
+  bool short_of_space() const;
+  // Runs `done` on this core, in a later round, when that is over.
+  void when_space(UniqueFunction<void()> done) { space_waiters_.push_back(std::move(done)); }
 
   // --- services of this core's shards ----------------------------------------------------------
   Topics& topics() { return *topics_; }
@@ -273,6 +279,7 @@ class Broker {
   void end_round();
   void schedule_tick();
   void request_round();
+  void note_space();
   storage::Ticket ticket_of(std::uint64_t round) const;
   Status admit(Space space, std::uint64_t size) const;
 
@@ -284,6 +291,8 @@ class Broker {
   std::uint64_t round_ = 1;                    // the one that is under way
   std::deque<storage::Ticket> round_tickets_;  // of the latest past rounds
   std::vector<Waiting> waiting_;               // for the end of this round
+  std::atomic<bool> short_of_space_{false};    // here; other cores look at it
+  std::vector<UniqueFunction<void()>> space_waiters_;
   Volume volume_;
   std::uint64_t promised_ = 0;  // bytes set aside for this round's gathered entries
   bool whole_ = false;          // a Whole lives

@@ -332,6 +332,7 @@ std::size_t Stream::unsent() const { return state_->output.size(); }
 Stream::DrainOperation Stream::drained(std::size_t limit) { return {state_, limit}; }
 void Stream::close(std::chrono::milliseconds linger) { state_->close(linger); }
 void Stream::abort() { state_->abort(); }
+bool Stream::broken() const { return state_->broken; }
 bool Stream::closed() const { return state_->phase != State::Phase::open; }
 Core& Stream::core() const { return state_->core; }
 const std::string& Stream::peer_address() const { return state_->peer; }

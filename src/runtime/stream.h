@@ -58,6 +58,8 @@ class Stream {
   // Drops the connection and what is queued.
   void abort();
   bool closed() const;
+  // A write has failed: the peer is gone, though nobody may have read its end yet.
+  bool broken() const;
 
   Core& core() const;
   // "address:port" of each end; loopback tells whether the peer is on this machine.

@@ -54,7 +54,7 @@ void Session::send_start() {
   std::string capabilities;
   wire::TableWriter flags(capabilities);
   for (const char* name : {"publisher_confirms", "exchange_exchange_bindings", "basic.nack",
-                           "consumer_cancel_notify", "consumer_priorities",
+                           "consumer_cancel_notify", "connection.blocked", "consumer_priorities",
                            "authentication_failure_close", "per_consumer_qos", "direct_reply_to"}) {
     flags.add_bool(name, true);
   }
@@ -94,6 +94,7 @@ void Session::refuse_login(ByteView mechanism, bool announce) {
 void Session::on_start_ok(const wire::ConnectionStartOk& method) {
   const bool announce = capability(method.client_properties, "authentication_failure_close");
   client_takes_cancel_ = capability(method.client_properties, "consumer_cancel_notify");
+  client_takes_blocked_ = capability(method.client_properties, "connection.blocked");
   if (const auto name = wire::find_field(method.client_properties, "connection_name")) {
     client_name_ = std::string(name->text().value_or(""));
   }

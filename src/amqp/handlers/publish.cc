@@ -345,6 +345,7 @@ void handle(Session& session, Call call, const wire::BasicPublish& method) {
   content.mandatory = method.mandatory;
   content.exchange = method.exchange;
   content.routing_key = method.routing_key;
+  session.await_space();
 }
 
 void on_publish_header(Session& session, Channel& channel, const wire::ContentHeader& header) {
