@@ -3,8 +3,12 @@
 // Publish/<level>/<size>/<batch>: batch entries a round, then flush; the round's completion must
 // have run before the next begins (one round in flight, as with one busy client). Recovery: replays
 // a million entries of 1 KB from the page cache.
+// Beside them, what the disk itself does, to compare with in the same run: group_commit of 1 MB
+// rounds with bare_write_and_sync of 1 MB, both into files that were written before; many_queues, a
+// message for each of 64 queues, with file_for_each_queue, a write and a sync for each.
 #include <benchmark/benchmark.h>
 
+#include <array>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -13,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "base/assert.h"
 #include "io/posix.h"
 #include "storage/journal.h"
 #include "storage/store.h"
@@ -152,6 +157,128 @@ void append_only(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 BENCHMARK(append_only)->Arg(100)->Arg(1024);
+
+void check(const Status& status) { TRV_ASSERT(status.ok()); }
+
+// A journal whose files are used again and again.
+class RecyclingJournal {
+ public:
+  explicit RecyclingJournal(io::Directory& directory) : store_(Store::open(directory, {}).value()) {
+    CountingVisitor visitor;
+    (void)store_->recover(visitor).value();
+    journal_ = store_->open_lane(CoreIndex(0), pool_.offload()).value();
+  }
+  void round(ByteView payload, int count) {
+    for (int i = 0; i < count; ++i) {
+      journal_->append(1, ShardId(static_cast<std::uint8_t>(i)), payload);
+    }
+    sync();
+  }
+  // Everything before is dead.
+  void recycle() {
+    for (int kept = 0; kept < 2; ++kept) {
+      const std::uint64_t id = store_->begin_checkpoint();
+      std::vector<CheckpointSection> sections;
+      for (int i = 0; i < shard_count; ++i) {
+        const ShardId shard(static_cast<std::uint8_t>(i));
+        const BlobRange mark = journal_->append(Store::mark_kind, shard, Store::mark_payload(id));
+        sections.push_back({shard, {}, mark});
+      }
+      sync();
+      check(store_->write_checkpoint(id, std::move(sections)));
+    }
+    (void)store_->reclaim({}).value();
+  }
+  void close() { check(journal_->close()); }
+
+ private:
+  void sync() {
+    bool released = false;
+    journal_->when(journal_->tail(), Durability::fsync,
+                   [&](Result<Durable> r) { released = r.ok(); });
+    journal_->flush();
+    pool_.deliver(false);
+    while (!released) pool_.deliver(true);
+  }
+
+  BenchPool pool_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Journal> journal_;
+};
+
+constexpr std::size_t round_size = 1u << 20;
+// Of 64 MiB: three segments' worth, then they are used again.
+constexpr int rounds_to_recycle = 180;
+
+void group_commit(benchmark::State& state) {
+  const std::string payload(64u << 10, 'p');
+  ScratchDirectory scratch;
+  RecyclingJournal journal(scratch.get());
+  int rounds = 0;
+  const auto round = [&] {
+    journal.round(payload, static_cast<int>(round_size / payload.size()));
+    if (++rounds % rounds_to_recycle == 0) journal.recycle();
+  };
+  while (rounds < 3 * rounds_to_recycle) round();
+  for (auto _ : state) round();
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(round_size));
+  journal.close();
+}
+BENCHMARK(group_commit)->UseRealTime()->MinTime(2);
+
+void bare_write_and_sync(benchmark::State& state) {
+  constexpr std::uint64_t file_size = 64u << 20;
+  const std::string payload(round_size, 'p');
+  const std::string_view part = payload;
+  ScratchDirectory scratch;
+  auto file = scratch.get().open("bare", io::OpenMode::create).value();
+  check(file->allocate(file_size));
+  std::uint64_t at = 0;
+  const auto round = [&] {
+    check(file->write_at(at, std::span(&part, 1)));
+    check(file->sync());
+    at = (at + round_size) % file_size;
+  };
+  do round();
+  while (at != 0);
+  for (auto _ : state) round();
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(round_size));
+}
+BENCHMARK(bare_write_and_sync)->UseRealTime()->MinTime(2);
+
+constexpr int queue_count = 64;
+constexpr std::size_t message_size = 256;
+
+void many_queues(benchmark::State& state) {
+  const std::string payload(message_size, 'm');
+  ScratchDirectory scratch;
+  RecyclingJournal journal(scratch.get());
+  for (auto _ : state) journal.round(payload, queue_count);
+  state.SetItemsProcessed(state.iterations() * queue_count);
+  journal.close();
+}
+BENCHMARK(many_queues)->UseRealTime()->MinTime(2);
+
+void file_for_each_queue(benchmark::State& state) {
+  const std::string payload(message_size, 'm');
+  const std::string_view part = payload;
+  ScratchDirectory scratch;
+  std::array<std::unique_ptr<io::File>, queue_count> files;
+  for (int i = 0; i < queue_count; ++i) {
+    files[static_cast<std::size_t>(i)] =
+        scratch.get().open("queue-" + std::to_string(i), io::OpenMode::create).value();
+  }
+  std::uint64_t at = 0;
+  for (auto _ : state) {
+    for (auto& file : files) {
+      check(file->write_at(at, std::span(&part, 1)));
+      check(file->sync());
+    }
+    at += message_size;
+  }
+  state.SetItemsProcessed(state.iterations() * queue_count);
+}
+BENCHMARK(file_for_each_queue)->UseRealTime()->MinTime(2);
 
 void recovery(benchmark::State& state) {
   constexpr int entry_count = 1'000'000;
