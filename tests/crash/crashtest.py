@@ -11,7 +11,6 @@ had never been synced, and the campaign must find violations.
 """
 
 import argparse
-import datetime
 import json
 import multiprocessing
 import os
@@ -28,6 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 
 import harness  # noqa: E402
 import kafka_workers  # noqa: E402
+import ledger  # noqa: E402
 from workers import make_workers  # noqa: E402
 
 LOAD_SECONDS = (0.05, 0.8)
@@ -35,7 +35,6 @@ FIRST_LOAD_SECONDS = 4  # more, in the first life: the slowest of the clients ta
 CHECK_SECONDS_MAX = 60
 SABOTAGE_SHARE = 3
 WORK_SHARE = 5  # Each client must get something of each kind acknowledged in every so many cycles.
-LEDGER = harness.REPO / "docs" / "reliability" / "LEDGER.md"
 FAILED = harness.REPO / "build" / "crash"
 
 
@@ -190,15 +189,9 @@ class Campaign:
 
 
 def note_in_ledger(options, campaign, counts, took):
-    LEDGER.parent.mkdir(parents=True, exist_ok=True)
-    if not LEDGER.exists():
-        LEDGER.write_text("# Reliability ledger\n\nCampaigns that were run, with what they found. Newest last. Written by "
-                          "the tools themselves.\n\n| date | campaign | settings | acknowledged | violations |\n"
-                          "|---|---|---|---|---|\n")
-    with open(LEDGER, "a") as ledger:
-        ledger.write(f"| {datetime.date.today()} | kill -9, {campaign.cycles} cycles | seed {options.seed}, "
-                     f"{options.durability}, {options.shards} shard(s), {took:.0f} s | "
-                     f"{sum(counts.values()):,} operations | {len(campaign.faults)} |\n")
+    ledger.note(f"kill -9, {campaign.cycles} cycles",
+                f"seed {options.seed}, {options.durability}, {options.shards} shard(s), {took:.0f} s",
+                f"{sum(counts.values()):,} operations", len(campaign.faults))
 
 
 def main():
@@ -211,7 +204,7 @@ def main():
     parser.add_argument("--clients", default=",".join(harness.PROTOCOLS), help="to find out which protocol is at fault")
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--sabotage", action="store_true", help="the negative control: must find loss")
-    parser.add_argument("--ledger", action="store_true", help=f"append a line to {LEDGER.relative_to(harness.REPO)}")
+    parser.add_argument("--ledger", action="store_true", help=f"append a line to {ledger.LEDGER.relative_to(harness.REPO)}")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
     print(f"crashtest: {options.cycles} cycles, seed {options.seed}, durability {options.durability}, "

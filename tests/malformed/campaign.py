@@ -21,9 +21,10 @@ import traceback
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "crash")]
 
 import harness  # noqa: E402
+import ledger  # noqa: E402
 import mutate  # noqa: E402
 import pamqp.commands  # noqa: E402
 import recorder  # noqa: E402
@@ -35,7 +36,6 @@ GROWTH_BYTES_MAX_ASAN = 768 << 20  # Shadow memory and quarantine.
 GOOD_REQUEST_SECONDS_MAX = 10
 ANSWER_SECONDS = 0.05
 LINGER_NONE = struct.pack("ii", 1, 0)
-LEDGER = harness.REPO / "docs" / "reliability" / "LEDGER.md"
 
 
 def attack(protocol, port, connections, count, seed, pipe):
@@ -223,11 +223,10 @@ def main():
     print(json.dumps(summary, indent=1))
     for fault in faults:
         print(f"VIOLATION {fault}")
-    if options.ledger and LEDGER.exists():
-        with open(LEDGER, "a") as ledger:
-            ledger.write(f"| {time.strftime('%Y-%m-%d')} | malformed input, {options.protocol} | seed {options.seed}, "
-                         f"{summary.get('binary')}, {summary.get('seconds')} s | {options.count:,} mutated frames a "
-                         f"protocol | {len(faults)} |\n")
+    if options.ledger:
+        ledger.note(f"malformed input, {options.protocol}",
+                    f"seed {options.seed}, {summary.get('binary')}, {summary.get('seconds')} s",
+                    f"{options.count:,} mutated frames a protocol", len(faults))
     return 1 if faults else 0
 
 
