@@ -63,11 +63,11 @@ def worker_main(make, pipe):
 
 
 class Clients:
-    def __init__(self, seed, protocols):
+    def __init__(self, workers, protocols):
         self.pipes = {}
         self.processes = {}
         context = multiprocessing.get_context("fork")
-        for name, make in make_workers(seed).items():
+        for name, make in workers.items():
             if name not in protocols and name.split("-")[0] not in protocols:
                 continue
             ours, theirs = context.Pipe()
@@ -76,14 +76,15 @@ class Clients:
             theirs.close()
             self.pipes[name], self.processes[name] = ours, process
 
-    def load(self, ports):
-        for pipe in self.pipes.values():
-            pipe.send(("load", ports))
+    def load(self, ports, names=None):
+        """All clients, or the named ones, go on until the broker is gone or check() is called."""
+        for name in names or self.pipes:
+            self.pipes[name].send(("load", ports))
 
-    def check(self, ports, final=False):
-        for pipe in self.pipes.values():
-            pipe.send(("check", ports, final))
-        return [f"{name}: {fault}" for name in self.pipes for fault in self._answer(name)]
+    def check(self, ports, final=False, names=None):
+        for name in names or self.pipes:
+            self.pipes[name].send(("check", ports, final))
+        return [f"{name}: {fault}" for name in names or self.pipes for fault in self._answer(name)]
 
     def _answer(self, name):
         if not self.pipes[name].poll(CHECK_SECONDS_MAX):
@@ -125,7 +126,7 @@ class Campaign:
 
     def run(self):
         self.broker.start()
-        clients = Clients(self.options.seed, self.options.clients.split(","))
+        clients = Clients(make_workers(self.options.seed), self.options.clients.split(","))
         try:
             for self.cycles in range(1, self.options.cycles + 1):
                 faults = self._cycle(clients)

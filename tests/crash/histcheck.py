@@ -91,6 +91,18 @@ class Pending:
         self.ack_sent = set()
         self.acked = set()  # answered
         self.dropped = set()  # ids deleted from the stream by XDEL: they may stay or go
+        self.durable_position = (0, 0)  # deliveries up to it are known to have survived, so they do from then on
+
+    def take_back(self, pending, entries_from_group_read, is_all):
+        """Deliveries wait for the page cache only, so a loss of power may take back the last of them: the group's position
+        goes back, and they are made again. Forgets those, before check_content judges the others. Arguments as there;
+        `is_all`: the read got all that was left. What was acknowledged, or survived once, cannot be taken back."""
+        self.durable_position = max([self.durable_position, *pending, *self.acked])
+        new = set(entries_from_group_read)
+        taken_back = {entry for entry in self.delivered if entry > self.durable_position and (
+            entry in new or (not is_all and entry > max(new)))}
+        self.delivered -= taken_back
+        self.ack_sent -= taken_back
 
     def check_content(self, pending, entries_from_group_read):
         """`pending`: ids in XPENDING; `entries_from_group_read`: ids that a `>` read would deliver now."""

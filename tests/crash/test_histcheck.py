@@ -68,6 +68,30 @@ def test_pending(pending, new, expected):
     assert rules(model.check_content(pending, new)) == expected
 
 
+@pytest.mark.parametrize("pending, new, is_all, expected", [
+    ([3, 4, 5, 6], [], True, []),
+    ([3, 4], [5, 6, 9], True, []),  # The last deliveries did not happen.
+    ([3, 4], [5], False, []),  # Nor did that of 6, which is behind what was read.
+    ([3, 4, 6], [5], True, ["Q1", "Q6"]),  # 6 was delivered, so the position is behind 5.
+    ([3, 4], [6], True, ["Q1"]),  # 5 is nowhere.
+    ([3], [4, 5, 6], True, ["Q1", "Q6"]),  # 4 had survived once.
+    ([3, 4], [2, 5, 6], True, ["Q6"]),  # 2 was acknowledged.
+])
+def test_pending_after_a_loss_of_power(pending, new, is_all, expected):
+    model = histcheck.Pending("p")
+    model.delivered, model.ack_sent, model.acked, model.durable_position = {1, 2, 3, 4, 5, 6}, {1, 2}, {1, 2}, 4
+    model.take_back(pending, new, is_all)
+    assert rules(model.check_content(pending, new)) == expected
+
+
+def test_an_acknowledgement_that_was_not_answered_goes_with_its_delivery():
+    model = histcheck.Pending("p")
+    model.delivered, model.ack_sent, model.durable_position = {1, 2}, {2}, 0
+    model.take_back([1], [2], True)
+    assert (model.delivered, model.ack_sent) == ({1}, set())
+    assert model.check_content([1], [2]) == []
+
+
 @pytest.mark.parametrize("value, expected", [(5, []), (7, []), (4, ["Q5"]), (None, ["Q5"]), (8, ["Q2"])])
 def test_register(value, expected):
     model = histcheck.Register("r")

@@ -13,6 +13,7 @@ import histcheck
 from rawclients import Amqp, AmqpClosed, ConnectionLost, Redis, RedisError
 
 CONNECT_SECONDS = 5
+CHECK_READ_COUNT = 50
 
 
 def connect(kind, port):
@@ -231,7 +232,8 @@ class ChannelState:
 class RedisWorker:
     """Pipelines of XADD, XREADGROUP, XACK, XDEL, XREAD, SET, INCR and XGROUP CREATE, with every reply accounted for."""
 
-    def __init__(self, number, seed):
+    def __init__(self, number, seed, power_loss):
+        self.power_loss = power_loss
         self.random = random.Random(seed)
         self.name = f"crash-redis-{number}"
         self.stream = histcheck.Stream(self.name)
@@ -375,9 +377,11 @@ class RedisWorker:
 
     def _check_group(self, client):
         rows = client.call("XPENDING", self.name, "g", "-", "+", 1000000)
-        reply = client.call("XREADGROUP", "GROUP", "g", "c", "COUNT", 50, "STREAMS", self.name, ">")
+        reply = client.call("XREADGROUP", "GROUP", "g", "c", "COUNT", CHECK_READ_COUNT, "STREAMS", self.name, ">")
         new = [parse_id(entry) for entry, _ in (reply[0][1] if reply else [])]
         pending = {parse_id(row[0]) for row in rows}
+        if self.power_loss:
+            self.pending.take_back(pending, new, len(new) < CHECK_READ_COUNT)
         faults = self.pending.check_content(pending, new)
         # Entries of a reply that was lost are pending too; from now on they are known.
         self.pending.delivered |= pending | set(new)
@@ -395,9 +399,10 @@ def parse_id(entry):
     return int(milliseconds), int(sequence)
 
 
-def make_workers(seed):
-    """The campaign's clients, two processes for each protocol: name -> a function that makes the worker there."""
+def make_workers(seed, power_loss=False):
+    """The campaign's clients, two processes for each protocol: name -> a function that makes the worker there.
+    `power_loss`: what crashes is the machine, so what waited for the page cache only may be gone."""
     from kafka_workers import IdempotentWorker, TransactionWorker
     return {"amqp-0": lambda: AmqpWorker(0, seed + 1), "amqp-1": lambda: AmqpWorker(1, seed + 2),
-            "redis-0": lambda: RedisWorker(0, seed + 3), "redis-1": lambda: RedisWorker(1, seed + 4),
+            "redis-0": lambda: RedisWorker(0, seed + 3, power_loss), "redis-1": lambda: RedisWorker(1, seed + 4, power_loss),
             "kafka-0": lambda: IdempotentWorker(0, seed + 5), "kafka-1": lambda: TransactionWorker(0, seed + 6)}
