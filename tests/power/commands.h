@@ -17,7 +17,7 @@ namespace trv::power {
 enum class Moment {
   now,
   write,  // the next write is the last that the disk takes
-  flush,  // the next flush is the one that does not happen
+  flush,  // the next flush that has something to do does not happen
 };
 
 struct CutOrder {

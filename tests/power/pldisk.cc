@@ -86,7 +86,7 @@ void Server::write(std::size_t offset, std::string_view bytes) {
 }
 
 void Server::flush() {
-  if (order_ && order_->moment == Moment::flush) cut();
+  if (order_ && order_->moment == Moment::flush && disk_.pending_count() > 0) cut();
   ++flush_count_;
   if (!ignore_flushes_) disk_.flush();
 }

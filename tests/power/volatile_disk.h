@@ -63,6 +63,7 @@ class VolatileDisk {
   std::string_view read(std::size_t offset, std::size_t bytes) const;
   void write(std::size_t offset, std::string_view bytes);
   void flush();
+  std::size_t pending_count() const { return pending_.size(); }  // writes that wait for a flush
 
   // The loss of power: writes to the image what was flushed, and of the rest what `survivors` and
   // the seed choose. Throws std::system_error when the image cannot be written. Requires: not cut
