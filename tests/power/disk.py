@@ -4,6 +4,7 @@ Needs root and a mount namespace of its own (enter_namespace), so that no mount 
 that asked for it, however it ends.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 import harness
 
 IMAGE_BYTES = 384 << 20  # XFS takes no less than 300 MB. Sparse: only what is written takes memory.
-MEMORY_BYTES_MIN = 3 << 30
+MEMORY_BYTES_MAX = 2 << 30  # Two images at most, the second while it is made or kept; and the broker's log.
 COMMAND_SECONDS = 20
 IN_NAMESPACE = "TRIVIUM_POWER_NAMESPACE"
 FORMAT = {"ext4": ("mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0,nodiscard"),
@@ -52,20 +53,26 @@ def enter_namespace():
         os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv])
 
 
-def make_directory():
-    """A temporary directory, in memory if there is plenty of it: the image is written again and again, and its own
-    durability is of no interest."""
-    memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > MEMORY_BYTES_MIN
-    return Path(tempfile.mkdtemp(prefix="trivium-power-", dir=memory if roomy else None))
-
-
 def run(*command):
     result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False,
                             stdin=subprocess.DEVNULL)
     if result.returncode != 0:
         raise DiskError(f"{' '.join(map(str, command))}: exit code {result.returncode}: {result.stdout}{result.stderr}")
     return result.stdout.strip()
+
+
+@contextlib.contextmanager
+def directory_in_memory():
+    """A directory for images: they are written again and again, and their own durability is of no interest."""
+    path = Path(tempfile.mkdtemp(prefix="trivium-power-"))
+    try:
+        run("mount", "-t", "tmpfs", "-o", f"size={MEMORY_BYTES_MAX},mode=700", "tmpfs", path)
+        try:
+            yield path
+        finally:
+            run("umount", path)
+    finally:
+        path.rmdir()
 
 
 class Disk:

@@ -6,9 +6,9 @@ was not synced and nothing else.
 """
 
 import argparse
+import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -54,17 +54,10 @@ def main():
         print(f"flushes: {missing}")
         return 1
     disks.enter_namespace()
-    directory = disks.make_directory()
-    try:
-        disk = disks.Disk(directory, options.fs)
-        try:
-            disk.format()
-            disk.plug()
-            result = measure(disk, options.syncs)
-        finally:
-            disk.close()
-    finally:
-        shutil.rmtree(directory)
+    with disks.directory_in_memory() as directory, contextlib.closing(disks.Disk(directory, options.fs)) as disk:
+        disk.format()
+        disk.plug()
+        result = measure(disk, options.syncs)
     print(json.dumps(result))
     return 0 if result["flushes"] >= result["syncs"] and result["synced_is_there"] else 1
 
