@@ -1,7 +1,7 @@
 // pldisk: serves an image as one block file with a volatile write cache, and cuts the power when
 // told.
 //
-//   pldisk [--ignore-flushes] IMAGE FILE
+//   pldisk SECTOR_SIZE honest|lying IMAGE FILE
 //
 // FILE, any regular file, is mounted over (FUSE) and becomes the disk; a loop device on it carries
 // a file system. Commands come as lines on standard input, answers go as lines to standard output:
@@ -20,7 +20,7 @@
 // - After the release requests are answered from memory and reach nothing.
 // - The end of standard input ends pldisk and unmounts FILE.
 //
-// --ignore-flushes makes a disk that lies, to prove that a test would notice.
+// A lying disk ignores flushes, to prove that a test would notice.
 #define FUSE_USE_VERSION 35
 #include <fuse_lowlevel.h>
 #include <linux/falloc.h>
@@ -53,8 +53,8 @@ constexpr double attributes_valid_seconds = 3600;
 // The disk, and the state of the command that is under way.
 class Server {
  public:
-  Server(const std::string& image, bool ignore_flushes)
-      : disk_(image), ignore_flushes_(ignore_flushes) {}
+  Server(const std::string& image, std::size_t sector_size, bool ignore_flushes)
+      : disk_(image, sector_size), ignore_flushes_(ignore_flushes) {}
 
   // Answers requests and commands until standard input ends or FILE is unmounted.
   void serve(fuse_session* session);
@@ -262,14 +262,14 @@ class Mount {
 
 int main(int argc, char** argv) {
   using namespace trv::power;
-  const bool ignore_flushes = argc == 4 && std::strcmp(argv[1], "--ignore-flushes") == 0;
-  if (argc != 3 && !ignore_flushes) {
-    std::cerr << "usage: pldisk [--ignore-flushes] IMAGE FILE\n";
+  const bool lying = argc == 5 && std::strcmp(argv[2], "lying") == 0;
+  if (argc != 5 || (!lying && std::strcmp(argv[2], "honest") != 0)) {
+    std::cerr << "usage: pldisk SECTOR_SIZE honest|lying IMAGE FILE\n";
     return 2;
   }
   try {
-    Server server(argv[argc - 2], ignore_flushes);
-    const Mount mount(server, argv[0], argv[argc - 1]);
+    Server server(argv[3], std::stoul(argv[1]), lying);
+    const Mount mount(server, argv[0], argv[4]);
     std::cout << "ready" << std::endl;
     server.serve(mount.session());
     return 0;

@@ -131,7 +131,7 @@ class Series:
 
     def survivors(self):
         # When no flush counts, everything is pending, and all but the end of it is no loss worth finding.
-        return SURVIVORS[:-1] if self.disk.options else SURVIVORS
+        return SURVIVORS[:-1] if self.disk.ignore_flushes else SURVIVORS
 
     def _lose_power_while_starting(self):
         self.report.while_starting += 1

@@ -41,11 +41,11 @@ std::optional<Survivors> parse_survivors(std::string_view name) {
   return {};
 }
 
-VolatileDisk::VolatileDisk(const std::string& image_path)
-    : fd_(::open(image_path.c_str(), O_RDWR | O_CLOEXEC)) {
+VolatileDisk::VolatileDisk(const std::string& image_path, std::size_t sector_size)
+    : sector_size_(sector_size), fd_(::open(image_path.c_str(), O_RDWR | O_CLOEXEC)) {
   if (fd_ < 0) fail(errno, "open " + image_path);
   const off_t size = ::lseek(fd_, 0, SEEK_END);
-  if (size <= 0 || static_cast<std::size_t>(size) % sector_size != 0) {
+  if (sector_size == 0 || size <= 0 || static_cast<std::size_t>(size) % sector_size != 0) {
     fail(EINVAL, "size of " + image_path);
   }
   // NORESERVE: only what is written takes memory, however large the disk is.
@@ -61,7 +61,7 @@ VolatileDisk::~VolatileDisk() {
 }
 
 bool VolatileDisk::accepts(std::size_t offset, std::size_t bytes) const {
-  return offset % sector_size == 0 && bytes % sector_size == 0 && offset <= size() &&
+  return offset % sector_size_ == 0 && bytes % sector_size_ == 0 && offset <= size() &&
          bytes <= size() - offset;
 }
 
@@ -85,7 +85,7 @@ CutReport VolatileDisk::cut(Survivors survivors, std::uint64_t seed) {
   for (const Write& write : durable_) store(write.offset, write.bytes);
   for (const Write& write : pending_) {
     ++report.pending_writes;
-    report.pending_sectors += write.bytes.size() / sector_size;
+    report.pending_sectors += write.bytes.size() / sector_size_;
     report.surviving_sectors += store_chosen(write, survivors, &write == &pending_.back(), random);
   }
   cut_ = true;
@@ -106,14 +106,14 @@ void VolatileDisk::store(std::size_t offset, std::string_view bytes) {
 
 std::size_t VolatileDisk::store_chosen(const Write& write, Survivors survivors, bool last,
                                        std::mt19937_64& random) {
-  const std::size_t count = write.bytes.size() / sector_size;
+  const std::size_t count = write.bytes.size() / sector_size_;
   // Never the whole of it: a torn write of one sector is lost.
   const std::size_t end = survivors == Survivors::torn && last ? random() % count : count;
   std::size_t stored = 0;
   for (std::size_t sector = 0; sector < end; ++sector) {
     if (!survives(survivors, random)) continue;
-    const std::size_t at = sector * sector_size;
-    store(write.offset + at, std::string_view(write.bytes).substr(at, sector_size));
+    const std::size_t at = sector * sector_size_;
+    store(write.offset + at, std::string_view(write.bytes).substr(at, sector_size_));
     ++stored;
   }
   return stored;

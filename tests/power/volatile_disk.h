@@ -14,7 +14,8 @@
 //   unmounted in peace. What is written after the cut reaches nothing.
 //
 // A write may survive in part, by sectors, and may survive where an earlier one does not, as on
-// disks that reorder. What it does not do: damage sectors, or lose what was flushed.
+// disks that reorder. A sector is old or new. What the disk does not do: damage sectors, or lose
+// what was flushed.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +28,6 @@
 #include <vector>
 
 namespace trv::power {
-
-inline constexpr std::size_t sector_size = 512;
 
 // Which of the sectors that wait for a flush a cut leaves on the disk.
 enum class Survivors {
@@ -50,7 +49,7 @@ struct CutReport {
 class VolatileDisk {
  public:
   // Throws std::system_error when the image cannot be opened, or is not made of whole sectors.
-  explicit VolatileDisk(const std::string& image_path);
+  VolatileDisk(const std::string& image_path, std::size_t sector_size);
   ~VolatileDisk();
   VolatileDisk(const VolatileDisk&) = delete;
   VolatileDisk& operator=(const VolatileDisk&) = delete;
@@ -81,6 +80,7 @@ class VolatileDisk {
   std::size_t store_chosen(const Write& write, Survivors survivors, bool last,
                            std::mt19937_64& random);
 
+  const std::size_t sector_size_;
   int fd_ = -1;
   std::span<char> seen_;  // a private mapping of the image, and every write
   std::vector<Write> durable_;

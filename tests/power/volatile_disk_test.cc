@@ -16,6 +16,7 @@
 namespace trv::power {
 namespace {
 
+constexpr std::size_t sector_size = 512;
 constexpr std::size_t sector_count = 256;
 
 class VolatileDiskTest : public testing::Test {
@@ -48,38 +49,39 @@ class VolatileDiskTest : public testing::Test {
 };
 
 TEST_F(VolatileDiskTest, OnlyWhatWasFlushedSurvivesTheLossOfTheCache) {
-  VolatileDisk disk(path_);
+  VolatileDisk disk(path_, sector_size);
   write(disk, 0, "aaa");
   disk.flush();
   write(disk, 2, "bb");
   EXPECT_EQ(letters(disk, 0, 5), "aabb.");
-  EXPECT_EQ(letters(VolatileDisk(path_), 0, 5), ".....") << "the image changes at the cut only";
+  EXPECT_EQ(letters(VolatileDisk(path_, sector_size), 0, 5), ".....")
+      << "the image changes at the cut only";
   const CutReport report = disk.cut(Survivors::none, 1);
   EXPECT_EQ(report.pending_writes, 1);
   EXPECT_EQ(report.pending_sectors, 2);
   EXPECT_EQ(report.surviving_sectors, 0);
-  EXPECT_EQ(letters(VolatileDisk(path_), 0, 5), "aaa..");
+  EXPECT_EQ(letters(VolatileDisk(path_, sector_size), 0, 5), "aaa..");
 }
 
 TEST_F(VolatileDiskTest, AfterTheCutNothingReachesTheImageButReadersSeeIt) {
-  VolatileDisk disk(path_);
+  VolatileDisk disk(path_, sector_size);
   write(disk, 0, "a");
   disk.cut(Survivors::none, 1);
   write(disk, 1, "b");
   disk.flush();
   EXPECT_EQ(letters(disk, 0, 3), "ab.");
-  EXPECT_EQ(letters(VolatileDisk(path_), 0, 3), "...");
+  EXPECT_EQ(letters(VolatileDisk(path_, sector_size), 0, 3), "...");
 }
 
 TEST_F(VolatileDiskTest, APartSurvivesSectorBySectorAsTheSeedSays) {
   std::string images[2];
   std::size_t surviving[2] = {};
   for (int run = 0; run < 2; ++run) {
-    VolatileDisk disk(path_);
+    VolatileDisk disk(path_, sector_size);
     write(disk, 0, std::string(100, 'a'));
     write(disk, 100, std::string(100, 'b'));
     surviving[run] = disk.cut(Survivors::half, 7).surviving_sectors;
-    images[run] = letters(VolatileDisk(path_), 0, 200);
+    images[run] = letters(VolatileDisk(path_, sector_size), 0, 200);
   }
   EXPECT_EQ(images[0], images[1]);
   EXPECT_EQ(surviving[0], surviving[1]);
@@ -89,7 +91,7 @@ TEST_F(VolatileDiskTest, APartSurvivesSectorBySectorAsTheSeedSays) {
 }
 
 TEST_F(VolatileDiskTest, MostOfItSurvives) {
-  VolatileDisk disk(path_);
+  VolatileDisk disk(path_, sector_size);
   write(disk, 0, std::string(200, 'a'));
   EXPECT_THAT(disk.cut(Survivors::most, 3).surviving_sectors,
               testing::AllOf(testing::Gt(150), testing::Lt(200)));
@@ -97,28 +99,40 @@ TEST_F(VolatileDiskTest, MostOfItSurvives) {
 
 TEST_F(VolatileDiskTest, ATornWriteBreaksOffAndTheOnesBeforeItAreWhole) {
   for (std::uint64_t seed = 0; seed < 50; ++seed) {
-    VolatileDisk disk(path_);
+    VolatileDisk disk(path_, sector_size);
     write(disk, 0, "..........");
     disk.flush();
     write(disk, 0, "aaaa");
     write(disk, 4, "bbbb");
     const std::size_t kept = disk.cut(Survivors::torn, seed).surviving_sectors;
     ASSERT_THAT(kept, testing::AllOf(testing::Ge(4), testing::Lt(8)));
-    EXPECT_EQ(letters(VolatileDisk(path_), 0, 9),
+    EXPECT_EQ(letters(VolatileDisk(path_, sector_size), 0, 9),
               "aaaa" + std::string(kept - 4, 'b') + std::string(9 - kept, '.'));
   }
 }
 
+TEST_F(VolatileDiskTest, LargeSectorsAreNeverTorn) {
+  VolatileDisk disk(path_, 8 * sector_size);
+  EXPECT_FALSE(disk.accepts(sector_size, 8 * sector_size));
+  for (std::size_t first = 0; first < sector_count; first += 8) write(disk, first, "aaaaaaaa");
+  EXPECT_THAT(disk.cut(Survivors::half, 5).surviving_sectors,
+              testing::AllOf(testing::Gt(4), testing::Lt(28)));
+  const std::string found = letters(VolatileDisk(path_, sector_size), 0, sector_count);
+  for (std::size_t first = 0; first < sector_count; first += 8) {
+    EXPECT_THAT(found.substr(first, 8), testing::AnyOf("aaaaaaaa", "........"));
+  }
+}
+
 TEST_F(VolatileDiskTest, ADiskAtRestLosesNothing) {
-  VolatileDisk disk(path_);
+  VolatileDisk disk(path_, sector_size);
   write(disk, 0, "a");
   disk.flush();
   EXPECT_EQ(disk.cut(Survivors::torn, 1).pending_writes, 0);
-  EXPECT_EQ(letters(VolatileDisk(path_), 0, 1), "a");
+  EXPECT_EQ(letters(VolatileDisk(path_, sector_size), 0, 1), "a");
 }
 
 TEST_F(VolatileDiskTest, TakesWholeSectorsWithinTheDisk) {
-  const VolatileDisk disk(path_);
+  const VolatileDisk disk(path_, sector_size);
   EXPECT_TRUE(disk.accepts(0, disk.size()));
   EXPECT_TRUE(disk.accepts(disk.size(), 0));
   EXPECT_FALSE(disk.accepts(1, sector_size));
@@ -128,9 +142,10 @@ TEST_F(VolatileDiskTest, TakesWholeSectorsWithinTheDisk) {
 }
 
 TEST_F(VolatileDiskTest, RefusesAnImageThatIsNone) {
-  EXPECT_THROW(VolatileDisk("/nowhere/image"), std::system_error);
+  EXPECT_THROW(VolatileDisk("/nowhere/image", sector_size), std::system_error);
+  EXPECT_THROW(VolatileDisk(path_, 0), std::system_error);
   ASSERT_EQ(::truncate(path_.c_str(), 700), 0);
-  EXPECT_THROW(VolatileDisk{path_}, std::system_error);
+  EXPECT_THROW(VolatileDisk(path_, sector_size), std::system_error);
 }
 
 TEST(Commands, AreWhatTheyAre) {
