@@ -156,6 +156,7 @@ class Channel {
   void drop_if_done(Subscription& subscription);
   // A flush concerns only the few of which something was settled, however many there are.
   void touch(Subscription& subscription);
+  bool is_touched() const { return !touched_.empty(); }
   // Keys; some may be gone. None is left.
   std::vector<std::uint64_t> take_touched();
 
@@ -167,6 +168,8 @@ class Channel {
   // Of this reading's publishes: what their confirm waits for.
   broker::Commit publish_commit;
   bool dirty = false;  // entered in the session's list for the end of this reading
+  // Of what was settled since the last flush, something must be told before the next publish.
+  bool settle_first = false;
   std::string last_queue;
   std::uint32_t default_limit = 0;  // qos for consumers to come
   std::uint32_t channel_limit = 0;  // qos for all consumers together

@@ -202,6 +202,7 @@ void Session::on_channel_method(Channel* channel, const wire::Frame& frame,
     if (id == MethodId::channel_close) send(frame.channel, wire::ChannelCloseOk{});
     return;
   }
+  settle_before(*channel, id);
   const Call call{*channel, id};
   std::visit(
       [&](const auto& m) {

@@ -182,6 +182,10 @@ class Session {
   void settle(Channel& channel, const std::vector<Unsettled>& entries, How how);
   void settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how);
   void settle_flush(Channel& channel);
+  // Settlements are gathered, but what comes after them finds them done: another method, and a
+  // publish whose confirm would otherwise be durable earlier, or which the queue would judge
+  // without them.
+  void settle_before(Channel& channel, wire::MethodId method);
   // Ends the channel's transaction without effect; the next begins.
   void roll_back(Channel& channel);
   // Begins waiting for the confirms up to number `last` that are not waited for yet.

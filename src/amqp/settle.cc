@@ -20,8 +20,19 @@ void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries
   for (const Unsettled& entry : entries) {
     if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
     entry.from->settled.of(how).push_back(entry.sequence);
+    // On this core a message that is done is as durable as any publish of the same round.
+    if (how != How::complete || !broker().owns(entry.from->location)) channel.settle_first = true;
   }
   mark_dirty(channel);
+}
+
+void Session::settle_before(Channel& channel, wire::MethodId method) {
+  using wire::MethodId;
+  if (!channel.is_touched()) return;
+  const bool settles = method == MethodId::basic_ack || method == MethodId::basic_nack ||
+                       method == MethodId::basic_reject;
+  if (settles || (method == MethodId::basic_publish && !channel.settle_first)) return;
+  settle_flush(channel);
 }
 
 namespace {
@@ -58,6 +69,7 @@ void settle_at(broker::Broker& owner, const Settler& settler, const std::string&
 
 void Session::settle_flush(Channel& channel) {
   const Settler settler{link(), broker().core().index(), channel.ref};
+  channel.settle_first = false;
   for (const std::uint64_t key : channel.take_touched()) {
     Subscription* s = channel.find_subscription(key);
     if (!s) continue;

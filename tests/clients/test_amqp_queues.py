@@ -8,9 +8,12 @@ import time
 import harness
 import pika
 import pytest
+from pamqp import commands
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, NackError
 from test_amqp_pika import (PERSISTENT, bodies, channel, collect, connect, connection, expect_channel_error, get,
                             is_empty)
+
+from rawclients import Amqp
 
 __all__ = ["channel", "connection"]  # fixtures
 
@@ -640,6 +643,37 @@ def test_direct_reply_is_no_part_of_a_transaction(broker, connection, name):
     wait_until(lambda: connection.process_data_events(0.01) or len(answers) > 1, "no second answer")
     assert answers == [b"before the commit", b"rolled back"]
     server_connection.close()
+
+
+def get_raw(client, queue, before=b""):
+    """basic.get in one packet with the frames before it. Result: delivery tag and body, or None."""
+    client.deliveries.clear()
+    client.stream.send(before + client.frame(commands.Basic.Get(queue=queue)))
+    if isinstance(client.wait((commands.Basic.GetOk, commands.Basic.GetEmpty)), commands.Basic.GetEmpty):
+        return None
+    wait_until(lambda: client.deliveries or client.poll(0.05) and client.deliveries, "a message without its content")
+    return client.deliveries[0][0], client.deliveries[0][4]
+
+
+def test_what_was_settled_before_is_done_before(broker, name):
+    """A method finds done what was settled by the frame before it, also when they arrive together: what was given back is
+    there to get, and a queue that is full again refuses. On queues of every core."""
+    client = Amqp(broker.amqp_port)
+    client.confirm_select()
+    for index in range(6):
+        queue = f"{name}.{index}"
+        client.declare(queue, **{"x-max-length": 1, "x-overflow": "reject-publish"})
+        client.stream.send(client.publish_frames("", queue, b"first"))
+        client.wait(commands.Basic.Ack)
+        tag, _ = get_raw(client, queue)
+        again = get_raw(client, queue, client.frame(commands.Basic.Nack(tag, requeue=True)))
+        assert again and again[1] == b"first", f"{queue} was found empty"
+        client.confirms.clear()
+        client.stream.send(client.frame(commands.Basic.Nack(again[0], requeue=True))
+                           + client.publish_frames("", queue, b"second"))
+        wait_until(lambda: client.poll(0.05) and client.confirms, "no answer to the publish")
+        assert [positive for _, _, positive in client.confirms] == [False], f"{queue} was not found full"
+    client.close()
 
 
 def test_direct_reply_misuse(connection, name):
