@@ -4,6 +4,7 @@ A worker lives through all cycles in a process of its own and owns its names, so
 on until the connection breaks or `stopped()` says so; `check` runs against the restarted broker and returns violations.
 """
 
+import contextlib
 import random
 import time
 
@@ -47,13 +48,9 @@ class AmqpWorker:
                 "amqp declarations": len(self.names.made) + len(self.bindings.made)}
 
     def load(self, ports, stopped):
-        client = connect(Amqp, ports["amqp"])
-        try:
+        # Also while it connects; whether the broker is there again is for check() to say.
+        with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Amqp, ports["amqp"])) as client:
             self._load(client, stopped)
-        except ConnectionLost:
-            pass
-        finally:
-            client.close()
 
     def _load(self, client, stopped):
         client.declare(self.name)
@@ -254,23 +251,21 @@ class RedisWorker:
                 "redis INCR and SET": (self.counter.acknowledged or 0) + (self.register.acknowledged or 0)}
 
     def load(self, ports, stopped):
-        client = connect(Redis, ports["redis"])
-        try:
-            if not self.group_made:
-                self._make_group(client)
-            while not stopped():
-                batch = [step for _ in range(self.random.randint(3, 25)) if (step := self._step()) is not None]
-                client.send(*(command for command, _ in batch))
-                for _, on_reply in batch:
-                    reply = client.receive()
-                    if isinstance(reply, RedisError):
-                        self.faults.append(f"{self.name}: error reply {reply}")
-                    else:
-                        on_reply(reply)
-        except ConnectionLost:
-            pass
-        finally:
-            client.close()
+        with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Redis, ports["redis"])) as client:
+            self._load(client, stopped)
+
+    def _load(self, client, stopped):
+        if not self.group_made:
+            self._make_group(client)
+        while not stopped():
+            batch = [step for _ in range(self.random.randint(3, 25)) if (step := self._step()) is not None]
+            client.send(*(command for command, _ in batch))
+            for _, on_reply in batch:
+                reply = client.receive()
+                if isinstance(reply, RedisError):
+                    self.faults.append(f"{self.name}: error reply {reply}")
+                else:
+                    on_reply(reply)
 
     def _make_group(self, client):
         try:

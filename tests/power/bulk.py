@@ -2,6 +2,7 @@
 small changes of the other clients before, behind and in the same round.
 """
 
+import contextlib
 import random
 import time
 
@@ -32,8 +33,7 @@ class BulkWorker:
         return {"redis large values": self.set_count}
 
     def load(self, ports, stopped):
-        client = connect(Redis, ports["redis"])
-        try:
+        with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Redis, ports["redis"])) as client:
             while not stopped():
                 key = self.random.choice(sorted(self.sent))
                 self.sent[key] += 1
@@ -42,10 +42,6 @@ class BulkWorker:
                 self.acknowledged[key] = number
                 self.set_count += 1
                 time.sleep(PAUSE_SECONDS)
-        except ConnectionLost:
-            pass
-        finally:
-            client.close()
 
     def check(self, ports, final):
         client = connect(Redis, ports["redis"])

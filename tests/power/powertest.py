@@ -126,8 +126,10 @@ class Series:
         self.disk.release()
         process.wait()
         self.report.add_cut(when, survivors, cut)
+        began = time.monotonic()
         self.disk.unplug()
         self.disk.plug()
+        self.report.plug_seconds.append(time.monotonic() - began)
 
     def survivors(self):
         # When no flush counts, everything is pending, and all but the end of it is no loss worth finding.
@@ -180,6 +182,7 @@ class Report:
         self.cycles = 0
         self.while_starting = 0
         self.start_seconds = []
+        self.plug_seconds = []
         self.acknowledged = {}
         self.cuts = []
         self.pending = []
@@ -238,7 +241,8 @@ class Campaign:
             faults = series.cycle(self.random.uniform(*crashtest.LOAD_SECONDS) + more)
             if self.options.verbose:
                 print(f"{self.report.cuts[-1]}; {len(faults)} violations, start "
-                      f"{self.report.start_seconds[-1] * 1000:.0f} ms, {time.monotonic() - began:.1f} s", flush=True)
+                      f"{self.report.start_seconds[-1] * 1000:.0f} ms, disk changed in "
+                      f"{self.report.plug_seconds[-1] * 1000:.0f} ms, in all {time.monotonic() - began:.1f} s", flush=True)
             if faults:
                 self._fault(faults, series)
                 return
