@@ -4,11 +4,11 @@
   powertest.py [--cycles 100] [--fs ext4|xfs] [--seed S] [--shards N] [--ledger] [--control os|lying-disk]
 
 The broker works on a real file system on a disk with a volatile write cache (pldisk). In each cycle the clients of the
-crash campaign load it for 50 to 800 ms, the power is cut (sometimes at the very write or flush, sometimes once more while
-the broker starts again), and the disk is left with what was flushed and, of what was not, nothing, half or most of the
-sectors at random, or all but the end of the last write. The file system must mount, the broker must start within five
-seconds and report no damage, and every client checks its own history (histcheck.py). After each SERIES_CYCLES a new disk
-with new clients begins.
+crash campaign load it for 50 to 800 ms, and the power is cut: sometimes at the very write or flush, sometimes once more
+while the broker starts again, sometimes after a kill -9 from which it has recovered. The disk is left with what was
+flushed and, of what was not, nothing, half or most of the sectors at random, or all but the end of the last write. The
+file system must mount, the broker must start within five seconds and report no damage, and every client checks its own
+history (histcheck.py). After each SERIES_CYCLES a new disk with new clients begins.
 
 Nothing counts that was acknowledged too late: from the cut until the broker has been killed the disk answers nothing, so
 what is acknowledged then rests on flushes from before the cut.
@@ -44,6 +44,7 @@ from workers import make_workers  # noqa: E402
 SERIES_CYCLES = 50
 START_SECONDS_MAX = 5
 LOSS_WHILE_STARTING = 0.1
+KILLED_FIRST = 0.1
 STARTING_SECONDS = (0, 0.15)
 MOMENTS = ("now", "write", "write", "flush", "flush")  # A disk is at rest most of the time, and then loses nothing.
 SURVIVORS = ("none", "half", "most", "torn")
@@ -98,7 +99,7 @@ class Series:
             self.close()
             raise
 
-    def cycle(self, load_seconds, while_starting=LOSS_WHILE_STARTING):
+    def cycle(self, load_seconds, killed_first=KILLED_FIRST, while_starting=LOSS_WHILE_STARTING):
         """Faults. Raises BrokerError or DiskError when it cannot go on."""
         names = [name for name in self.clients.pipes
                  if name != SLOW_CLIENT or self.is_first or self.random.random() < SLOW_CLIENT_SHARE]
@@ -106,10 +107,18 @@ class Series:
         self.clients.load(self.broker.ports, names)
         time.sleep(load_seconds)
         self.broker.check_alive()
+        faults = []
+        if self.random.random() < killed_first:
+            self.report.killed_first += 1
+            self.broker.kill()
+            faults = self._start_and_check(names)
         self._lose_power(self.broker.process)
         self.broker.process = None
         if self.random.random() < while_starting:
             self._lose_power_while_starting()
+        return faults + self._start_and_check(names)
+
+    def _start_and_check(self, names):
         self.broker.start()
         self.report.start_seconds.append(self.broker.start_seconds)
         faults = self.clients.check(self.broker.ports, names=names)
@@ -180,7 +189,7 @@ class Report:
 
     def __init__(self):
         self.cycles = 0
-        self.while_starting = 0
+        self.while_starting = self.killed_first = 0
         self.start_seconds = []
         self.plug_seconds = []
         self.acknowledged = {}
@@ -205,6 +214,7 @@ class Report:
         return json.dumps({
             "cycles": self.cycles, "seconds": round(took, 1), "acknowledged": self.acknowledged,
             "power_losses": len(self.pending), "while_starting": self.while_starting,
+            "after_a_kill": self.killed_first,
             "with_pending_writes": sum(count > 0 for count in self.pending), "pending_sectors": self.sectors,
             "surviving_sectors": self.surviving, "start_ms_median": round(starts[len(starts) // 2] * 1000),
             "start_ms_max": round(starts[-1] * 1000), "violations": len(faults)}, indent=1)
@@ -261,7 +271,7 @@ class Campaign:
             series = Series(self, self.options.seed + self.report.cycles, CONTROL_CLIENTS, durability, lying)
             try:
                 # What a client says that stumbled is no finding: only a rule that was broken is.
-                found = [fault for fault in series.cycle(CONTROL_LOAD_SECONDS, 0) if re.match(r"[\w-]+: Q\d+ ", fault)]
+                found = [fault for fault in series.cycle(CONTROL_LOAD_SECONDS, 0, 0) if re.match(r"[\w-]+: Q\d+ ", fault)]
             except (harness.BrokerError, disks.DiskError) as error:
                 found = [str(error)]
             finally:
