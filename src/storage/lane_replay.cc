@@ -267,6 +267,10 @@ Status LaneReplay::resolve_break() {
   const std::optional<LanePlace> next = behind->next;
   bool was_synced = input_.seal.has_value();  // and here < seal.end, or replay_frames had ended
   std::string what = describe(here, next);
+  if (cut_short()) {
+    was_synced = true;
+    what = "the segment's file is cut short; " + what;
+  }
   if (!image_->header()) {
     Result<bool> blank = image_->blank();
     if (!blank.ok()) return blank.error();
@@ -339,6 +343,12 @@ Result<LaneReplay::Behind> LaneReplay::look_behind() {
     }
   }
   return behind;
+}
+
+// A file has its full size before it has its name, and until a start has sealed its lane.
+bool LaneReplay::cut_short() const {
+  if (!input_.uncut || input_.seal || !image_->header()) return false;
+  return image_->size() > segment_header_size && image_->size() < image_->header()->size;
 }
 
 // What the last frame of the lane that has a whole header says. It only grows along the lane.

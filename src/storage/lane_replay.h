@@ -82,6 +82,8 @@ class LaneReplay {
     std::uint32_t first_number = 0;      // where reading must begin
     std::vector<std::uint32_t> numbers;  // of the segments there are, ascending, from first_number
     std::optional<LaneSeal> seal;
+    // Of the last session: no start after it may have cut its segments to their ends.
+    bool uncut = false;
   };
   // Kept by the caller over many lanes.
   struct Scratch {
@@ -118,6 +120,7 @@ class LaneReplay {
   };
   Result<Behind> look_behind();
   Result<LanePlace> latest_synced();
+  bool cut_short() const;
   Status move_to(LanePlace place);
   LanePlace place() const;
   bool at_seal() const;

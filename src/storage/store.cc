@@ -242,7 +242,7 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
                                  RecoveryReport& report) {
   std::optional<std::uint32_t> first = recovery_marks.first_needed(key);
   if (!first) return {};
-  LaneReplay::Input input{key.first, key.second, *first, {}, {}};
+  LaneReplay::Input input{key.first, key.second, *first, {}, {}, key.first == session_last};
   std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(input.numbers),
                [&](std::uint32_t number) { return number >= *first; });
   auto seal = seals.find(key);

@@ -347,6 +347,33 @@ TEST(Store, BlankAndHalfMadeFilesAreEmptyEnds) {
   }
 }
 
+// What was cut away with the frames and the note behind them leaves no word of them; the size does.
+TEST(Store, ALastSegmentThatIsCutShortIsDamage) {
+  for (bool whole_frames : {true, false}) {
+    io::MemoryDirectory disk;
+    std::vector<SeenEntry> written;
+    {
+      Life life;
+      ASSERT_TRUE(life.start(disk).ok());
+      written = write_entries(life, numbered(8, 100));
+      EXPECT_TRUE(life.journal->close().ok());
+    }
+    const std::string name = segment_name({1, 0, 0});
+    std::uint32_t cut = written[4].where.position - frame_header_size - entry_header_size;
+    if (!whole_frames) cut += 50;
+    disk.set_contents(name, disk.contents(name).substr(0, cut));
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    EXPECT_EQ(life.visitor.entries.size(), 4u);
+    ASSERT_EQ(life.report.damaged.size(), 1u);
+    EXPECT_NE(life.report.damaged[0].what.find("cut short"), std::string::npos);
+    // It was said; from now on the lane ends there.
+    life.journal.reset();
+    life.store.reset();
+    EXPECT_TRUE(recover_only(disk).report.damaged.empty());
+  }
+}
+
 // A lane of three segments; each byte of the first one is changed in turn. Whatever happens is
 // either harmless, or reported and confined to one frame.
 TEST(Store, AnyFlippedByteIsHarmlessOrReportedAndIsolated) {
