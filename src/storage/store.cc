@@ -92,6 +92,13 @@ struct Checkpoint {
   Marks marks;
 };
 
+// Changes of one shard that its visitor could not apply, since others before them are lost.
+struct Unfit {
+  std::uint64_t count = 0;
+  BlobRange first;
+  std::string why;  // of the first
+};
+
 Status ensure_marker(io::Directory& directory) {
   Result<std::string> text = read_whole(directory, marker_name, marker_size_max);
   if (text.ok()) {
@@ -118,6 +125,9 @@ struct Store::State {
   Status replay_lane(LaneKey key, const std::vector<std::uint32_t>& numbers,
                      LaneReplay::Scratch& scratch, RecoveryVisitor& visitor,
                      RecoveryReport& report);
+  Status hand_out(const EntryHeader& entry, ByteView payload, BlobRange where,
+                  RecoveryVisitor& visitor, RecoveryReport& report);
+  void report_unfit(RecoveryReport& report) const;
   Status sync_accepted(LaneKey key, const std::vector<std::uint32_t>& numbers,
                        std::uint32_t from_number);
   Status start_session();
@@ -140,6 +150,7 @@ struct Store::State {
   std::set<LaneKey> clean_ends;         // of lanes of the last session: nothing torn or damaged
   std::vector<Checkpoint> checkpoints;  // newest first
   Marks recovery_marks;
+  std::map<ShardId, Unfit> unfit;
   std::uint64_t checkpoint_last = 0;
   std::map<std::uint64_t, std::uint64_t> closed_sizes;  // of what the last reclaim() kept
 };
@@ -176,6 +187,7 @@ Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
       return status.error();
     }
   }
+  s.report_unfit(report);
   s.recovered = true;
   return report;
 }
@@ -248,9 +260,7 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   auto seal = seals.find(key);
   if (seal != seals.end()) input.seal = seal->second;
   auto on_entry = [&](const EntryHeader& entry, ByteView payload, BlobRange where) -> Status {
-    if (entry.kind >= storage_kind_first || recovery_marks.before(entry.shard, where)) return {};
-    ++report.entries;
-    return visitor.on_entry(entry.kind, entry.shard, payload, where);
+    return hand_out(entry, payload, where, visitor, report);
   };
   std::size_t bad_before = report.damaged.size() + report.torn_tails.size();
   LaneReplay replay(directory, std::move(input), scratch, on_entry, report);
@@ -265,6 +275,32 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   // Sessions before the last were synced when the one after them began.
   if (was_sealed) return {};
   return sync_accepted(key, numbers, replay.synced_number());
+}
+
+// A change may build on one that damage took away. What cannot be applied then is part of the loss
+// and no reason to keep everything else from its users; without damage it is a fault of ours.
+Status Store::State::hand_out(const EntryHeader& entry, ByteView payload, BlobRange where,
+                              RecoveryVisitor& visitor, RecoveryReport& report) {
+  if (entry.kind >= storage_kind_first || recovery_marks.before(entry.shard, where)) return {};
+  ++report.entries;
+  Status applied = visitor.on_entry(entry.kind, entry.shard, payload, where);
+  if (applied.ok() || report.damaged.empty()) return applied;
+  if (applied.error().code == Errc::unsupported) return applied;  // of a newer version
+  Unfit& shard = unfit[entry.shard];
+  if (++shard.count == 1) {
+    shard.first = where;
+    shard.why = applied.error().message;
+  }
+  return {};
+}
+
+void Store::State::report_unfit(RecoveryReport& report) const {
+  for (const auto& [shard, lost] : unfit) {
+    report.damaged.push_back({lost.first.blob, lost.first.position,
+                              std::to_string(lost.count) + " changes of shard " +
+                                  std::to_string(shard.value) +
+                                  " build on lost ones and are left out; the first: " + lost.why});
+  }
 }
 
 Status Store::State::sync_accepted(LaneKey key, const std::vector<std::uint32_t>& numbers,

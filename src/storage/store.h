@@ -50,7 +50,8 @@ class RecoveryVisitor {
   virtual ~RecoveryVisitor() = default;
   // The shard's state as of the checkpoint; before any on_entry of that shard.
   virtual Status on_checkpoint(ShardId shard, ByteView state) = 0;
-  // `payload` is valid during the call.
+  // `payload` is valid during the call. An error ends the recovery, unless damage was met before:
+  // then the change is reported as lost with it, but for Errc::unsupported.
   virtual Status on_entry(EntryKind kind, ShardId shard, ByteView payload, BlobRange where) = 0;
 };
 

@@ -347,6 +347,55 @@ TEST(Store, BlankAndHalfMadeFilesAreEmptyEnds) {
   }
 }
 
+// Takes numbers 0, 1, 2, ... and nothing else.
+class CountingVisitor final : public RecoveryVisitor {
+ public:
+  explicit CountingVisitor(Errc refusal) : refusal_(refusal) {}
+  Status on_checkpoint(ShardId, ByteView) override { return {}; }
+  Status on_entry(EntryKind, ShardId, ByteView payload, BlobRange) override {
+    if (payload != std::to_string(next)) return Error{refusal_, "not the next number"};
+    ++next;
+    return {};
+  }
+  int next = 0;
+
+ private:
+  Errc refusal_;
+};
+
+// What builds on a lost change goes with it, and the rest is served; without a loss it ends the
+// start.
+TEST(Store, ChangesThatBuildOnLostOnesAreReportedAndLeftOut) {
+  for (bool lost : {true, false}) {
+    for (Errc refusal : {Errc::corrupt, Errc::not_found, Errc::unsupported}) {
+      io::MemoryDirectory disk;
+      std::vector<SeenEntry> written;
+      {
+        Life life;
+        ASSERT_TRUE(life.start(disk).ok());
+        written = write_entries(life, {"0", "1", lost ? "2" : "9", "3", "4"});
+        EXPECT_TRUE(life.journal->close().ok());
+      }
+      if (lost) {
+        const std::string name = segment_name({1, 0, 0});
+        std::string bytes = disk.contents(name);
+        bytes[written[2].where.position] ^= 1;
+        disk.set_contents(name, bytes);
+      }
+      auto store = Store::open(disk, small_options());
+      ASSERT_TRUE(store.ok());
+      CountingVisitor visitor(refusal);
+      Result<RecoveryReport> report = (*store)->recover(visitor);
+      EXPECT_EQ(visitor.next, 2);
+      EXPECT_EQ(report.ok(), lost && refusal != Errc::unsupported);
+      if (!report.ok()) continue;
+      ASSERT_EQ(report->damaged.size(), 2u);
+      EXPECT_NE(report->damaged[1].what.find("2 changes of shard 1"), std::string::npos);
+      EXPECT_NE(report->damaged[1].what.find("not the next number"), std::string::npos);
+    }
+  }
+}
+
 // What was cut away with the frames and the note behind them leaves no word of them; the size does.
 TEST(Store, ALastSegmentThatIsCutShortIsDamage) {
   for (bool whole_frames : {true, false}) {

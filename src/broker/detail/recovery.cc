@@ -435,7 +435,7 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
     case entry::delays_state:
       return shard.delays.restore_state(payload);
     default:
-      return Error{Errc::corrupt, "unknown kind of journal entry: " + std::to_string(kind)};
+      return Error{Errc::unsupported, "unknown kind of journal entry: " + std::to_string(kind)};
   }
 }
 
