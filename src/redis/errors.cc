@@ -14,8 +14,8 @@ std::string_view kind_of(Errc code) {
   switch (code) {
     case Errc::wrong_type:
       return "WRONGTYPE";
+    // As Redis answers when what it keeps cannot be written; OOM is of memory.
     case Errc::no_space:
-      return "OOM";
     case Errc::io_error:
     case Errc::corrupt:
       return "MISCONF";
