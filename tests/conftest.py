@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent
-sys.path[:0] = [str(TESTS), str(TESTS / "crossing"), str(TESTS / "crash"), str(TESTS / "malformed")]
+sys.path[:0] = [str(TESTS), str(TESTS / "crossing"), str(TESTS / "crash"), str(TESTS / "malformed"), str(TESTS / "faults")]
 
 import harness  # noqa: E402
 

@@ -165,7 +165,7 @@ def stage_clients():
 
 def stage_crash():
     build("crash", "release", "trivium", "pldisk")
-    return processes("crash", 1300, {"BROKER": str(RELEASE / "trivium")}, "crash", "power")
+    return processes("crash", 1600, {"BROKER": str(RELEASE / "trivium")}, "crash", "power", "faults")
 
 
 def stage_malformed():
@@ -185,7 +185,7 @@ STAGES = (
     ("check", stage_check),          # ./dev check
     ("unit", stage_unit),            # GoogleTest, beside the sources
     ("clients", stage_clients),      # real clients against a real broker
-    ("crash", stage_crash),          # kill -9 and loss of power under load, a few cycles
+    ("crash", stage_crash),          # kill -9, loss of power, damaged files, a full disk: the short forms
     ("malformed", stage_malformed),  # mutated frames against a sanitized broker
     ("fuzz", stage_fuzz),            # each parser, some seconds
 )
