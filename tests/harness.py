@@ -165,8 +165,9 @@ class Broker:
         deadline = time.monotonic() + READY_SECONDS
         while True:
             self.check_alive()
-            self.ports = dict(DEFAULT_PORTS) if self.default_ports else self._read_ports()
-            if self.ports and all(port_open(port) for port in self.ports.values()):
+            ports = dict(DEFAULT_PORTS) if self.default_ports else self._read_ports()
+            if ports and all(port_open(port) for port in ports.values()):
+                self.ports = ports  # A start that fails keeps what the next one is to take again.
                 return
             if time.monotonic() > deadline:
                 raise BrokerError(f"not ready after {READY_SECONDS} s\n{self.log_tail()}")

@@ -67,6 +67,8 @@ def read_to_the_end(ports, topic, positions, **options):
 class IdempotentWorker:
     """An idempotent producer, a reader beside it, and offset commits."""
 
+    tolerant = False  # The broker may refuse work; what it refused is unknown then.
+
     def __init__(self, number, seed):
         self.random = random.Random(seed)
         self.topic = f"crash-kafka-{number}"
@@ -145,7 +147,7 @@ class IdempotentWorker:
                 self.reader.commit(offsets=chosen, asynchronous=True)
                 self.commit_in_flight = True
             except KafkaException as error:
-                if not error.args[0].retriable():
+                if not error.args[0].retriable() and not self.tolerant:
                     self.faults.append(f"{self.group}: commit: {error}")
 
     def check(self, ports, final):
@@ -173,6 +175,8 @@ class IdempotentWorker:
 
 class TransactionWorker:
     """Transactions with offsets in them, a plain acks=all producer without retries, and topics made and deleted."""
+
+    tolerant = False
 
     def __init__(self, number, seed):
         self.random = random.Random(seed)
@@ -210,7 +214,13 @@ class TransactionWorker:
         if self.plain_producer is None:
             self._open(ports)
         # Every life of the broker gets a new producer (see _send_offsets); what the old one left open is aborted.
-        self._open_transactional(ports)
+        try:
+            self._open_transactional(ports)
+        except KafkaException as error:
+            if not self.tolerant:
+                raise
+            self.producer = None
+            raise TransactionLost(str(error)) from error
         while not stopped():
             self._send_plain()
             self._transaction()
@@ -324,7 +334,8 @@ class TransactionWorker:
             except KafkaException as another:
                 error = another.args[0]
         # A fatal error: an application makes a new producer. It must not happen to an undisturbed single producer.
-        self.unexpected.append(f"transaction {number}: {error.name()}: {error.str()}")
+        if not self.tolerant:
+            self.unexpected.append(f"transaction {number}: {error.name()}: {error.str()}")
         self.producer = None
         raise TransactionLost(str(error))
 

@@ -30,6 +30,11 @@ def test_nothing_acknowledged_is_lost(durability, shards, cycles):
 
 
 @pytest.mark.timeout(160)
+def test_deaths_and_errors_exactly_at_system_calls_lose_nothing():
+    crashtest("--cycles", "6", "--at-syscalls")
+
+
+@pytest.mark.timeout(160)
 def test_the_campaign_sees_loss():
     """Negative control: what was acknowledged is wiped from the journal after the kill, and the checks must say so."""
     crashtest("--cycles", "2", "--shards", "1", "--sabotage")

@@ -30,13 +30,17 @@ def connect(kind, port):
 
 
 class AmqpWorker:
-    """Publishes with confirms in windows, consumes and acks its own queue, declares, binds and deletes queues."""
+    """Publishes with confirms in windows, consumes and acks its own queue, purges another one, declares, binds and deletes
+    queues."""
+
+    tolerant = False  # The broker may refuse work; what it refused is unknown then.
 
     def __init__(self, number, seed):
         self.random = random.Random(seed)
         self.name = f"crash-amqp-{number}"
         self.exchange = f"{self.name}.x"
         self.queue = histcheck.Queue(self.name)
+        self.purged = histcheck.Queue(f"{self.name}.purged")
         self.names = histcheck.Names(f"{self.name} queues")
         self.bindings = histcheck.Names(f"{self.name} bindings")
         self.unchecked = set()
@@ -45,17 +49,22 @@ class AmqpWorker:
 
     def counts(self):
         return {"amqp confirms": len(self.queue.confirmed), "amqp acks durable": len(self.queue.ack_durable),
-                "amqp declarations": len(self.names.made) + len(self.bindings.made)}
+                "amqp purged": len(self.purged.ack_durable), "amqp declarations": len(self.names.made) + len(self.bindings.made)}
 
     def load(self, ports, stopped):
         # Also while it connects; whether the broker is there again is for check() to say.
-        with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Amqp, ports["amqp"])) as client:
-            self._load(client, stopped)
+        try:
+            with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Amqp, ports["amqp"])) as client:
+                self._load(client, stopped)
+        except AmqpClosed:
+            if not self.tolerant:
+                raise
 
     def _load(self, client, stopped):
         client.declare(self.name)
         client.declare_exchange(self.exchange, "direct")
         client.bind(self.name, self.exchange, "main")
+        client.declare(self.purged.name)
         client.confirm_select()
         client.qos(30)
         client.consume(self.name)
@@ -67,6 +76,8 @@ class AmqpWorker:
             self._take_deliveries(client, state)
             if self.random.random() < 0.15:
                 self._declare_or_delete(client)
+            if self.random.random() < 0.1:
+                self._publish_or_purge(client, state)
         deadline = time.monotonic() + 5  # Ended without a crash: let every confirm come.
         while state.tags and time.monotonic() < deadline:
             client.poll(0.1)
@@ -78,7 +89,7 @@ class AmqpWorker:
             number = self.queue.sent_count
             self.queue.sent_count += 1
             state.last_tag += 1
-            state.tags[state.last_tag] = number
+            state.tags[state.last_tag] = self.queue, number
             exchange, key = (self.exchange, "main") if number % 3 == 0 else ("", self.name)
             body = b"%d" % number
             data.append(Amqp.publish_frames(exchange, key, body))
@@ -88,8 +99,9 @@ class AmqpWorker:
         for tag, multiple, positive in client.confirms:
             tags = [tag] if not multiple else [known for known in state.tags if known <= tag]
             for known in tags:
-                number = state.tags.pop(known)
-                (self.queue.confirmed if positive else self.queue.refused).add(number)
+                queue, number = state.tags.pop(known)
+                if positive or not self.tolerant:
+                    (queue.confirmed if positive else queue.refused).add(number)
                 if positive:
                     state.confirmed_tag = max(state.confirmed_tag, known)
         client.confirms.clear()
@@ -116,6 +128,20 @@ class AmqpWorker:
             data.append(Amqp.frame(pamqp.commands.Basic.Ack(tag)))
         client.stream.send(b"".join(data))
 
+    def _publish_or_purge(self, client, state):
+        """What was published before a purge was answered is gone for good."""
+        if self.purged.sent_count and self.random.random() < 0.3:
+            self.purged.ack_sent.update(range(self.purged.sent_count))
+            client.call(pamqp.commands.Queue.Purge(queue=self.purged.name), pamqp.commands.Queue.PurgeOk)
+            self.purged.ack_durable.update(range(self.purged.sent_count))
+            return
+        for _ in range(self.random.randint(1, 20)):
+            number = self.purged.sent_count
+            self.purged.sent_count += 1
+            state.last_tag += 1
+            state.tags[state.last_tag] = self.purged, number
+            client.stream.send(Amqp.publish_frames("", self.purged.name, b"%d" % number))
+
     def _declare_or_delete(self, client):
         if self.names.made and self.random.random() < 0.3:
             name = self.random.choice(sorted(self.names.made))
@@ -135,27 +161,28 @@ class AmqpWorker:
 
     def check(self, ports, final):
         faults, self.faults = self.faults, []
-        faults += self._check_queue(ports)
+        faults += self._check_queue(ports, self.queue)
+        faults += self._check_queue(ports, self.purged)
         faults += self._check_names(ports, final)
         return faults
 
-    def _check_queue(self, ports):
+    def _check_queue(self, ports, queue):
         client = connect(Amqp, ports["amqp"])
         client.confirm_select()
         try:
-            count = client.declare(self.name, passive=True).message_count
+            count = client.declare(queue.name, passive=True).message_count
         except AmqpClosed as closed:
-            return [] if not self.queue.confirmed and closed.code == 404 else [f"Q1 {self.name}: {closed}"]
-        client.consume(self.name)
+            return [] if not queue.confirmed and closed.code == 404 else [f"Q1 {queue.name}: {closed}"]
+        client.consume(queue.name)
         deadline = time.monotonic() + 10
         while len(client.deliveries) < count and time.monotonic() < deadline:
             client.poll(0.2)
         client.poll(0.02)
         delivered = [int(body) for *_, body in client.deliveries]
-        faults = self.queue.check_content(delivered)
+        faults = queue.check_content(delivered)
         if len(delivered) != count:
-            faults.append(f"Q1 {self.name}: {count} messages announced, {len(delivered)} delivered")
-        if delivered and self.random.random() < 0.5:
+            faults.append(f"Q1 {queue.name}: {count} messages announced, {len(delivered)} delivered")
+        if queue is self.queue and delivered and self.random.random() < 0.5:
             self._settle_all(client, delivered)
         client.close()
         return faults
@@ -227,7 +254,10 @@ class ChannelState:
 
 
 class RedisWorker:
-    """Pipelines of XADD, XREADGROUP, XACK, XDEL, XREAD, SET, INCR and XGROUP CREATE, with every reply accounted for."""
+    """Pipelines of XADD, XREADGROUP, XACK, XDEL, XREAD, SET, INCR, DEL, XGROUP CREATE and DESTROY, with every reply
+    accounted for."""
+
+    tolerant = False
 
     def __init__(self, number, seed, power_loss):
         self.power_loss = power_loss
@@ -238,6 +268,8 @@ class RedisWorker:
         self.counter = histcheck.Register(f"{self.name}.counter")
         self.register = histcheck.Register(f"{self.name}.register")
         self.groups = histcheck.Names(f"{self.name} groups")
+        self.keys = histcheck.Names(f"{self.name} keys")
+        self.unchecked = set()
         self.ready_to_ack = []
         self.group_made = False
         self.read_position = (0, 0)
@@ -248,11 +280,16 @@ class RedisWorker:
     def counts(self):
         return {"redis XADD": len(self.stream.added), "redis XACK": len(self.pending.acked),
                 "redis XDEL": len(self.stream.deleted), "redis groups": len(self.groups.made),
+                "redis groups destroyed": len(self.groups.removed), "redis DEL": len(self.keys.removed),
                 "redis INCR and SET": (self.counter.acknowledged or 0) + (self.register.acknowledged or 0)}
 
     def load(self, ports, stopped):
-        with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Redis, ports["redis"])) as client:
-            self._load(client, stopped)
+        try:
+            with contextlib.suppress(ConnectionLost), contextlib.closing(connect(Redis, ports["redis"])) as client:
+                self._load(client, stopped)
+        except RedisError:
+            if not self.tolerant:
+                raise
 
     def _load(self, client, stopped):
         if not self.group_made:
@@ -262,10 +299,10 @@ class RedisWorker:
             client.send(*(command for command, _ in batch))
             for _, on_reply in batch:
                 reply = client.receive()
-                if isinstance(reply, RedisError):
-                    self.faults.append(f"{self.name}: error reply {reply}")
-                else:
+                if not isinstance(reply, RedisError):
                     on_reply(reply)
+                elif not self.tolerant:
+                    self.faults.append(f"{self.name}: error reply {reply}")
 
     def _make_group(self, client):
         try:
@@ -298,8 +335,30 @@ class RedisWorker:
             self.register.sent = value
             return (("SET", self.register.name, value),
                     lambda reply, value=value: setattr(self.register, "acknowledged", value))
+        return self._group() if dice < 0.985 else self._key()
+
+    def _group(self):
+        if self.groups.made and self.random.random() < 0.3:
+            group = self._remove(self.groups)
+            return ("XGROUP", "DESTROY", self.name, group), lambda reply: self.groups.removed.add(group)
         group = f"g{self.random.getrandbits(48):x}"
         return ("XGROUP", "CREATE", self.name, group, "$"), lambda reply: self.groups.made.add(group)
+
+    def _key(self):
+        """A key or a stream, made and some time deleted; a name is never used again."""
+        if self.keys.made and self.random.random() < 0.4:
+            key = self._remove(self.keys)
+            return ("DEL", key), lambda reply: self.keys.removed.add(key)
+        key = f"{self.name}.{self.random.getrandbits(48):x}"
+        self.unchecked.add(key)
+        command = ("SET", key, 1) if self.random.random() < 0.5 else ("XADD", key, "*", "n", 1)
+        return command, lambda reply: self.keys.made.add(key)
+
+    def _remove(self, names):
+        name = self.random.choice(sorted(names.made))
+        names.remove_sent.add(name)
+        names.made.discard(name)
+        return name
 
     def _add(self):
         number = self.stream.sent_count
@@ -355,10 +414,18 @@ class RedisWorker:
             faults += register.check_content(None if value is None else int(value))
             if value is not None:  # What was unknown is decided now.
                 register.acknowledged = register.sent = int(value)
+        faults += self._check_keys(client, final)
         if self.group_made:
             faults += self._check_group(client)
         client.close()
         return faults
+
+    def _check_keys(self, client, final):
+        known = sorted(self.keys.made | self.keys.removed)
+        chosen = known if final else sorted(self.unchecked & set(known)) + self.random.sample(known, min(20, len(known)))
+        self.unchecked.clear()
+        client.send(*(("EXISTS", key) for key in chosen))
+        return self.keys.check_content({key: client.receive() == 1 for key in chosen})
 
     def _read_entries(self, client, since):
         entries = []
@@ -386,7 +453,8 @@ class RedisWorker:
         self.ready_to_ack = sorted((pending | set(new)) - self.pending.acked)
         listed = client.call("XINFO", "GROUPS", self.name)
         there = {row[row.index(b"name") + 1].decode() for row in listed}
-        return faults + self.groups.check_content({group: group in there for group in self.groups.made})
+        return faults + self.groups.check_content({
+            group: group in there for group in self.groups.made | self.groups.removed})
 
 
 def parse_id(entry):
