@@ -56,7 +56,8 @@ class AmqpClosed(Exception):
 
 
 class Amqp:
-    """One connection with one channel. `deliveries`, `confirms` and `returns` collect what comes between replies."""
+    """One connection with one channel. `deliveries`, `confirms`, `returns` and `cancels` collect what comes between
+    replies."""
 
     CHANNEL = 1
 
@@ -65,6 +66,7 @@ class Amqp:
         self.deliveries = []  # (delivery tag, redelivered, routing key, properties, body)
         self.confirms = []  # (delivery tag, multiple, ack)
         self.returns = []  # bodies
+        self.cancels = []  # consumer tags that the server cancelled
         self._content = None
         self.stream.send(b"AMQP\x00\x00\x09\x01")
         self.wait(pamqp.commands.Connection.Start, channel=0)
@@ -134,6 +136,8 @@ class Amqp:
             raise AmqpClosed(frame)
         if isinstance(frame, (pamqp.commands.Basic.Ack, pamqp.commands.Basic.Nack)):
             self.confirms.append((frame.delivery_tag, frame.multiple, isinstance(frame, pamqp.commands.Basic.Ack)))
+        elif isinstance(frame, pamqp.commands.Basic.Cancel):
+            self.cancels.append(frame.consumer_tag)
         elif isinstance(frame, (pamqp.commands.Basic.Deliver, pamqp.commands.Basic.GetOk, pamqp.commands.Basic.Return)):
             self._content = [frame, None, b""]
         elif isinstance(frame, pamqp.header.ContentHeader):

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/log.h"
 #include "model/topic.h"
 
 namespace trv::amqp {
@@ -120,7 +121,9 @@ void StreamReaders::pump(ConsumerId id) {
         return deliveries.size() < count_max && bytes < batch_bytes_max;
       });
   if (!next) {
-    // Damage in the log: the consumer is told rather than left waiting.
+    // Damage in the log: the consumer is told rather than left waiting, and the operator, too,
+    // since basic.cancel has no words.
+    log::error("a reader of topic {} ends: {}", reader.topic, next.error().message);
     end_gone(id);
     return;
   }

@@ -96,6 +96,8 @@ class Readback:
             client.cancel(tag)
             for *_, body in client.deliveries:
                 found[body.split(b"|", 1)[0].decode()] = body
+            if client.cancels:
+                self.errors[label] = "cancelled by the broker"
             if not arguments and len(client.deliveries) < count:
                 self.errors[label] = f"{count} messages announced, {len(client.deliveries)} delivered"
             client.close()  # What was delivered goes back; another queue has another connection.
