@@ -12,6 +12,9 @@ function(trv_module name)
     # No globals with constructors (tools/check/statics.py finds most; Clang knows all).
     target_compile_options(trv_${name} PRIVATE
                            $<$<CXX_COMPILER_ID:Clang>:-Wglobal-constructors>)
+    if(TRV_MUTANTS)
+      trv_plant_mutants(${sources})
+    endif()
   else()
     add_library(trv_${name} INTERFACE)
     set(visibility INTERFACE)
@@ -25,6 +28,18 @@ function(trv_module name)
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
   endif()
+endfunction()
+
+# trv_plant_mutants(SOURCES...): compiles those that name a mutant (src/base/mutant.h) with TRV_MUTANTS.
+# All others are the same in a release build, where ccache finds them.
+function(trv_plant_mutants)
+  foreach(source ${ARGN})
+    file(STRINGS ${source} planted REGEX "TRV_MUTANT" LIMIT_COUNT 1)
+    if(planted)
+      set_property(SOURCE ${source} APPEND PROPERTY COMPILE_DEFINITIONS TRV_MUTANTS)
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source})
+  endforeach()
 endfunction()
 
 # trv_programs(SUFFIX [LIBRARIES...]): a program for each *_SUFFIX.cc in the calling folder, linked with

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -26,7 +27,8 @@ void Confirms::close_group(std::uint64_t last, bool ok) {
 bool Confirms::take_answer(Answer& answer) {
   if (groups_.empty() || !groups_.front().done) return false;
   answer = {answered_ + 1, groups_.front().last, groups_.front().ok};
-  while (!groups_.empty() && groups_.front().done && groups_.front().ok == answer.ok) {
+  while (!groups_.empty() && (groups_.front().done || TRV_MUTANT(confirm_of_what_is_under_way)) &&
+         groups_.front().ok == answer.ok) {
     answer.last = groups_.front().last;
     groups_.pop_front();
   }
@@ -72,6 +74,7 @@ bool Channel::take_unsettled(std::uint64_t tag, bool multiple, std::vector<Unset
       std::lower_bound(unsettled_.begin(), unsettled_.end(), tag,
                        [](const Unsettled& u, std::uint64_t v) { return u.tag < v; });
   if (found == unsettled_.end() || found->tag != tag || !found->from) return false;
+  if (TRV_MUTANT(multiple_ack_settles_one)) multiple = false;
   if (!multiple) {
     out.push_back(*found);
     note_taken(*found);

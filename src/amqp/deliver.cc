@@ -5,6 +5,7 @@
 #include "amqp/reader.h"
 #include "amqp/session.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -49,6 +50,7 @@ void Session::deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Del
   adapt_window(*s, deliveries);
   for (broker::Delivery& delivery : deliveries) {
     const bool full = channel->channel_limit != 0 && !s->no_ack &&
+                      !TRV_MUTANT(channel_prefetch_ignored) &&
                       channel->unsettled_count() >= channel->channel_limit;
     if (full || !s->held.empty()) {
       s->held.push_back(std::move(delivery));
@@ -130,6 +132,7 @@ void Session::grant(Channel& channel, Subscription& s) {
   const auto taken = s.unsettled + static_cast<std::uint32_t>(s.held.size());
   std::uint32_t room = s.window;
   if (s.limit != 0) room = std::min(room, s.limit - std::min(s.limit, taken));
+  if (TRV_MUTANT(prefetch_off_by_one) && s.limit != 0 && taken == s.limit) room = 1;
   if (channel.channel_limit != 0 && !s.no_ack) {
     const auto held = static_cast<std::uint32_t>(s.held.size());
     room = std::min(room, channel.channel_limit - std::min(channel.channel_limit, held));

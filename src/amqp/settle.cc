@@ -3,6 +3,7 @@
 #include "amqp/reader.h"
 #include "amqp/session.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "broker/queues.h"
 
 namespace trv::amqp {
@@ -101,7 +102,7 @@ void Session::confirm_flush(Channel& channel, std::uint64_t last) {
   if (!channel.confirms.on() || channel.confirms.grouped() >= last) return;
   channel.confirms.open_group(last);
   const broker::Commit commit = std::exchange(channel.publish_commit, {});
-  if (broker().is_durable(commit)) {
+  if (broker().is_durable(commit) || TRV_MUTANT(confirm_before_durable)) {
     on_confirmed(channel.ref, last, true);
     return;
   }
@@ -174,6 +175,7 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
         Subscription* found = open->find_subscription(key);
         if (!found) return;
         found->state = Subscription::State::gone;
+        if (TRV_MUTANT(held_lost_at_cancel)) found->held.clear();
         // What the channel's limit kept back was never seen by the client.
         for (const broker::Delivery& held : std::exchange(found->held, {})) {
           found->settled.released.push_back(held.sequence);

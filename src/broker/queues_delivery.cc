@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
@@ -48,7 +49,8 @@ Result<ConsumerId> Queues::subscribe(std::string_view name, ConsumerSpec spec) {
   bool exclusive_there = !queue->consumers.empty() && queue->consumers.front()->spec.exclusive;
   // Consumers of a queue with a single active one all wait in line: none may have it for itself.
   bool refused = spec.exclusive && (!queue->consumers.empty() || queue->settings.single_active);
-  if (exclusive_there || refused) return Error{Errc::in_use, "queue in exclusive use"};
+  if ((exclusive_there || refused) && !TRV_MUTANT(exclusive_consumer_not_alone))
+    return Error{Errc::in_use, "queue in exclusive use"};
   touch(name);
   auto consumer = std::make_unique<Queue::Consumer>();
   consumer->id = ConsumerId(state_->next_consumer++);
@@ -71,7 +73,7 @@ void Queues::unsubscribe(std::string_view name, ConsumerId consumer, bool keep_o
   if (it == queue->consumers.end()) return;
   queue->consumers.erase(it);
   touch(name);
-  if (!keep_outstanding) release_all(name, consumer);
+  if (!keep_outstanding && !TRV_MUTANT(cancel_leaks_unacked)) release_all(name, consumer);
   if (queue->settings.auto_delete && queue->consumers.empty()) {
     static_cast<void>(remove(name, {}));
     return;
@@ -139,7 +141,7 @@ Result<Commit> Queues::settle(std::string_view name, ConsumerId holder,
   Queue* queue = state_->find(name);
   if (!queue) return state_->broker.tail();
   for (Sequence sequence : sequences) {
-    if (!queue->cursor.is_outstanding_at(sequence, holder)) continue;
+    if (!queue->cursor.is_outstanding_at(sequence, holder) && !TRV_MUTANT(anyone_settles)) continue;
     Status done;
     switch (how) {
       case Settlement::complete:
@@ -186,7 +188,8 @@ void Queues::State::fail(Queue& queue, Sequence sequence) {
   }
   if (!queue.cursor.is_outstanding(sequence)) return;
   std::optional<std::uint32_t> max = queue.settings.failures_max;
-  if (max && queue.cursor.failure_count(sequence) >= *max) {
+  if (max && queue.cursor.failure_count(sequence) >=
+                 *max + (TRV_MUTANT(delivery_limit_off_by_one) ? 1 : 0)) {
     static_cast<void>(kill(queue, sequence, DeathReason::failures));
     return;
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/detail/queues_state.h"
 #include "broker/publisher.h"
 
@@ -42,6 +43,7 @@ bool Queues::State::expire_one(Queue& queue, Sequence head, std::optional<std::i
     return false;
   }
   deadline = deadline_ms(queue, **record);
+  if (TRV_MUTANT(expired_message_delivered)) deadline.reset();
   bool due = deadline && broker.wall_now().ms >= *deadline;
   // Without delay, to whoever waits for it; else not at all.
   if (!due || (queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) return true;
@@ -105,6 +107,7 @@ Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reaso
   // The source lets go only of what is safe where it went.
   publish_dead_letter(queue, **record, reason, [this, name = queue.name, sequence](bool safe) {
     Queue* found = find(name);
+    if (TRV_MUTANT(dead_letter_lost_when_it_cannot_be_stored)) safe = true;
     if (!found || !found->cursor.is_outstanding(sequence)) return;
     if (!safe || !settle(*found, sequence)) keep_dying(*found, sequence);
   });

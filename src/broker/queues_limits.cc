@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/detail/queues_state.h"
 
 namespace trv::broker {
@@ -71,7 +72,8 @@ void Queues::State::enforce_limits(Queue& queue) {
   if (limits.overflow != model::Overflow::drop_oldest) return;
   Sequence end = broker.topics().visible_end(*queue.topic);
   auto bytes = [&] { return queue.index() ? queue.index()->bytes() : 0; };
-  while (limits.exceeded_by(queue.cursor.ready_count(end), bytes())) {
+  const std::uint64_t slack = TRV_MUTANT(max_length_off_by_one) ? 1 : 0;
+  while (limits.exceeded_by(queue.cursor.ready_count(end) - slack, bytes())) {
     std::optional<Sequence> head = first_ready(queue);
     if (!head) return;
     take(queue, *head, dying_holder);

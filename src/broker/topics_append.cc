@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "base/mutant.h"
 #include "broker/detail/batch_prefix.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
@@ -177,7 +178,7 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
         {header.producer_id, header.producer_epoch, header.base_sequence, header.record_count,
          header.transactional(), Offset(-1), WallTime{header.max_timestamp}, now});
     if (!verdict) return verdict.error();
-    if (verdict->duplicate) {
+    if (verdict->duplicate && !TRV_MUTANT(duplicate_stored_again)) {
       Appended original;
       original.partition = partition;
       original.base_offset = verdict->base_offset;
@@ -319,6 +320,7 @@ void Topics::State::end_round() {
     }
     topic->steps.push_back(std::move(step));
     ShardState& shard = broker.shard(topic->shard);
+    if (TRV_MUTANT(shown_before_durable)) topic->round_level = Durability::memory;
     broker.when_durable({broker.tail().round, topic->round_level},
                         [this, &shard, id = topic->state.id(),
                          number = topic->steps.back().number](Result<Durable> durable) {

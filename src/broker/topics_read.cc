@@ -1,6 +1,7 @@
 // Reading: by sequence and id (records), and by offset (whole batches).
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/detail/topics_state.h"
 
 namespace trv::broker {
@@ -56,7 +57,8 @@ Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
     Sequence batch_end = entry->end_sequence();
     Error failure = damaged(topic, *entry);
     while (cursor->next(record)) {
-      if (record.sequence < at || topic.state.erased(record.sequence)) continue;
+      const bool erased = topic.state.erased(record.sequence) && !TRV_MUTANT(erased_record_is_read);
+      if (record.sequence < at || erased) continue;
       if (record.sequence >= end) return end;
       at = record.sequence + 1;
       if (!visit(record)) {

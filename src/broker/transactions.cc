@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/entry.h"
 #include "broker/groups.h"
 #include "broker/shard_state.h"
@@ -127,6 +128,7 @@ void Transactions::start() {
                      {transaction.groups.begin(), transaction.groups.end()}, transaction.producer,
                      [] {});
   }
+  if (TRV_MUTANT(decided_transaction_forgotten_after_crash)) decided.clear();
   for (const std::string& id : decided) state_->send_markers(id);
   state_->tick();
   state_->expiry_timer =

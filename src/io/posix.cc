@@ -14,6 +14,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace trv::io {
 namespace {
 
@@ -107,6 +109,7 @@ class PosixFile final : public File {
       ssize_t n = without_interrupts([&] {
         return ::pwritev(fd_.get(), vectors.data(), count, static_cast<off_t>(position));
       });
+      if (TRV_MUTANT(ignore_short_write) && n > 0) return {};
       // A write of nothing, while there was something to write, would loop for ever.
       if (n <= 0) return error_of(n < 0 ? errno : EIO, "write", name_);
       position += static_cast<std::uint64_t>(n);
@@ -123,6 +126,7 @@ class PosixFile final : public File {
   }
 
   Status sync() override {
+    if (TRV_MUTANT(skip_fdatasync)) return {};
     if (without_interrupts([&] { return ::fdatasync(fd_.get()); }) < 0) {
       return error_of(errno, "sync", name_);
     }
@@ -262,6 +266,7 @@ class PosixDirectory final : public Directory {
   }
 
   Status sync() override {
+    if (TRV_MUTANT(skip_directory_fsync)) return {};
     if (without_interrupts([&] { return ::fsync(fd_.get()); }) < 0) {
       return error_of(errno, "sync", path_);
     }

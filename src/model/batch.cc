@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 namespace {
@@ -122,7 +123,8 @@ Result<BatchHeader> check_batch(ByteView bytes) {
     return Error{Errc::invalid_argument, "only record batches of format 2 are supported"};
   }
   if (header->size() != bytes.size()) return Error{Errc::corrupt, "batch length does not match"};
-  if (crc32c(0, bytes.substr(batch_crc_begin)) != header->crc) {
+  const bool whole = crc32c(0, bytes.substr(batch_crc_begin)) == header->crc;
+  if (!whole && !TRV_MUTANT(batch_checksum_not_checked)) {
     return Error{Errc::corrupt, "batch checksum does not match"};
   }
   return header;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace trv::model {
 
 namespace {
@@ -310,6 +312,7 @@ Status ClaimGroups::apply_claim(ClaimGroup& group, ByteReader& reader, WallTime 
   if (!reader.done() || mode > static_cast<std::uint8_t>(CountMode::set))
     return corrupt("bad claim");
   group.position_ = std::max(group.position_, at_least);
+  if (TRV_MUTANT(group_last_id_goes_back)) group.position_ = at_least;
   auto consumer = group.consumer(name, now);
   consumer->second.seen = now;
   if (!ids.empty()) consumer->second.active = now;
@@ -386,7 +389,8 @@ void ClaimGroups::snapshot(const std::function<void(ByteView)>& sink) const {
     encode_create(command, name, {group.position_, group.entries_read_});
     sink(command);
     for (const auto& [consumer_name, consumer] : group.consumers_) {
-      auto at = consumer.pending.begin();
+      auto at =
+          TRV_MUTANT(pel_dropped_in_snapshot) ? consumer.pending.end() : consumer.pending.begin();
       do {
         command.clear();
         encode_restore(command, name, consumer_name, consumer, group.pending_, at);

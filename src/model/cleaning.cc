@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 
@@ -110,7 +111,8 @@ KeyMap::Hash KeyMap::hash_of(ByteView key) const {
 
 void KeyMap::add(ByteView key, Offset offset) {
   Offset& newest = newest_.try_emplace(hash_of(key), offset).first->second;
-  newest = std::max(newest, offset);
+  newest = TRV_MUTANT(compaction_keeps_older_record) ? std::min(newest, offset)
+                                                     : std::max(newest, offset);
 }
 
 bool KeyMap::superseded(ByteView key, Offset offset) const {
@@ -129,7 +131,8 @@ std::optional<CleanRange> plan_cleaning(const Topic& topic, PartitionIndex parti
   std::uint64_t dirty_bytes = 0;
   bool overdue = mark.tombstone_due_ms >= 0 && mark.tombstone_due_ms <= now.ms;
   const BatchEntry* entry = topic.batch_at(partition, range.dirty);
-  for (; entry && entry->end_offset() <= stable_end && !topic.is_last(*entry);
+  for (; entry && (entry->end_offset() <= stable_end || TRV_MUTANT(open_transaction_compacted)) &&
+         !topic.is_last(*entry);
        entry = topic.next_in_partition(*entry)) {
     // Not by subtraction of what may be anything from a client's clock.
     if (cleaning.lag_min_ms > 0 && entry->max_timestamp > now.ms - cleaning.lag_min_ms) break;
@@ -165,7 +168,7 @@ BatchFate fate_of(const BatchEntry& entry, bool marker_commits, const Cleaning& 
 bool stays(const KeyMap& keys, std::optional<ByteView> key, bool tombstone, Offset offset,
            bool tombstones_due) {
   if (!key || keys.superseded(*key, offset)) return false;
-  return !(tombstone && tombstones_due);
+  return !(tombstone && (tombstones_due || TRV_MUTANT(tombstone_gone_too_early)));
 }
 
 }  // namespace trv::model

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 
@@ -386,7 +387,8 @@ GroupError Group::check_commit(const GroupMemberName& name, std::int32_t generat
   }
   GroupError error = check_member(name);
   if (error != GroupError::none) return error;
-  if (generation != generation_) return GroupError::illegal_generation;
+  if (generation != generation_ && !TRV_MUTANT(commit_of_old_generation_accepted))
+    return GroupError::illegal_generation;
   if (kind == Commit::transactional) return GroupError::none;
   touch(members_.at(name.member_id), now);
   // The partitions of the new generation are not given out yet; the member's old ones may already

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace trv::model {
 
 namespace {
@@ -224,7 +226,7 @@ Status GroupOffsets::apply(ByteView bytes, WallTime now) {
 void GroupOffsets::apply_commits(Command& command, WallTime now) {
   GroupState& state = groups_[command.group];
   Offsets* target = &state.offsets;
-  if (command.kind == Kind::pending) {
+  if (command.kind == Kind::pending && !TRV_MUTANT(pending_offset_commit_shown)) {
     Pending& pending = state.pending[command.producer];
     pending.epoch = command.epoch;
     target = &pending.offsets;

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace trv::model {
 
 namespace {
@@ -61,6 +63,7 @@ Keyspace::Entry* Keyspace::find_entry(ByteView key, std::uint64_t hash) const {
 
 const Keyspace::Entry* Keyspace::find(ByteView key, WallTime now) const {
   const Entry* entry = find_entry(key, hash_of(key));
+  if (TRV_MUTANT(expired_key_is_read)) return entry;
   return entry && entry->expires && *entry->expires <= now ? nullptr : entry;
 }
 
@@ -212,7 +215,8 @@ void Keyspace::snapshot(const std::function<void(ByteView)>& sink) const {
   for (const auto& bucket : buckets_) {
     for (const Entry* entry = bucket.get(); entry; entry = entry->next_.get()) {
       command.clear();
-      encode_put(command, entry->key, entry->value, entry->expires);
+      encode_put(command, entry->key, entry->value,
+                 TRV_MUTANT(expiry_lost_in_checkpoint) ? std::nullopt : entry->expires);
       sink(command);
     }
   }

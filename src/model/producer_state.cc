@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 
@@ -19,6 +20,7 @@ Error refuse(Errc code, const char* what, const BatchFacts& batch) {
 // Sequences count 0..sequence_max and start over.
 std::int32_t advance_sequence(std::int32_t sequence, std::int32_t by) {
   std::int64_t sum = static_cast<std::int64_t>(sequence) + by;
+  if (TRV_MUTANT(sequence_does_not_wrap)) return static_cast<std::int32_t>(sum);
   constexpr std::int64_t count = static_cast<std::int64_t>(ProducerStates::sequence_max) + 1;
   return static_cast<std::int32_t>(sum % count);
 }
@@ -74,7 +76,8 @@ Result<BatchVerdict> ProducerStates::check_sequence(const Producer* known,
                                                     const BatchFacts& batch) const {
   // Nothing is known of a producer that never wrote here or was forgotten: any start is right.
   if (known == nullptr) return BatchVerdict{};
-  if (batch.epoch < known->epoch) return refuse(Errc::fenced, "older producer epoch", batch);
+  if (batch.epoch < known->epoch && !TRV_MUTANT(zombie_producer_not_fenced))
+    return refuse(Errc::fenced, "older producer epoch", batch);
   if (batch.epoch > known->epoch) {
     if (batch.first_sequence == 0) return BatchVerdict{};
     return refuse(Errc::sequence_gap, "a new epoch starts at sequence 0", batch);
@@ -145,6 +148,7 @@ void ProducerStates::apply(const MarkerFacts& marker) {
   producer.coordinator_epoch = marker.coordinator_epoch;
   producer.last_update = std::max(producer.last_update, marker.appended);
   expected_.erase(marker.producer);
+  if (TRV_MUTANT(marker_applied_to_next_transaction)) return;
   if (producer.transaction_start.value < 0) return;
   Offset first = std::exchange(producer.transaction_start, Offset{-1});
   open_.erase(first);
@@ -171,7 +175,9 @@ bool ProducerStates::has_open_transaction(ProducerId producer) const {
 Offset ProducerStates::last_stable_offset(Offset high_watermark) {
   while (!closing_.empty() && closing_.front().marker < high_watermark) closing_.pop_front();
   Offset stable = high_watermark;
-  if (!open_.empty()) stable = std::min(stable, open_.begin()->first);
+  if (!open_.empty() && !TRV_MUTANT(last_stable_offset_passes_open_transaction))
+    stable = std::min(stable, open_.begin()->first);
+  if (TRV_MUTANT(last_stable_offset_before_marker_is_durable)) return stable;
   for (const Closing& closing : closing_) stable = std::min(stable, closing.first);
   return stable;
 }
@@ -182,7 +188,7 @@ std::vector<AbortedTransaction> ProducerStates::aborted_in(Offset from, Offset e
       aborted_.begin(), aborted_.end(), from,
       [](const AbortedTransaction& aborted, Offset offset) { return aborted.last < offset; });
   for (; it != aborted_.end(); ++it) {
-    if (it->first < end) found.push_back(*it);
+    if (it->first < end && !TRV_MUTANT(aborted_transaction_not_told)) found.push_back(*it);
     if (it->stable >= end) break;
   }
   return found;
@@ -285,6 +291,7 @@ Result<ProducerStates> ProducerStates::decode(ByteView bytes) {
       batch.base_offset = Offset{in.varint_signed()};
       batch.timestamp = WallTime{in.varint_signed()};
     }
+    if (TRV_MUTANT(producer_dedup_lost_in_checkpoint)) producer.batch_count = 0;
     if (!in.ok()) break;
     if (producer.transaction_start.value >= 0) states.open_.emplace(producer.transaction_start, id);
     states.producers_.insert_or_assign(id, producer);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 
@@ -20,6 +21,7 @@ bool QueueCursor::is_ready(Sequence sequence) const {
 
 std::optional<Sequence> QueueCursor::first_released() const {
   if (released_.empty()) return std::nullopt;
+  if (TRV_MUTANT(requeue_order)) return released_.rbegin()->first;
   return released_.begin()->first;
 }
 
@@ -103,6 +105,7 @@ QueueCursor::Taken QueueCursor::take(Sequence sequence, ConsumerId consumer) {
     next_ = sequence + 1;
   }
   taken.redelivered = past.deliveries > 0 || sequence < delivered_mark_;
+  if (TRV_MUTANT(redelivered_flag_missing)) taken.redelivered = false;
   taken.delivery_count = past.deliveries + 1;
   taken.failure_count = past.failures;
   out_.insert_or_assign(sequence, Outstanding{consumer, past});
@@ -250,6 +253,8 @@ bool QueueCursor::restore_state(std::string_view bytes) {
     settled_[first] = reader.varint_signed();
   }
   if (!reader.done()) return false;
+  if (TRV_MUTANT(unacked_lost_in_checkpoint) && !settled_.empty())
+    floor_ = Sequence(settled_.rbegin()->second);
   // What was out at the time is ready again, in its place.
   std::int64_t at = floor_.value;
   for (const auto& [first, end] : settled_) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace trv::model {
 namespace {
 
@@ -160,8 +162,8 @@ void Topic::note_transaction(const BatchEntry& entry, bool marker_commits) {
   if (marker_commits) {
     live_count_ += it->second.record_count;
   } else {
-    for (std::size_t i = index_of(std::max(it->second.first_sequence, start_)); i < batches_.size();
-         ++i) {
+    const Sequence from = TRV_MUTANT(abort_reaches_back) ? start_ : it->second.first_sequence;
+    for (std::size_t i = index_of(std::max(from, start_)); i < batches_.size(); ++i) {
       BatchEntry& other = batches_[i];
       if (other.partition == entry.partition && other.producer_id == entry.producer_id &&
           other.transactional && !other.control) {

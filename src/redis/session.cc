@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "redis/errors.h"
 
 namespace trv::redis {
@@ -58,7 +59,8 @@ const Command* resolve(const CommandTable& table, std::span<const ByteView> args
 }
 
 std::string why_refused(const Session& session, const Command& command) {
-  if (!session.authenticated && !command.has(flag::no_auth)) return std::string(text::no_auth);
+  if (!session.authenticated && !command.has(flag::no_auth) && !TRV_MUTANT(login_not_required))
+    return std::string(text::no_auth);
   bool queueing = session.transaction != TransactionState::none;
   if (queueing && command.has(flag::no_multi)) return std::string(text::not_in_transaction);
   if (session.subscriber() && !command.has(flag::subscriber)) {

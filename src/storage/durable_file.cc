@@ -1,5 +1,6 @@
 #include "storage/durable_file.h"
 
+#include "base/mutant.h"
 #include "storage/format.h"
 
 namespace trv::storage {
@@ -13,7 +14,7 @@ Status write_and_sync(io::File& file, std::span<const std::string_view> parts) {
   for (std::string_view part : parts) size += part.size();
   if (Status s = file.write_at(0, parts); !s.ok()) return s;
   if (Status s = file.truncate(size); !s.ok()) return s;
-  return file.sync();
+  return TRV_MUTANT(renamed_before_synced) ? Status() : file.sync();
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/mutant.h"
 #include "storage/detail/journal_state.h"
 
 namespace trv::storage {
@@ -96,17 +97,21 @@ void Journal::State::note_unsynced(const SegmentFile& segment) {
 std::shared_ptr<SyncJob> Journal::State::make_sync() {
   auto job = std::make_shared<SyncJob>();
   job->segments = std::exchange(unsynced_segments, {});
+  if (TRV_MUTANT(sync_forgets_older_segment) && job->segments.size() > 1)
+    job->segments.erase(job->segments.begin());
   unsynced_size = 0;
   ++recent_syncs;
   interval_wanted = false;
   ticks_since_sync = 0;
   if (std::exchange(directory_changed, false)) job->directory = &directory;
+  if (TRV_MUTANT(segment_name_not_synced)) job->directory = nullptr;
   job->entries = written_entries;
   job->place = written_place;
   return job;
 }
 
 void Journal::State::finish_sync(const std::shared_ptr<SyncJob>& job) {
+  if (TRV_MUTANT(sync_error_ignored)) job->result = {};
   if (job->result.ok()) return note_synced(job->entries, job->place);
   // Which names are durable cannot be told any more.
   if (job->directory_failed) return fail(job->result.error());
@@ -187,6 +192,7 @@ void Journal::State::release(std::deque<Waiter>& queue, std::uint64_t upto) {
 
 void Journal::State::release_due() {
   release(memory_waiters, entries);
+  if (TRV_MUTANT(ack_before_sync)) release(fsync_waiters, written_entries);
   release(os_waiters, written_entries);
   release(interval_waiters, written_entries);
   release(fsync_waiters, synced_entries);

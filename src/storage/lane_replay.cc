@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/mutant.h"
+
 namespace trv::storage {
 namespace {
 
@@ -209,7 +211,8 @@ Status LaneReplay::replay_frames() {
     Result<ParsedFrame> frame = image_->frame_at(position_);
     if (!frame.ok()) return frame.error();
     if (frame->state != FrameState::valid) return {};
-    if (expected_ && *expected_ != frame->header.entry_first) return {};
+    const bool follows = !expected_ || *expected_ == frame->header.entry_first;
+    if (!follows && !TRV_MUTANT(gap_in_the_numbers_accepted)) return {};
     if (Status s = take(frame->header); !s.ok()) return s;
     position_ += frame->header.length;
     expected_ = frame->header.entry_first + frame->header.entry_count;
@@ -284,8 +287,9 @@ Status LaneReplay::resolve_break() {
     // Without a frame behind, nothing says more than the frames before.
     Result<LanePlace> synced = behind->any_header ? latest_synced() : Result<LanePlace>(synced_);
     if (!synced.ok()) return synced.error();
-    was_synced = here < *synced;
+    was_synced = here < *synced && !TRV_MUTANT(tail_rule_too_greedy);
   }
+  if (TRV_MUTANT(tail_rule_too_strict) && next) was_synced = true;
   if (was_synced) {
     damaged(here, std::move(what));
   } else if (next || image_->marker_at(position_) || !held_.empty()) {
@@ -299,7 +303,7 @@ Status LaneReplay::resolve_break() {
   }
   ended_ = true;
   // Of a round that was accepted once, what is left counts; else nothing without its last frame.
-  if (input_.seal) return deliver_held();
+  if (input_.seal || TRV_MUTANT(half_round_handed_out)) return deliver_held();
   held_.clear();
   return {};
 }

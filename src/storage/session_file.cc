@@ -1,6 +1,7 @@
 #include "storage/session_file.h"
 
 #include "base/crc32c.h"
+#include "base/mutant.h"
 
 namespace trv::storage {
 namespace {
@@ -34,7 +35,8 @@ std::string encode_session(const SessionRecord& record) {
 std::optional<SessionRecord> parse_session(ByteView bytes) {
   if (bytes.size() < 4) return {};
   ByteView checked = bytes.substr(0, bytes.size() - 4);
-  if (load_le<std::uint32_t>(bytes.data() + checked.size()) != crc32c(0, checked)) return {};
+  const bool whole = load_le<std::uint32_t>(bytes.data() + checked.size()) == crc32c(0, checked);
+  if (!whole && !TRV_MUTANT(session_checksum_not_checked)) return {};
   ByteReader reader(checked);
   if (reader.bytes(session_magic.size()) != session_magic) return {};
   if (reader.u32_le() != format_version) return {};

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/mutant.h"
 #include "storage/checkpoint_file.h"
 #include "storage/durable_file.h"
 #include "storage/lane_replay.h"
@@ -83,7 +84,8 @@ struct Marks {
   }
   bool before(ShardId shard, const BlobRange& where) const {
     const std::optional<BlobRange>& mark = of_shard[shard.value];
-    return mark && std::pair(where.blob, where.position) <= std::pair(mark->blob, mark->position);
+    return mark && !TRV_MUTANT(checkpoint_mark_ignored) &&
+           std::pair(where.blob, where.position) <= std::pair(mark->blob, mark->position);
   }
 };
 
@@ -258,7 +260,7 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(input.numbers),
                [&](std::uint32_t number) { return number >= *first; });
   auto seal = seals.find(key);
-  if (seal != seals.end()) input.seal = seal->second;
+  if (seal != seals.end() && !TRV_MUTANT(seal_ignored)) input.seal = seal->second;
   auto on_entry = [&](const EntryHeader& entry, ByteView payload, BlobRange where) -> Status {
     return hand_out(entry, payload, where, visitor, report);
   };
@@ -273,7 +275,7 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   seals[key] = end;
   // What is served must not vanish at the next power loss, though it was never acknowledged.
   // Sessions before the last were synced when the one after them began.
-  if (was_sealed) return {};
+  if (was_sealed || TRV_MUTANT(accepted_tail_not_synced)) return {};
   return sync_accepted(key, numbers, replay.synced_number());
 }
 
@@ -433,6 +435,7 @@ bool Store::State::reclaimable(LaneKey key, std::uint32_t number) const {
     if (first && number >= *first) return false;
     // A lane of this session without a mark may be the home of no shard, but it is open.
     if (!first && key.first == session) return false;
+    if (TRV_MUTANT(reclaim_for_newest_checkpoint_only)) break;
   }
   return true;
 }
@@ -449,7 +452,7 @@ Result<std::vector<Store::SegmentSize>> Store::reclaim(const std::vector<std::ui
     for (std::uint32_t number : numbers) {
       SegmentId id{key.first, key.second, number};
       if (!s.reclaimable(key, number)) continue;
-      if (!kept.contains(id.blob())) {
+      if (!kept.contains(id.blob()) || TRV_MUTANT(live_segment_reclaimed)) {
         dead.push_back(segment_name(id));
         continue;
       }
@@ -491,7 +494,9 @@ Status Store::State::recycle(const std::vector<std::string>& names) {
     if (Status s = directory.rename(name, unfinished); !s.ok()) return s;
     moves.emplace_back(std::move(unfinished), std::move(free));
   }
-  if (Status s = directory.sync(); !s.ok()) return s;
+  if (Status s = TRV_MUTANT(recycled_before_its_name_is_gone) ? Status() : directory.sync();
+      !s.ok())
+    return s;
   for (const auto& [unfinished, free] : moves) {
     if (Status s = directory.rename(unfinished, free); !s.ok()) return s;
   }

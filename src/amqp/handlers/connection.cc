@@ -1,6 +1,7 @@
 // The handshake and the end of a connection.
 #include "amqp/handlers/handlers.h"
 #include "amqp/wire/table.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -75,7 +76,9 @@ void Session::send_start() {
 }
 
 bool Session::credentials_fit(ByteView user, ByteView password) {
-  if (options_.loopback_only && !peer_is_loopback_) return false;
+  if (options_.loopback_only && !peer_is_loopback_ && !TRV_MUTANT(guest_from_everywhere))
+    return false;
+  if (TRV_MUTANT(password_not_compared)) return equal_secrets(user, options_.user);
   return equal_secrets(user, options_.user) && equal_secrets(password, options_.password);
 }
 

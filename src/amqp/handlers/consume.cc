@@ -9,6 +9,7 @@
 #include "amqp/handlers/routing.h"
 #include "amqp/stream_queue.h"
 #include "amqp/wire/table.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -105,7 +106,8 @@ Answer<ConsumeReply> consume_at(Broker& owner, StreamReaders& readers, const Con
     if (owner.topics().find(r.queue)) return consume_stream(owner, readers, r);
     return refuse(no_queue(r.queue));
   }
-  if (queue->settings.exclusive && queue->settings.owner != r.link.id) {
+  const bool foreign = queue->settings.exclusive && queue->settings.owner != r.link.id;
+  if (foreign && !TRV_MUTANT(exclusive_queue_consumed_by_others)) {
     return refuse(queue_locked(r.queue));
   }
   if (queue->settings.strict && r.channel_limited) {

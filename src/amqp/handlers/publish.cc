@@ -7,6 +7,7 @@
 #include "amqp/handlers/handlers.h"
 #include "amqp/wire/properties.h"
 #include "amqp/wire/table.h"
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/publisher.h"
 
@@ -147,7 +148,8 @@ bool check(Session& session, Channel& channel, const Properties& p,
     if (!add_copies(p.headers, "CC", more_keys, failure)) return false;
     if (!add_copies(p.headers, "BCC", more_keys, failure)) return false;
   }
-  if (p.has(Property::user_id) && p.user_id != session.user()) {
+  const bool foreign = p.has(Property::user_id) && p.user_id != session.user();
+  if (foreign && !TRV_MUTANT(user_id_not_checked)) {
     failure = precondition("user_id property set to '" + std::string(p.user_id) +
                            "' but authenticated user was '" + session.user() + "'");
     return false;
@@ -351,7 +353,7 @@ void handle(Session& session, Call call, const wire::BasicPublish& method) {
 void on_publish_header(Session& session, Channel& channel, const wire::ContentHeader& header) {
   Content& content = channel.content;
   const std::uint64_t size_max = session.broker().options().message_size_max;
-  if (header.body_size > size_max) {
+  if (header.body_size > size_max && !TRV_MUTANT(body_size_unchecked)) {
     content.stage = Content::Stage::none;
     fail_publish(session, channel, too_large(header.body_size, size_max));
     return;
@@ -368,7 +370,8 @@ void on_publish_body(Session& session, Channel& channel, ByteView part) {
     on_complete(session, channel, part);  // straight from the read buffer
     return;
   }
-  if (content.body.size() + part.size() > content.body_size) {
+  const bool longer = content.body.size() + part.size() > content.body_size;
+  if (longer && !TRV_MUTANT(body_longer_than_announced_accepted)) {
     session.fail_connection(
         MethodId::basic_publish,
         {ReplyCode::unexpected_frame, "content body is longer than announced (" +

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/detail/batch_prefix.h"
 #include "broker/detail/moved_prefix.h"
@@ -47,7 +48,7 @@ Status apply_topic_changed(ShardState& shard, ByteReader reader) {
 
 Status apply_topic_removed(Broker& broker, ShardState& shard, ByteReader reader) {
   Topic* topic = topic_of(shard, reader);
-  if (!topic) return {};
+  if (!topic || TRV_MUTANT(delete_of_topic_forgotten)) return {};
   Queues::State& queues = Recovery::queues(broker);
   for (Queue* queue : topic->queues) {
     queues.by_name.erase(queue->name);
@@ -228,7 +229,7 @@ Status apply_queue_delivered(ShardState& shard, ByteReader reader) {
   Sequence mark(reader.i64_le());
   if (!reader.done()) return damaged("delivery entry");
   if (!queue) return {};
-  queue->cursor.apply_delivered_mark(mark);
+  if (!TRV_MUTANT(delivered_mark_lost_in_replay)) queue->cursor.apply_delivered_mark(mark);
   queue->delivered_mark = mark;
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
 
@@ -37,6 +38,7 @@ void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPart
                     broker::Isolation isolation, Budget& budget, TopicResult& result) {
   AnswerPartition& answer = result.partitions.emplace_back();
   answer.index = asked.index;
+  if (TRV_MUTANT(uncommitted_records_fetched)) isolation = broker::Isolation::uncommitted;
   if (isolation == broker::Isolation::committed) answer.aborted_transactions.emplace();
   if (topic == nullptr || asked.index < 0 ||
       asked.index >= broker::Topics::settings(*topic).partition_count) {

@@ -1,6 +1,7 @@
 // XPENDING, XCLAIM, XAUTOCLAIM: looking at pending entries and taking them over.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/streams.h"
 
@@ -257,7 +258,8 @@ void xclaim(Call& call) {
       if (pending) takeover.gone.push_back(id);
       continue;
     }
-    if (pending && idle_of(call, pending->delivered) < options.min_idle) continue;
+    const bool busy = pending && idle_of(call, pending->delivered) < options.min_idle;
+    if (busy && !TRV_MUTANT(claim_of_what_is_not_idle)) continue;
     takeover.claimed.push_back(id);
     if (!write_claimed(call, start, options.just_id, *found.topic, **record)) return;
   }

@@ -1,6 +1,7 @@
 // XADD, XTRIM, XDEL, XSETID: what changes the entries of a stream.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
 #include "redis/handlers/streams.h"
@@ -222,7 +223,7 @@ bool choose_id(Call& call, RecordId last, const AddOptions& options, std::option
   }
   if (options.form == IdForm::automatic) return true;
   RecordId wanted = options.id;
-  bool follows = wanted > last;
+  bool follows = wanted > last || TRV_MUTANT(stream_id_goes_back);
   if (options.form == IdForm::automatic_seq) {
     wanted.seq = wanted.ms == last.ms ? last.seq + 1 : 0;
     if (wanted == RecordId{}) wanted.seq = 1;
@@ -268,7 +269,7 @@ void xadd(Call& call) {
   record.id = id;
   Result<broker::Appended> appended = call.broker.topics().append(*topic, record);
   if (!appended) return write_error(call.reply, appended.error());
-  call.wait_for(appended->commit);
+  if (!TRV_MUTANT(xadd_answered_early)) call.wait_for(appended->commit);
   note_payload_field(call, *topic, fields);
   if (options.trim.kind != Trim::Kind::none) {
     Result<broker::Topics::Removed> removed = run_trim(call.broker, *topic, options.trim);

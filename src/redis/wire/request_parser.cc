@@ -1,5 +1,6 @@
 #include "redis/wire/request_parser.h"
 
+#include "base/mutant.h"
 #include "redis/wire/number.h"
 
 namespace trv::redis {
@@ -172,7 +173,9 @@ RequestParser::Step RequestParser::parse_array_header(ByteView input, bool authe
     return Step::more;
   }
   std::optional<std::int64_t> count = parse_integer(input.substr(1, end - 1));
-  if (!count || *count > limits_.argument_count_max) return fail("invalid multibulk length");
+  const bool too_many = count && *count > limits_.argument_count_max;
+  if (!count || (too_many && !TRV_MUTANT(argument_count_unchecked)))
+    return fail("invalid multibulk length");
   if (!authenticated && *count > limits_.unauthenticated_argument_count_max) {
     return fail("unauthenticated multibulk length");
   }
@@ -216,7 +219,8 @@ RequestParser::Step RequestParser::parse_bulk(ByteView input, bool authenticated
     }
     std::optional<std::int64_t> size = parse_integer(input.substr(at_ + 1, end - at_ - 1));
     if (!size || *size < 0 || *size > limits_.bulk_size_max) return fail("invalid bulk length");
-    if (!authenticated && *size > limits_.unauthenticated_bulk_size_max) {
+    if (!authenticated && !TRV_MUTANT(unauthenticated_bulk_unchecked) &&
+        *size > limits_.unauthenticated_bulk_size_max) {
       return fail("unauthenticated bulk length");
     }
     at_ = end + 2;
