@@ -69,7 +69,9 @@ class Refusal : public ::testing::Test {
     if (trouble == Trouble::full_disk) return;
     std::string put;
     for (std::size_t size : {50'000u, 1'000u, 1u}) {
-      for (bool taken = true; taken;) {
+      int tries = 0;
+      for (bool taken = true; taken; ++tries) {
+        ASSERT_LT(tries, 10'000) << "it never gets full";
         put.clear();
         model::Keyspace::encode_put(put, "filler", std::string(size, 'x'), std::nullopt);
         broker_.round(

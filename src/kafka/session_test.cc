@@ -221,6 +221,39 @@ TEST_F(SessionTest, NothingIsSaidBeforeItIsDurable) {
   EXPECT_EQ(parse_fetch(body_of(answers_[1])).high_watermark, 0);
 }
 
+TEST_F(SessionTest, ACommitThatCouldNotBeSyncedIsNoSuccess) {
+  create_topic("t");
+  std::string body;
+  ByteWriter writer(body);
+  writer.i16(1);
+  writer.bytes("g"sv);
+  writer.i32(-1);
+  writer.i16(0);
+  writer.i64(-1);  // retention
+  writer.i32(1);
+  writer.i16(1);
+  writer.bytes("t"sv);
+  writer.i32(1);
+  writer.i32(0);
+  writer.i64(5);
+  writer.i16(-1);
+  auto error_of_commit = [&](std::int32_t correlation) {
+    answers_.clear();
+    EXPECT_TRUE(send(frame(wire::OffsetCommitApi::key, 2, correlation, body)));
+    EXPECT_EQ(answers_.size(), 1u);
+    return answers_.empty() ? 0 : load_be<std::int16_t>(answers_[0].data() + 8 + 4 + 3 + 4 + 4);
+  };
+  EXPECT_EQ(error_of_commit(1), 0);
+  broker_.faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+  constexpr std::int16_t coordinator_not_available = 15;
+  EXPECT_EQ(error_of_commit(2), coordinator_not_available);
+  // The end of a broker whose disk has failed is no clean one.
+  session_.reset();
+  service_.reset();
+  broker_.faults().disarm();
+  broker_.crash();
+}
+
 TEST_F(SessionTest, FetchWaitsForData) {
   create_topic("t");
   ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 30'000))));

@@ -84,6 +84,9 @@ TEST(QueueCursor, AgreesWithAPlainList) {
       auto first = std::find(twin.begin(), twin.end(), State::ready) - twin.begin();
       auto expected = ready ? std::optional<Sequence>(Sequence(first)) : std::nullopt;
       ASSERT_EQ(cursor.first_ready(Sequence(size)), expected);
+      // What was given back comes in its place, whatever the order in which that happened.
+      bool released = expected && *expected < cursor.next();
+      ASSERT_EQ(cursor.first_released(), released ? expected : std::nullopt);
     }
     // What was settled stays so; everything else is ready again.
     std::string state;

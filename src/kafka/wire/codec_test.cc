@@ -56,6 +56,10 @@ TEST(Decoder, BoundsArraysByTheRestOfTheFrame) {
   Decoder claims_much("\x7f\xff\xff\xff\x00\x00\x00\x00"sv, 0, false);
   EXPECT_EQ(claims_much.array(4), 0u);
   EXPECT_FALSE(claims_much.ok());
+  // Fewer elements than bytes, but each takes several.
+  Decoder claims_more_than_fit("\x00\x00\x00\x02\x00\x00\x00\x07"sv, 0, false);
+  EXPECT_EQ(claims_more_than_fit.array(4), 0u);
+  EXPECT_FALSE(claims_more_than_fit.ok());
   Decoder fits("\x00\x00\x00\x01\x00\x00\x00\x07"sv, 0, false);
   EXPECT_EQ(fits.array(4), 1u);
   EXPECT_TRUE(fits.ok());
