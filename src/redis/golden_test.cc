@@ -3,11 +3,12 @@
 //
 //   # comment                    kept
 //   > COMMAND words              sent; quotes and escapes as in an inline request
-//   +OK                          the reply, CRLF shown as line ends, bytes that are not text as
+//   +OK                          the reply: CRLF shown as line ends, bytes that are not text as
 //   \xNN ! restart                    the broker stops and recovers ! crash the same without
-//   stopping, and what was not synced is lost ! client NAME                goes on as another
-//   client, new when the name is ! sleep                      2 ms pass ! late shows what came for
-//   the client since
+//   stopping, and what was not synced is lost ! bad disk                   no sync succeeds until
+//   the next crash ! client NAME                goes on as another client, new when the name is !
+//   sleep                      2 ms pass ! late                       shows what came for the
+//   client since
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -163,7 +164,10 @@ class Conversation {
     });
   }
   void direct(const std::string& what, std::string& out) {
-    if (what == "restart" || what == "crash") {
+    if (what == "bad disk") {
+      broker_.faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+    } else if (what == "restart" || what == "crash") {
+      broker_.faults().disarm();
       clients_.clear();
       service_.reset();
       if (what == "restart") {

@@ -12,6 +12,8 @@
 //   A> 1 body "hello"        a body frame
 //   A> hangup                the socket breaks
 //   wait 30                  milliseconds
+//   bad disk                 no sync succeeds from here on
+//   crash                    the broker dies and comes back with what was synced, on a good disk
 //   topic T                  makes a log that is no queue
 //   A< ...                   what the server sends: written by --rewrite
 #include <algorithm>
@@ -79,9 +81,7 @@ class Player {
   Player() {
     options_.version = "0.0.0";
     broker_ = std::make_unique<broker::TestBroker>(&codec_);
-    readers_ = std::make_unique<StreamReaders>(**broker_);
-    services_ =
-        std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}, {&sessions_}});
+    start();
   }
   ~Player() {
     broker_->round([&] { peers_.clear(); });
@@ -102,6 +102,20 @@ class Player {
   }
 
  private:
+  void start() {
+    readers_ = std::make_unique<StreamReaders>(**broker_);
+    services_ =
+        std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}, {&sessions_}});
+  }
+
+  void crash() {
+    broker_->round([&] { peers_.clear(); });
+    readers_.reset();
+    broker_->faults().disarm();
+    broker_->crash();
+    start();
+  }
+
   void act(const std::string& line) {
     std::istringstream words(line);
     std::string verb;
@@ -114,6 +128,10 @@ class Player {
       if (verb == "open") open(name);
     } else if (verb == "topic") {
       broker_->round([&] { TRV_ASSERT((*broker_)->topics().create(name, {}).ok()); });
+    } else if (line == "bad disk") {
+      broker_->faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+    } else if (line == "crash") {
+      crash();
     } else if (verb == "wait") {
       broker_->run_for(std::chrono::milliseconds(std::stoi(name)));
     } else if (verb.size() == 2 && verb[1] == '>') {
