@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every test of this folder in order, in the short form, and ends with the line `N passed, N failed`.
 
-  tests/run.py [PART...]      parts: golden operator_minimum acceptance clients crossing upgrade crash power faults malformed
+  tests/run.py [PART...]      parts: golden operator_minimum acceptance clients crossing upgrade crash power faults malformed mutants
 
 BROKER names the binary (default build/release/trivium); BROKER_ASAN, when set, the one that gets malformed input.
 Needs the packages of requirements.txt in the Python that runs it. Each part has a time limit; a part that dies or does
@@ -20,7 +20,7 @@ from processes import kill_tree
 
 HERE = Path(__file__).resolve().parent
 PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "upgrade": 240, "crash": 500,
-         "power": 400, "faults": 400, "malformed": 400}
+         "power": 400, "faults": 400, "malformed": 400, "mutants": 60}
 
 
 def count(report, code):

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
@@ -67,8 +66,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
                                          ConnectionId connection) {
   if (Queue* queue = state_->find(name)) {
     touch(name);
-    const bool foreign = queue->settings.exclusive && queue->settings.owner != connection;
-    if (foreign && !TRV_MUTANT(exclusive_queue_declared_by_others)) {
+    if (queue->settings.exclusive && queue->settings.owner != connection) {
       return Error{Errc::locked, "queue is exclusive to another connection"};
     }
     return Declared{false, state_->facts_of(*queue), state_->broker.tail()};

@@ -14,6 +14,7 @@ import formatting  # noqa: E402
 import generated  # noqa: E402
 import headers  # noqa: E402
 import layers  # noqa: E402
+import mutants  # noqa: E402
 import run  # noqa: E402
 import sizes  # noqa: E402
 import source  # noqa: E402
@@ -213,6 +214,39 @@ class WordsTest(CheckTest):
     def test_no_machine_paths(self):
         self.assert_finds(words.check, {"docs/a.md": "see /ro" "ot/x\n", "src/base/a.cc": "// ok\n"},
                           "one machine only")
+
+
+class MutantsTest(CheckTest):
+    ROW = '[[mutant]]\nname = "forgets"\nbreaks = "x"\ntests = [{}]\n'
+    FILES = {
+        "src/base/mutant.h": "#define TRV_MUTANT(name) false\n",
+        "src/io/a.cc": "if (TRV_MUTANT(forgets)) return;  // not TRV_MUTANT(this)\n",
+        "src/io/a_test.cc": "TEST_P(Any,\n       Thing) {}\n",
+        "tests/golden/amqp/b.txt": "",
+        "tests/clients/test_c.py": "def test_d(broker):\n    pass\n",
+        mutants.TABLE: ROW.format('"unit io_test Io/Any.Thing/posix", "golden b.txt", "client clients/test_c.py::test_d"'),
+    }
+
+    def test_sources_and_table_agree(self):
+        self.assert_clean(mutants.check, self.FILES)
+        self.assert_clean(mutants.check, {"src/io/a.cc": "int f();\n"})
+
+    def test_names_that_do_not_match(self):
+        self.assert_finds(mutants.check, {**self.FILES, "src/io/b.cc": "TRV_MUTANT(other)\n"},
+                          f"src/io/b.cc:1: mutant other has no row in {mutants.TABLE}")
+        self.assert_finds(mutants.check, {**self.FILES, "src/io/a.cc": "\n"}, "no source plants forgets")
+        self.assert_finds(mutants.check, {**self.FILES, "src/io/b.cc": "TRV_MUTANT(forgets)\n"}, "planted twice")
+        self.assert_finds(mutants.check, {**self.FILES, "src/io/a.cc": "", "src/io/b.h": "\nTRV_MUTANT(forgets)\n"},
+                          "src/io/b.h:2: a mutant belongs into a source")
+        self.assert_finds(mutants.check, {**self.FILES, mutants.TABLE: 2 * self.FILES[mutants.TABLE]}, "several rows",
+                          "several rows")
+
+    def test_rows_without_tests(self):
+        for test in ("unit io_test Any.Other", "unit base_test Any.Thing", "golden c.txt", "client clients/test_c.py::test_e",
+                     "client clients/test_f.py::test_d", "gtest io_test Any.Thing"):
+            self.assert_finds(mutants.check, {**self.FILES, mutants.TABLE: self.ROW.format(f'"{test}"')},
+                              f"there is no test '{test}'")
+        self.assert_finds(mutants.check, {**self.FILES, mutants.TABLE: self.ROW.format("")}, "who finds it")
 
 
 class GeneratedTest(CheckTest):

@@ -10,6 +10,7 @@ import formatting
 import generated
 import headers
 import layers
+import mutants
 import sizes
 import source
 import statics
@@ -20,6 +21,7 @@ CHECKS = (
     ("sizes", sizes.check),
     ("statics", statics.check),
     ("words", words.check),
+    ("mutants", mutants.check),
     ("generated", generated.check),
     ("formatting", formatting.check),
     ("headers", headers.check),

@@ -160,7 +160,7 @@ def processes(stage, seconds, environment, *parts):
 def stage_clients():
     build("clients", "release", "trivium")
     return processes("clients", 2400, {"BROKER": str(RELEASE / "trivium")},
-                     "operator_minimum", "acceptance", "clients", "crossing", "upgrade")
+                     "operator_minimum", "acceptance", "clients", "crossing", "upgrade", "mutants")
 
 
 def stage_crash():

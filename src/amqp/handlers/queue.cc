@@ -4,6 +4,7 @@
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 #include "amqp/stream_queue.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -30,6 +31,7 @@ DeclareReply reply_of(const QueueFacts& facts) {
 DeclareReply refused(Failure failure) { return {std::move(failure), 0, 0}; }
 
 bool locked(const QueueFacts& facts, ConnectionId connection) {
+  if (TRV_MUTANT(exclusive_queue_open_to_others)) return false;
   return facts.settings.exclusive && facts.settings.owner != connection;
 }
 
