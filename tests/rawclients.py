@@ -67,11 +67,13 @@ class Amqp:
         self.confirms = []  # (delivery tag, multiple, ack)
         self.returns = []  # bodies
         self.cancels = []  # consumer tags that the server cancelled
+        self.blocked = None  # why the broker does not listen at present
         self._content = None
         self.stream.send(b"AMQP\x00\x00\x09\x01")
         self.wait(pamqp.commands.Connection.Start, channel=0)
-        self.write(pamqp.commands.Connection.StartOk({"capabilities": {"consumer_cancel_notify": True}}, "PLAIN",
-                                                     "\x00guest\x00guest", "en_US"), channel=0)
+        capabilities = {"consumer_cancel_notify": True, "connection.blocked": True}
+        self.write(pamqp.commands.Connection.StartOk({"capabilities": capabilities}, "PLAIN", "\x00guest\x00guest", "en_US"),
+                   channel=0)
         self.wait(pamqp.commands.Connection.Tune, channel=0)
         self.write(pamqp.commands.Connection.TuneOk(2047, 131072, 0), channel=0)
         self.write(pamqp.commands.Connection.Open("/"), channel=0)
@@ -134,7 +136,11 @@ class Amqp:
         self.stream.buffer = self.stream.buffer[consumed:]
         if isinstance(frame, (pamqp.commands.Channel.Close, pamqp.commands.Connection.Close)):
             raise AmqpClosed(frame)
-        if isinstance(frame, (pamqp.commands.Basic.Ack, pamqp.commands.Basic.Nack)):
+        if isinstance(frame, pamqp.commands.Connection.Blocked):
+            self.blocked = frame.reason
+        elif isinstance(frame, pamqp.commands.Connection.Unblocked):
+            self.blocked = None
+        elif isinstance(frame, (pamqp.commands.Basic.Ack, pamqp.commands.Basic.Nack)):
             self.confirms.append((frame.delivery_tag, frame.multiple, isinstance(frame, pamqp.commands.Basic.Ack)))
         elif isinstance(frame, pamqp.commands.Basic.Cancel):
             self.cancels.append(frame.consumer_tag)

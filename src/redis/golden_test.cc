@@ -1,14 +1,15 @@
 // Runs the conversations in tests/golden/redis against the handlers over a broker whose disk is in
 // memory, without sockets. TRV_GOLDEN_REWRITE=1 writes what was answered into the files.
 //
-//   # comment                    kept
-//   > COMMAND words              sent; quotes and escapes as in an inline request
-//   +OK                          the reply: CRLF shown as line ends, bytes that are not text as
-//   \xNN ! restart                    the broker stops and recovers ! crash the same without
-//   stopping, and what was not synced is lost ! bad disk                   no sync succeeds until
-//   the next crash ! client NAME                goes on as another client, new when the name is !
-//   sleep                      2 ms pass ! late                       shows what came for the
-//   client since
+// - `# comment`: kept
+// - `> COMMAND words`: sent; quotes and escapes as in an inline request
+// - `+OK`: the reply, CRLF shown as line ends, bytes that are not text as \xNN
+// - `! restart`: the broker stops and recovers
+// - `! crash`: the same without stopping, and what was not synced is lost
+// - `! bad disk`: no sync succeeds until the next crash
+// - `! client NAME`: goes on as another client, new when the name is
+// - `! sleep`: 2 ms pass
+// - `! late`: shows what came for the client since
 #include <gtest/gtest.h>
 
 #include <chrono>

@@ -35,7 +35,7 @@ FULL_SECONDS_MAX = 15  # until what the broker has reserved is used up and every
 RESUME_SECONDS_MAX = 5
 START_SECONDS_MAX = 5
 # The documented refusals (docs/compatibility.md).
-WORDS = {"AmqpWriter": "basic.nack", "RedisWriter": "MISCONF", "KafkaWriter": "KAFKA_STORAGE_ERROR"}
+WORDS = {"AmqpWriter": ("connection.blocked low on disk", "basic.nack"), "RedisWriter": "MISCONF", "KafkaWriter": "KAFKA_STORAGE_ERROR"}
 
 
 class Campaign:
