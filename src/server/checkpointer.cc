@@ -1,5 +1,6 @@
 #include "server/checkpointer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -22,13 +23,19 @@ constexpr std::uint64_t bytes_per_us = 600;
 // A checkpoint is written and read at about this speed: a large state is not written for a small
 // gain.
 constexpr std::uint64_t state_bytes_per_us = 300;
-// How soon emptied segments are freed, and how long what is deleted with few words may wait for it.
+// How soon emptied segments are freed, and on a full disk others, too; and how long what is deleted
+// with few words may wait for it.
 constexpr std::chrono::seconds space_interval_min{1};
 constexpr std::chrono::seconds space_interval_max{10};
 // A checkpoint for the sake of space takes at most this part of the time.
 constexpr int space_time_divisor = 100;
 // What is moved out of segments between two checkpoints, at most.
 constexpr std::uint64_t moved_size_max = 256u << 20;
+
+bool is_full(const broker::Broker& broker) {
+  const Status writable = broker.writable();
+  return !writable && writable.error().code == Errc::no_space;
+}
 
 }  // namespace
 
@@ -59,6 +66,7 @@ Checkpointer::Checkpointer(storage::Store& store, std::vector<broker::Broker*> b
       brokers_(std::move(brokers)),
       replayed_(replayed),
       told_(brokers_.size()),
+      full_(brokers_.size()),
       covered_(brokers_.size()) {}
 
 void Checkpointer::start() {
@@ -86,10 +94,14 @@ void Checkpointer::ask_volumes() {
     broker::Broker* broker = brokers_[i];
     if (i == 0) {
       told_[0] = broker->volume();
+      full_[0] = is_full(*broker);
       continue;
     }
     broker->core().post([this, broker, i] {
-      broker->post(CoreIndex(0), [this, i, volume = broker->volume()] { told_[i] = volume; });
+      broker->post(CoreIndex(0), [this, i, volume = broker->volume(), full = is_full(*broker)] {
+        told_[i] = volume;
+        full_[i] = full;
+      });
     });
   }
 }
@@ -109,8 +121,12 @@ bool Checkpointer::due_for_space() const {
   std::chrono::microseconds state_time(state_size_ / state_bytes_per_us);
   runtime::Duration since = brokers_.front()->core().now() - last_begun_;
   if (since < state_time * space_time_divisor) return false;
-  if (space_wanted_) return since >= space_interval_min;
-  return (follow_up_ || changed()) && since >= space_interval_max;
+  if (!space_wanted_ && !follow_up_ && !changed()) return false;
+  return since >= (space_wanted_ || short_of_space() ? space_interval_min : space_interval_max);
+}
+
+bool Checkpointer::short_of_space() const {
+  return std::find(full_.begin(), full_.end(), true) != full_.end();
 }
 
 // The last one's own marks are no change.
@@ -193,11 +209,16 @@ void Checkpointer::on_core_done(const std::shared_ptr<Run>& run) {
     for (const auto& [blob, bytes] : share.live) run->live[blob] += bytes;
   }
   if (run->failed) {
-    log::warn("checkpoint {} was given up: the journal takes no writes", run->id);
+    on_failed(run->id, "given up, the journal takes no writes");
     run_.reset();
     return;
   }
   write(run);
+}
+
+void Checkpointer::on_failed(std::uint64_t id, std::string_view why) {
+  follow_up_ = true;
+  if (!std::exchange(complained_, true)) log::warn("checkpoint {}: {}", id, why);
 }
 
 void Checkpointer::write(const std::shared_ptr<Run>& run) {
@@ -216,8 +237,10 @@ void Checkpointer::write(const std::shared_ptr<Run>& run) {
         }
       },
       [run, status] {
-        if (!*status) log::warn("checkpoint {}: {}", run->id, status->error().message);
-        if (run->owner) run->owner->on_written(run);
+        if (!run->owner) return;
+        run->owner->complained_ = run->owner->complained_ && !*status;
+        if (!*status) run->owner->on_failed(run->id, status->error().message);
+        run->owner->on_written(run);
       });
 }
 

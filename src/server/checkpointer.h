@@ -1,7 +1,8 @@
 // Checkpointer: writes a checkpoint whenever replaying what came since the last one would take
 // noticeable time, and then gives back the segments that hold nothing any more. So a start reads
 // little and the disk holds little that is dead. What the start itself had to replay counts: lives
-// that end soon after they began add up to one.
+// that end soon after they began add up to one. What is dead is given back within ten seconds in
+// any case, and at once while the disk is full: that may be all that work waits for.
 //
 // Owner: Node, one for all cores. It lives on the first core and visits the others by messages;
 // each of them takes its shards' sections one shard at a time, so that nobody waits for long. At
@@ -16,6 +17,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "broker/broker.h"
@@ -59,6 +61,7 @@ class Checkpointer {
 
   bool due() const;
   bool due_for_space() const;
+  bool short_of_space() const;
   std::chrono::microseconds replay_time() const;
   bool changed() const;
   void ask_volumes();
@@ -67,6 +70,8 @@ class Checkpointer {
   static void take_shards(const std::shared_ptr<Run>& run, broker::Broker& broker, int shard);
   static void finish_core(const std::shared_ptr<Run>& run, broker::Broker& broker);
   void on_core_done(const std::shared_ptr<Run>& run);
+  // It will be tried again. Said once for many in a row: on a full disk they come every second.
+  void on_failed(std::uint64_t id, std::string_view why);
   void write(const std::shared_ptr<Run>& run);
   void on_written(const std::shared_ptr<Run>& run);
   void empty_segments(const std::shared_ptr<Run>& run);
@@ -77,11 +82,13 @@ class Checkpointer {
   // much of that when the last checkpoint began.
   broker::Broker::Volume replayed_;
   std::vector<broker::Broker::Volume> told_;
+  std::vector<bool> full_;  // the core's journal refuses work for lack of space, as it told last
   std::vector<broker::Broker::Volume> covered_;
   std::uint64_t state_size_ = 0;  // of the last checkpoint
   bool space_wanted_ = false;     // segments were emptied, and wait to be freed
-  // The last one covered changes: what they have freed goes only behind one more.
+  // The last one covered changes: what they have freed goes only behind one more. Or it failed.
   bool follow_up_ = false;
+  bool complained_ = false;  // of failures since the last one that was written
   runtime::SteadyTime last_begun_{};
   std::shared_ptr<Run> run_;  // under way, or null
   runtime::Timer timer_;

@@ -10,6 +10,11 @@ from pathlib import Path
 import pytest
 
 import disk_clients
+import harness
+from mounts import SmallDisk
+from rawclients import Amqp, Redis, RedisError
+
+import pamqp.commands
 
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.own
@@ -35,6 +40,52 @@ def test_the_corruption_campaign_sees_wrong_and_missing_values():
 @pytest.mark.parametrize("shards, rounds", [(1, 2), (2, 3)])
 def test_a_full_disk_refuses_writers_and_nobody_else(shards, rounds):
     campaign("disk_full.py", "--rounds", str(rounds), "--shards", str(shards))
+
+
+def fill_by_amqp(broker):
+    """Until the broker refuses. Result: what makes room again, and a try to write: true when it was taken."""
+    client = Amqp(broker.amqp_port)
+    client.declare("backlog")
+    client.confirm_select()
+
+    def write():
+        client.confirms.clear()
+        client.stream.send(Amqp.publish_frames("", "backlog", bytes(20000)))
+        harness.wait_for(lambda: client.poll(1) and client.confirms, 10, "a confirm")
+        return client.confirms[-1][2]
+
+    while write():
+        pass
+    return lambda: client.call(pamqp.commands.Queue.Purge(queue="backlog"), pamqp.commands.Queue.PurgeOk), write
+
+
+def fill_by_redis(broker):
+    client = Redis(broker.redis_port)
+
+    def write():
+        client.send(("XADD", "backlog", "*", "v", bytes(20000)))
+        return not isinstance(client.receive(), RedisError)
+
+    while write():
+        pass
+    return lambda: client.call("XTRIM", "backlog", "MAXLEN", 0), write
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("fill", [fill_by_amqp, fill_by_redis])
+def test_a_disk_full_of_the_brokers_own_backlog_is_given_back_at_once(fill):
+    """Nobody else is on this disk: what was settled must make room by itself, soon, though nothing more is written."""
+    disk = SmallDisk(48 << 20)
+    broker = harness.Broker(root=disk.path / "broker", arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB"))
+    broker.root.mkdir()
+    try:
+        broker.start()
+        settle, write = fill(broker)
+        settle()
+        harness.wait_for(write, 5, "a write after the backlog was settled", interval=0.1)
+    finally:
+        broker._end_now()
+        disk.close()
 
 
 @pytest.mark.parametrize("stored, refused, seen, words", [
