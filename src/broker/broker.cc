@@ -1,12 +1,10 @@
 #include "broker/broker.h"
 
-#include <algorithm>
-#include <utility>
-
 #include <xxhash.h>
 
 #include <iterator>
 #include <random>
+#include <utility>
 
 #include "base/log.h"
 #include "base/mutant.h"
@@ -94,15 +92,15 @@ Status Broker::writable() const {
   return {};
 }
 
-bool Broker::short_of_space() const {
-  return std::any_of(peers_.begin(), peers_.end(), [](const Broker* peer) {
-    return peer->short_of_space_.load(std::memory_order_relaxed);
-  });
-}
-
 void Broker::note_space() {
   const Status state = writable();
-  short_of_space_.store(!state && state.error().code == Errc::no_space, std::memory_order_relaxed);
+  const bool full = !state && state.error().code == Errc::no_space;
+  if (std::exchange(full_, full) != full) {
+    const int change = full ? 1 : -1;
+    for (const Broker* peer : peers_) {
+      at_core(peer->core().index(), [change](Broker& there) { there.full_cores_ += change; });
+    }
+  }
   if (space_waiters_.empty() || short_of_space()) return;
   core_.post([waiters = std::exchange(space_waiters_, {})]() mutable {
     for (UniqueFunction<void()>& done : waiters) done();

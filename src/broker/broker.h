@@ -22,7 +22,6 @@
 //   - a round's changes are there after a crash as a whole or not at all (docs/decisions/0004).
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <deque>
 #include <map>
@@ -181,9 +180,9 @@ class Broker {
   Commit tail() const;
   // False when nothing can be written: why() tells. Reads and acknowledgements may still work.
   Status writable() const;
-  // The disk is full, as this core or another has found at the end of its last round: what adds to
+  // The disk is full, as this core or another has found lately at the end of a round: what adds to
   // it is refused. A client that can wait is better not heard than refused.
-  bool short_of_space() const;
+  bool short_of_space() const { return full_cores_ > 0; }
   // Runs `done` on this core, in a later round, when that is over.
   void when_space(UniqueFunction<void()> done) { space_waiters_.push_back(std::move(done)); }
 
@@ -291,7 +290,8 @@ class Broker {
   std::uint64_t round_ = 1;                    // the one that is under way
   std::deque<storage::Ticket> round_tickets_;  // of the latest past rounds
   std::vector<Waiting> waiting_;               // for the end of this round
-  std::atomic<bool> short_of_space_{false};    // here; other cores look at it
+  bool full_ = false;                          // this core's journal, as all cores were told
+  int full_cores_ = 0;                         // of which it was told, this one included
   std::vector<UniqueFunction<void()>> space_waiters_;
   Volume volume_;
   std::uint64_t promised_ = 0;  // bytes set aside for this round's gathered entries

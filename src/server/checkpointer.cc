@@ -1,6 +1,5 @@
 #include "server/checkpointer.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -32,11 +31,6 @@ constexpr int space_time_divisor = 100;
 // What is moved out of segments between two checkpoints, at most.
 constexpr std::uint64_t moved_size_max = 256u << 20;
 
-bool is_full(const broker::Broker& broker) {
-  const Status writable = broker.writable();
-  return !writable && writable.error().code == Errc::no_space;
-}
-
 }  // namespace
 
 struct Checkpointer::Run {
@@ -66,7 +60,6 @@ Checkpointer::Checkpointer(storage::Store& store, std::vector<broker::Broker*> b
       brokers_(std::move(brokers)),
       replayed_(replayed),
       told_(brokers_.size()),
-      full_(brokers_.size()),
       covered_(brokers_.size()) {}
 
 void Checkpointer::start() {
@@ -94,14 +87,10 @@ void Checkpointer::ask_volumes() {
     broker::Broker* broker = brokers_[i];
     if (i == 0) {
       told_[0] = broker->volume();
-      full_[0] = is_full(*broker);
       continue;
     }
     broker->core().post([this, broker, i] {
-      broker->post(CoreIndex(0), [this, i, volume = broker->volume(), full = is_full(*broker)] {
-        told_[i] = volume;
-        full_[i] = full;
-      });
+      broker->post(CoreIndex(0), [this, i, volume = broker->volume()] { told_[i] = volume; });
     });
   }
 }
@@ -122,11 +111,8 @@ bool Checkpointer::due_for_space() const {
   runtime::Duration since = brokers_.front()->core().now() - last_begun_;
   if (since < state_time * space_time_divisor) return false;
   if (!space_wanted_ && !follow_up_ && !changed()) return false;
-  return since >= (space_wanted_ || short_of_space() ? space_interval_min : space_interval_max);
-}
-
-bool Checkpointer::short_of_space() const {
-  return std::find(full_.begin(), full_.end(), true) != full_.end();
+  const bool soon = space_wanted_ || brokers_.front()->short_of_space();
+  return since >= (soon ? space_interval_min : space_interval_max);
 }
 
 // The last one's own marks are no change.

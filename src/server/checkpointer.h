@@ -61,7 +61,6 @@ class Checkpointer {
 
   bool due() const;
   bool due_for_space() const;
-  bool short_of_space() const;
   std::chrono::microseconds replay_time() const;
   bool changed() const;
   void ask_volumes();
@@ -82,7 +81,6 @@ class Checkpointer {
   // much of that when the last checkpoint began.
   broker::Broker::Volume replayed_;
   std::vector<broker::Broker::Volume> told_;
-  std::vector<bool> full_;  // the core's journal refuses work for lack of space, as it told last
   std::vector<broker::Broker::Volume> covered_;
   std::uint64_t state_size_ = 0;  // of the last checkpoint
   bool space_wanted_ = false;     // segments were emptied, and wait to be freed

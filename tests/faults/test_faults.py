@@ -43,20 +43,23 @@ def test_a_full_disk_refuses_writers_and_nobody_else(shards, rounds):
 
 
 def fill_by_amqp(broker):
-    """Until the broker refuses. Result: what makes room again, and a try to write: true when it was taken."""
+    """Until the broker does not listen. Result: what makes room again, and a try to write: true when it was taken."""
     client = Amqp(broker.amqp_port)
     client.declare("backlog")
     client.confirm_select()
 
     def write():
-        client.confirms.clear()
-        client.stream.send(Amqp.publish_frames("", "backlog", bytes(20000)))
-        harness.wait_for(lambda: client.poll(1) and client.confirms, 10, "a confirm")
-        return client.confirms[-1][2]
+        if client.confirms or not client.blocked:
+            client.confirms.clear()
+            client.stream.send(Amqp.publish_frames("", "backlog", bytes(20000)))
+        harness.wait_for(lambda: client.poll(0.2) and client.confirms or client.blocked, 10, "a confirm")
+        return bool(client.confirms) and client.confirms[-1][2]
 
     while write():
         pass
-    return lambda: client.call(pamqp.commands.Queue.Purge(queue="backlog"), pamqp.commands.Queue.PurgeOk), write
+    assert client.blocked
+    other = Amqp(broker.amqp_port)
+    return lambda: other.call(pamqp.commands.Queue.Purge(queue="backlog"), pamqp.commands.Queue.PurgeOk), write
 
 
 def fill_by_redis(broker):
