@@ -76,6 +76,7 @@ void Checkpointer::stop() {
 void Checkpointer::watch(std::chrono::milliseconds delay) {
   timer_ = brokers_.front()->core().schedule(delay, [this] {
     ask_volumes();
+    tell_of_space();
     if (!run_ && (due() || due_for_space())) begin();
     watch(watch_interval);
   });
@@ -127,6 +128,16 @@ bool Checkpointer::changed() const {
 bool Checkpointer::due() const {
   std::chrono::microseconds state_time(state_size_ / state_bytes_per_us);
   return replay_time() >= std::max<std::chrono::microseconds>(replay_time_max, state_time);
+}
+
+void Checkpointer::tell_of_space() {
+  if (brokers_.front()->short_of_space() == told_full_) return;
+  told_full_ = !told_full_;
+  if (told_full_) {
+    log::error("the disk is full: what adds to it is refused until there is room again");
+  } else {
+    log::info("the disk has room again: writes are taken");
+  }
 }
 
 void Checkpointer::begin() {

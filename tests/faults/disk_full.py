@@ -33,6 +33,7 @@ DISK_BYTES = 128 << 20
 ANSWER_SECONDS_MAX = 1.0
 FULL_SECONDS_MAX = 15  # until what the broker has reserved is used up and every writer is refused
 RESUME_SECONDS_MAX = 5
+LOG_SECONDS_MAX = 3
 START_SECONDS_MAX = 5
 # The documented refusals (docs/compatibility.md).
 WORDS = {"AmqpWriter": ("connection.blocked low on disk", "basic.nack"), "RedisWriter": "MISCONF", "KafkaWriter": "KAFKA_STORAGE_ERROR"}
@@ -135,6 +136,7 @@ class Campaign:
         self._fill_until_refused("")
         self._readers_go_on()
         self._check_answers("while the disk is full")
+        self._the_log_says("the disk is full")
         self._settle_by_hand()
 
     def _fill_until_refused(self, when):
@@ -159,6 +161,12 @@ class Campaign:
             if getattr(reader, "errors", 0):
                 self._say(f"{reader.name}: {reader.errors} commits refused while the disk is full")
                 reader.errors = 0
+
+    def _the_log_says(self, text):
+        try:
+            harness.wait_for(lambda: text in self.broker.log_tail(), LOG_SECONDS_MAX, text)
+        except AssertionError as late:
+            self._say(f"the log does not tell the operator: {late}")
 
     def _check_answers(self, when):
         for client in self.writers + self.readers:
