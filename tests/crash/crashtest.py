@@ -41,6 +41,7 @@ CHECK_SECONDS_MAX = 60
 SABOTAGE_SHARE = 3
 TRACED_LOAD_FACTOR = 2  # a traced broker is slow
 ANSWER_SECONDS_MAX = 5
+TRACED_WORK_SHARE = 20  # and many a traced one dies early
 WORK_SHARE = 5  # Each client must get something of each kind acknowledged in every so many cycles.
 FAILED = harness.REPO / "build" / "crash"
 
@@ -159,8 +160,9 @@ class Campaign:
             except harness.BrokerError as error:
                 self.faults.append(str(error))
         if not self.faults:
+            share = TRACED_WORK_SHARE if self.options.at_syscalls else WORK_SHARE
             self.faults += [f"{kind}: only {count} in {self.cycles} cycles; this client did not really work"
-                            for kind, count in counts.items() if count * WORK_SHARE < self.cycles]
+                            for kind, count in counts.items() if count * share < self.cycles]
         return counts
 
     def _cycle(self, clients):

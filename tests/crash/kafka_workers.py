@@ -197,7 +197,7 @@ class TransactionWorker:
     def counts(self):
         return {"kafka transactions committed": len(self.transactions.committed),
                 "kafka transactions aborted": len(self.transactions.aborted),
-                "kafka plain records": len(self.plain.reported), "kafka topics": len(self.topics.made)}
+                "kafka plain records": len(self.plain.reported), "kafka topics": len(self.topics.made | self.topics.removed)}
 
     def _open(self, ports):
         self.admin = make_topic(ports, self.topic)

@@ -5,8 +5,9 @@ met while it starts, a later one under load.
 """
 
 import os
-import signal
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import harness
@@ -14,7 +15,7 @@ import harness
 CALLS = {"pwritev": 6, "fdatasync": 6, "fsync": 2, "renameat": 3, "fallocate": 2, "unlinkat": 1, "ftruncate": 1}
 ERRORS = {"pwritev": ("EIO", "ENOSPC"), "fdatasync": ("EIO", "ENOSPC"), "fsync": ("EIO",), "renameat": ("EIO", "ENOSPC"),
           "fallocate": ("EIO", "ENOSPC"), "unlinkat": ("EIO",), "ftruncate": ("EIO",)}
-WHEN_BITS_MAX = 8
+WHEN_BITS_MAX = 6
 
 
 class Injection:
@@ -66,7 +67,7 @@ class TracedBroker(harness.Broker):
             self.process.kill()
         try:
             self.process.wait(5)
-        except Exception:
+        except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Damages data directories, one random fault in one random file at a time, and reads everything back.
 
-  corruption.py [--count 300] [--seed S] [--directories N] [--sabotage] [--ledger]
+  corruption.py [--count 300] [--seed S] [--directories N] [--seconds MAX] [--sabotage] [--ledger]
 
 Directories are filled by real traffic of all three protocols over several lives of a broker (content.py). Then, for each
 fault (damage.py): a copy is damaged, a broker started on it, and everything is read over the protocols (readback.py).
@@ -202,6 +202,7 @@ class Campaign:
         self.kept = 0
         self.blind = 0  # falsifications that were not seen
         self.slowest = 0.0
+        self.began = time.monotonic()
         self.seconds = 0.0  # without the time to fill directories
 
     def run(self):
@@ -209,9 +210,16 @@ class Campaign:
             count = self.options.directories or -(-self.options.count // PER_DIRECTORY)
             for index in range(count):
                 share = self.options.count // count + (index < self.options.count % count)
+                if self._late():
+                    break
                 self._directory(index, share)
+                print(f"directory {index + 1} of {count}: {sum(self.outcomes.values())} faults so far, "
+                      f"{len(self.violations)} violations", flush=True)
         finally:
             shutil.rmtree(self.root, ignore_errors=True)
+
+    def _late(self):
+        return self.options.seconds and time.monotonic() - self.began > self.options.seconds
 
     def _directory(self, index, share):
         original = Original(self.root / f"original-{index}", f"{self.options.seed}:{index}").fill()
@@ -220,6 +228,8 @@ class Campaign:
         for number in range(share):
             if self.options.only is not None and number != self.options.only:
                 continue
+            if self._late():
+                break
             fault = Fault(original, broker, random.Random(f"{self.options.seed}:{index}:{number}"),
                           self.options.sabotage).run()
             self._count(fault, f"{index}:{number}")
@@ -257,6 +267,7 @@ def main():
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(3), "big"))
     parser.add_argument("--directories", type=int, help=f"default: one for {PER_DIRECTORY} faults")
+    parser.add_argument("--seconds", type=int, help="stop then, whatever the count")
     parser.add_argument("--only", type=int, help="this fault of each directory, by its number")
     parser.add_argument("--sabotage", action="store_true", help="the negative control: must find every falsification")
     parser.add_argument("--ledger", action="store_true")
