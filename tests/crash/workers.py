@@ -102,7 +102,7 @@ class AmqpWorker:
                 queue, number = state.tags.pop(known)
                 if positive or not self.tolerant:
                     (queue.confirmed if positive else queue.refused).add(number)
-                if positive:
+                if positive and queue is self.queue:  # Another queue's shard proves nothing about acks of this one.
                     state.confirmed_tag = max(state.confirmed_tag, known)
         client.confirms.clear()
         while state.acks and state.acks[0][0] <= state.confirmed_tag:
