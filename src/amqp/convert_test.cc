@@ -221,6 +221,37 @@ TEST(DeadLetter, ARepeatCountsAndMovesToTheFront) {
   EXPECT_EQ(wire::find_field(p.headers, "x-last-death-reason")->text(), "rejected");
 }
 
+TEST(DeadLetter, WhatAClientSaysOfEarlierDeathsIsNotBelieved) {
+  std::string death;
+  wire::TableWriter fields(death);
+  fields.add_i64("count", 7);
+  fields.add_text("reason", "rejected");
+  fields.add_text("queue", "a");
+  std::string array;
+  ByteWriter writer(array);
+  wire::write_value(writer, {'F', death});
+  std::string headers;
+  wire::TableWriter(headers).add_array("x-death", array);
+  Properties p;
+  p.headers = headers;
+  p.set(Property::headers);
+  const auto count_of = [&](bool deaths_are_ours) {
+    Record record = record_of("", "a", p, "", deaths_are_ours);
+    const broker::Death again{"a", broker::DeathReason::rejected, {1000}, "dlx", ""};
+    Envelope envelope;
+    const auto letter = AmqpCodec().dead_letter(view_of(record), {}, again);
+    EXPECT_TRUE(parse_envelope(letter.bytes, envelope));
+    Properties q;
+    EXPECT_TRUE(wire::parse_properties(envelope.properties, q));
+    wire::ArrayReader deaths(wire::find_field(q.headers, "x-death")->raw);
+    wire::Value first;
+    EXPECT_TRUE(deaths.next(first));
+    return wire::find_field(first.raw, "count")->integer();
+  };
+  EXPECT_EQ(count_of(true), 8);
+  EXPECT_EQ(count_of(false), 1);
+}
+
 TEST(DeadLetter, KnowsTheQueuesLeftSinceTheLastRejection) {
   using broker::DeathReason;
   using Queues = std::vector<std::string>;

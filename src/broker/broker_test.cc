@@ -130,6 +130,22 @@ TEST(Broker, BatchesAreStoredAsSent) {
   });
 }
 
+TEST(Broker, AReaderGetsABatchThatIsLargerThanItAskedFor) {
+  TestBroker broker;
+  broker.round(
+      [&] { ASSERT_TRUE(broker->topics().append(create(*broker, "t"), message("a")).ok()); });
+  broker.round([&] {
+    auto count = [&](FetchLimits limits) {
+      auto fetched = broker->topics().fetch(*broker->topics().find("t"), PartitionIndex(0),
+                                            Offset(0), limits, Isolation::committed);
+      EXPECT_TRUE(fetched.ok());
+      return fetched->batches.size();
+    };
+    EXPECT_EQ(count({1, true}), 1u);
+    EXPECT_EQ(count({1, false}), 0u);
+  });
+}
+
 TEST(Queues, DeliverWithinCreditAndKeepPlaceOnRelease) {
   TestBroker broker;
   Inbox inbox;

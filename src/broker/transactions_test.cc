@@ -159,6 +159,49 @@ TEST_F(TransactionsTest, WhatWasDecidedBeforeACrashIsCarriedOut) {
   ASSERT_EQ(add(producer), TransactionError::none);
 }
 
+TEST_F(TransactionsTest, AMarkerThatHasNoRoomIsWrittenWhenThereIsSome) {
+  ProducerIdentity producer = init();
+  ASSERT_EQ(add(producer), TransactionError::none);
+  ASSERT_TRUE(write(producer, "a").ok());
+  broker_.round([&] { ASSERT_TRUE(broker_->topics().create("filler", {}).ok()); });
+  broker_.directory().set_capacity(0);
+  std::optional<Transactions::Outcome> ended;
+  broker_.round([&] {
+    broker_->transactions().end("tid", producer, true,
+                                [&ended](const Transactions::Outcome& done) { ended = done; });
+    // Behind the decision, in its round, the disk fills up.
+    const std::string filler(20'000, 'x');
+    Topic& topic = *broker_->topics().find("filler");
+    for (int i = 0; i < 500 && broker_->writable(); ++i) {
+      (void)broker_->topics().append(topic, message(filler)).ok();
+    }
+    EXPECT_FALSE(broker_->writable());
+  });
+  for (int i = 0; i < 100 && !ended; ++i) broker_.run_for(std::chrono::milliseconds(10));
+  ASSERT_TRUE(ended.has_value());
+  EXPECT_EQ(ended->error, TransactionError::none);
+  EXPECT_EQ(visible(), Values{});
+  broker_.directory().set_capacity(1ull << 40);
+  for (int i = 0; i < 300 && visible().empty(); ++i) broker_.run_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(visible(), Values{"a"});
+}
+
+TEST_F(TransactionsTest, RetentionLeavesAnOpenTransactionAlone) {
+  ProducerIdentity producer = init();
+  ASSERT_EQ(add(producer), TransactionError::none);
+  ASSERT_TRUE(write(producer, "a").ok());
+  broker_.round([&] {
+    Topic& topic = *broker_->topics().find("t");
+    model::TopicSettings settings = Topics::settings(topic);
+    settings.retention_bytes = 0;
+    ASSERT_TRUE(broker_->topics().change_settings(topic, settings).ok());
+    broker_->topics().tick();
+    EXPECT_EQ(broker_->topics().state(topic).start(), Sequence(0));
+  });
+  EXPECT_EQ(end(producer, true), TransactionError::none);
+  EXPECT_EQ(visible(), Values{"a"});
+}
+
 TEST_F(TransactionsTest, AnOngoingTransactionGoesOnAfterACrash) {
   ProducerIdentity producer = init();
   ASSERT_EQ(add(producer), TransactionError::none);

@@ -47,6 +47,19 @@ void expect_same_after_snapshot(const Topic& topic) {
   EXPECT_EQ(state, again);
 }
 
+TEST(TopicIds, OnlyGrowThoughTheClockIsSetBack) {
+  Topic topic = topic_of(1);
+  EXPECT_EQ(*topic.next_id(WallTime{7}), (RecordId{7, 0}));
+  StoredBatch batch = batch_of(topic, 3);
+  batch.first_id = {1000, 0};
+  batch.last_id = {1000, 2};
+  topic.apply_batch(batch);
+  EXPECT_EQ(*topic.next_id(WallTime{1000}), (RecordId{1000, 3}));
+  EXPECT_EQ(*topic.next_id(WallTime{999}), (RecordId{1000, 3}));
+  EXPECT_EQ(*topic.next_id(WallTime{-5}), (RecordId{1000, 3}));
+  EXPECT_EQ(*topic.next_id(WallTime{1001}), (RecordId{1001, 0}));
+}
+
 TEST(TopicMoved, OnlyThePlaceChanges) {
   Topic topic = topic_of(1);
   for (int i = 0; i < 3; ++i) topic.apply_batch(batch_of(topic, 10));

@@ -275,11 +275,19 @@ def test_consumer_priority(connection, name):
         other.basic_qos(prefetch_count=2)
         other.basic_consume(name, lambda _c, method, _p, _b: got.append(method.consumer_tag), consumer_tag=tag,
                             arguments={"x-priority": priority})
-    send(channel, name, b"1", b"2", b"3")
-    deadline = time.monotonic() + 5
-    while len(got) < 3 and time.monotonic() < deadline:
-        connection.process_data_events(0.02)
-    assert sorted(got) == ["high", "high", "low"]
+
+    def send_and_wait(*bodies):
+        wanted = len(got) + len(bodies)
+        send(channel, name, *bodies)
+        deadline = time.monotonic() + 5
+        while len(got) < wanted and time.monotonic() < deadline:
+            connection.process_data_events(0.02)
+
+    # The lower one has its turn only when the higher one takes no more.
+    send_and_wait(b"1", b"2")
+    assert got == ["high", "high"]
+    send_and_wait(b"3")
+    assert got == ["high", "high", "low"]
 
 
 # -- quorum queues
