@@ -1,7 +1,7 @@
 """A broker that dies, or is told of an error, exactly at one of its system calls. strace does it: `-e inject`.
 
-The calls are those that the broker makes durable things with. `when` counts in each of its threads, so an early one is
-met while it starts, a later one under load.
+The calls are those that the broker makes durable things with. `when` counts in each of its threads: the first ones are
+met while it starts, later ones, of the calls that there are many of, under load.
 """
 
 import os
@@ -15,16 +15,20 @@ import harness
 CALLS = {"pwritev": 6, "fdatasync": 6, "fsync": 2, "renameat": 3, "fallocate": 2, "unlinkat": 1, "ftruncate": 1}
 ERRORS = {"pwritev": ("EIO", "ENOSPC"), "fdatasync": ("EIO", "ENOSPC"), "fsync": ("EIO",), "renameat": ("EIO", "ENOSPC"),
           "fallocate": ("EIO", "ENOSPC"), "unlinkat": ("EIO",), "ftruncate": ("EIO",)}
-WHEN_BITS_MAX = 6
+LOAD_CALLS = {"pwritev": 3, "fdatasync": 3, "renameat": 1}
+START_SHARE = 0.3
+START_WHEN_MAX = 9
+LOAD_WHEN = (10, 40)  # more than a start makes in a thread
 
 
 class Injection:
     """One call in the broker's life, and what happens at it."""
 
     def __init__(self, random, kind):
-        self.call = random.choices(list(CALLS), list(CALLS.values()))[0]
-        # As often among the first calls as among the later ones, which only a longer load comes to.
-        self.when = random.randint(1, 1 << random.randint(0, WHEN_BITS_MAX))
+        in_start = random.random() < START_SHARE
+        calls = CALLS if in_start else LOAD_CALLS
+        self.call = random.choices(list(calls), list(calls.values()))[0]
+        self.when = random.randint(1, START_WHEN_MAX) if in_start else random.randint(*LOAD_WHEN)
         self.error = random.choice(ERRORS[self.call]) if kind == "error" else None
         self.for_ever = bool(self.error) and random.random() < 0.3
 
