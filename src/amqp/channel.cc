@@ -28,7 +28,7 @@ bool Confirms::take_answer(Answer& answer) {
   if (groups_.empty() || !groups_.front().done) return false;
   answer = {answered_ + 1, groups_.front().last, groups_.front().ok};
   while (!groups_.empty() && (groups_.front().done || TRV_MUTANT(confirm_of_what_is_under_way)) &&
-         groups_.front().ok == answer.ok) {
+         (groups_.front().ok == answer.ok || TRV_MUTANT(refusal_confirmed_with_others))) {
     answer.last = groups_.front().last;
     groups_.pop_front();
   }

@@ -9,6 +9,7 @@
 #include "amqp/envelope.h"
 #include "amqp/wire/properties.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "broker/broker.h"
 
 namespace trv::amqp {
@@ -95,7 +96,8 @@ std::string repeated_entry(ByteView table) {
   wire::TableReader reader(table);
   for (wire::Field field; reader.next(field);) {
     if (field.name == "count") {
-      fields.add_i64("count", field.value.integer().value_or(0) + 1);
+      fields.add_i64("count",
+                     field.value.integer().value_or(0) + (TRV_MUTANT(death_not_counted) ? 0 : 1));
     } else {
       fields.add(field.name, field.value);
     }
@@ -176,8 +178,9 @@ AmqpCodec::Envelope AmqpCodec::dead_letter(const model::StoredRecord& record,
   }
   Properties p;
   TRV_ASSERT(wire::parse_properties(from.properties, p));
-  const std::vector<PastDeath> history =
-      from.deaths_are_ours ? read_history(p.headers) : std::vector<PastDeath>();
+  const std::vector<PastDeath> history = from.deaths_are_ours || TRV_MUTANT(forged_deaths_believed)
+                                             ? read_history(p.headers)
+                                             : std::vector<PastDeath>();
   Envelope out;
   out.routing_key = death.routing_key.empty() ? std::string(from.routing_key) : death.routing_key;
   if (death.routing_key.empty()) out.more_keys = copy_keys(p.headers);

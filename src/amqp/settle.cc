@@ -95,6 +95,7 @@ void Session::roll_back(Channel& channel) {
   if (!channel.transaction) return;
   const Transaction ended = std::exchange(*channel.transaction, {});
   release_assembly(ended.bytes);
+  if (TRV_MUTANT(rollback_forgets_deliveries)) return;
   for (const Transaction::Settling& settling : ended.settlings) channel.put_back(settling.entries);
 }
 

@@ -20,10 +20,10 @@ bool mutant_chosen(const char* name) noexcept;
 
 }  // namespace trv
 
-#define TRV_MUTANT(name)                                    \
-  ([]() noexcept {                                          \
-    static const bool chosen = ::trv::mutant_chosen(#name); \
-    return chosen;                                          \
+#define TRV_MUTANT(name)                                                  \
+  ([]() noexcept {                                                        \
+    static const bool trv_mutant_is_chosen = ::trv::mutant_chosen(#name); \
+    return trv_mutant_is_chosen;                                          \
   }())
 
 #else

@@ -280,6 +280,7 @@ Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, By
 void Broker::count_segments(SegmentBytes& out) {
   each_shard([&out](ShardState& state) {
     for (const auto& [name, topic] : state.topics) detail::count_segments(*topic, out);
+    if (TRV_MUTANT(delayed_message_counts_as_dead)) return;
     state.delays.each([&out](const BlobRange& where) { out[where.blob] += where.length; });
   });
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/delays.h"
 #include "broker/topic_state.h"
@@ -129,7 +130,8 @@ Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
   keep_back(publication, outcome);
   std::vector<std::string> remote;
   for (std::string_view target : targets_) {
-    if (std::ranges::find(publication.left_queues, target) != publication.left_queues.end()) {
+    const auto& left = publication.left_queues;
+    if (std::ranges::find(left, target) != left.end() && !TRV_MUTANT(dead_letters_go_round)) {
       continue;
     }
     std::string place = broker_.catalog().locate(target);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
@@ -152,7 +153,7 @@ Result<Queues::RemovedQueue> Queues::remove(std::string_view name, RemoveConditi
   if (!queue) return Error{Errc::not_found, "no such queue"};
   QueueFacts facts = state_->facts_of(*queue);
   if (conditions.if_unused && facts.consumer_count > 0) return Error{Errc::in_use, "in use"};
-  if (conditions.if_empty && facts.ready_count > 0) {
+  if (conditions.if_empty && facts.ready_count > 0 && !TRV_MUTANT(if_empty_ignored)) {
     return Error{Errc::precondition_failed, "not empty"};
   }
   Broker& broker = state_->broker;
@@ -212,6 +213,7 @@ void Queues::remove_exclusive(ConnectionId connection) {
   for (const auto& [name, queue] : state_->by_name) {
     if (queue->settings.exclusive && queue->settings.owner == connection) names.push_back(name);
   }
+  if (TRV_MUTANT(exclusive_queue_outlives_its_connection)) return;
   for (const std::string& name : names) static_cast<void>(remove(name, {}));
 }
 

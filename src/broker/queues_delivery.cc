@@ -74,7 +74,7 @@ void Queues::unsubscribe(std::string_view name, ConsumerId consumer, bool keep_o
   queue->consumers.erase(it);
   touch(name);
   if (!keep_outstanding && !TRV_MUTANT(cancel_leaks_unacked)) release_all(name, consumer);
-  if (queue->settings.auto_delete && queue->consumers.empty()) {
+  if (queue->settings.auto_delete && queue->consumers.empty() && !TRV_MUTANT(auto_delete_ignored)) {
     static_cast<void>(remove(name, {}));
     return;
   }
@@ -333,7 +333,7 @@ void Queues::State::dispatch_ready() {
 Queue::Consumer* Queues::State::choose_consumer(Queue& queue) {
   std::size_t count = queue.consumers.size();
   if (count == 0) return nullptr;
-  if (queue.settings.single_active) {
+  if (queue.settings.single_active && !TRV_MUTANT(several_active_consumers)) {
     Queue::Consumer* active = active_consumer(queue);
     return has_credit(*active) ? active : nullptr;
   }
@@ -343,7 +343,9 @@ Queue::Consumer* Queues::State::choose_consumer(Queue& queue) {
     std::size_t index = (queue.next_consumer + i) % count;
     Queue::Consumer& consumer = *queue.consumers[index];
     if (!has_credit(consumer)) continue;
-    if (chosen && consumer.spec.priority <= chosen->spec.priority) continue;
+    if (chosen &&
+        (consumer.spec.priority <= chosen->spec.priority || TRV_MUTANT(consumer_priority_ignored)))
+      continue;
     chosen = &consumer;
     chosen_index = index;
   }

@@ -92,6 +92,7 @@ bool Queues::admits(Topic& topic, const model::NewRecord& record) {
   count -= std::min(count, wanted);
   model::ReadyIndex* index = queue.index();
   std::uint64_t bytes = index ? index->bytes() + queue.extras->unindexed_bytes : 0;
+  if (TRV_MUTANT(full_queue_admits_one_more) && count > 0) --count;
   if (!limits.exceeded_by(count + 1, bytes + record.value.size())) {
     if (index) queue.extras->unindexed_bytes += record.value.size();
     return true;

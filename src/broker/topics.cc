@@ -4,6 +4,7 @@
 #include <list>
 #include <random>
 
+#include "base/mutant.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
 #include "broker/queues.h"
@@ -181,7 +182,7 @@ Result<Topics::Removed> Topics::trim_partition(Topic& topic, PartitionIndex part
                                                Offset offset) {
   state_->seal(topic);
   Broker& broker = state_->broker;
-  if (offset > high_watermark(topic, partition)) {
+  if (offset > high_watermark(topic, partition) && !TRV_MUTANT(records_deleted_beyond_the_log)) {
     return Error{Errc::out_of_range, "offset is beyond the log"};
   }
   if (offset <= topic.state.log_start(partition)) return Removed{0, broker.tail()};

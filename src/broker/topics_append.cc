@@ -81,11 +81,13 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
   Result<model::BatchHeader> checked = model::check_batch(batch);
   if (!checked) return checked.error();
   const model::BatchHeader& header = *checked;
-  if (batch.size() > static_cast<std::size_t>(settings.batch_size_max)) {
+  const bool too_large = batch.size() > static_cast<std::size_t>(settings.batch_size_max);
+  if (too_large && !TRV_MUTANT(batch_size_unchecked)) {
     return Error{Errc::too_large, "batch is larger than max.message.bytes"};
   }
-  if (header.record_count <= 0 || header.last_offset_delta != header.record_count - 1 ||
-      header.control() || header.has_delete_horizon() ||
+  const bool dense = header.last_offset_delta == header.record_count - 1;
+  if (header.record_count <= 0 || (!dense && !TRV_MUTANT(batch_with_gaps_stored)) ||
+      (header.control() && !TRV_MUTANT(marker_of_a_client_stored)) || header.has_delete_horizon() ||
       (header.attributes & model::batch_attributes::origin_mask) != 0) {
     return Error{Errc::invalid_argument, "batch violates the format"};
   }
@@ -406,8 +408,9 @@ Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
   const bool limited = settings.retention_bytes >= 0 && wanted <= no_limit / partitions;
   const std::uint64_t bytes_max = limited ? wanted * partitions : no_limit;
   const model::BatchEntry* entry = topic.state.batch_at(point);
-  for (; entry && entry->end_sequence() <= topic.state.stable_end();
-       entry = topic.state.next(*entry)) {
+  const Sequence end =
+      TRV_MUTANT(retention_cuts_open_transaction) ? topic.state.end() : topic.state.stable_end();
+  for (; entry && entry->end_sequence() <= end; entry = topic.state.next(*entry)) {
     bool old = settings.retention_ms >= 0 && entry->max_timestamp < now.ms - settings.retention_ms;
     if (!old && bytes <= bytes_max) break;
     bytes -= std::min<std::uint64_t>(bytes, entry->blob.length);

@@ -181,7 +181,8 @@ Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset fro
   const model::BatchEntry* entry = from < end ? topic.state.batch_at(partition, from) : nullptr;
   for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
     bool first = fetched.batches.empty();
-    if (bytes + entry->blob.length > limits.bytes_max && !(first && limits.at_least_one)) break;
+    const bool given = first && limits.at_least_one && !TRV_MUTANT(large_batch_never_fetched);
+    if (bytes + entry->blob.length > limits.bytes_max && !given) break;
     Result<storage::Journal::Blob> blob = state_->broker.read_blob(entry->blob);
     if (!blob) return blob.error();
     Result<model::BatchHeader> header = checked_header(*blob);

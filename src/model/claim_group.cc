@@ -264,6 +264,7 @@ Status ClaimGroups::apply_consumer(ClaimGroup& group, std::uint8_t op, ByteReade
   }
   auto at = group.consumers_.find(name);
   if (at == group.consumers_.end()) return {};
+  if (TRV_MUTANT(pending_outlives_its_consumer)) at->second.pending.clear();
   for (RecordId id : at->second.pending) group.pending_.erase(id);
   group.consumers_.erase(at);
   return {};

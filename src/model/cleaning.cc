@@ -160,7 +160,7 @@ BatchFate fate_of(const BatchEntry& entry, bool marker_commits, const Cleaning& 
                   WallTime now) {
   if (entry.control) {
     bool due = marker_commits && entry.max_timestamp < now.ms - cleaning.tombstone_ms;
-    return due ? BatchFate::drop : BatchFate::keep;
+    return due || TRV_MUTANT(marker_dropped_too_early) ? BatchFate::drop : BatchFate::keep;
   }
   return entry.aborted ? BatchFate::drop : BatchFate::read;
 }

@@ -108,13 +108,15 @@ GroupError Group::check_member(const GroupMemberName& name) const {
   if (name.instance_id) {
     auto it = instances_.find(*name.instance_id);
     if (it == instances_.end()) return GroupError::unknown_member;
-    if (it->second != name.member_id) return GroupError::fenced_instance;
+    if (it->second != name.member_id && !TRV_MUTANT(replaced_static_member_not_fenced))
+      return GroupError::fenced_instance;
     return GroupError::none;
   }
   return members_.contains(name.member_id) ? GroupError::none : GroupError::unknown_member;
 }
 
 bool Group::room_for(const std::string& member_id) const {
+  if (TRV_MUTANT(group_size_unchecked)) return true;
   return reserved_.contains(member_id) || members_.size() + reserved_.size() < limits_.members_max;
 }
 
@@ -448,6 +450,7 @@ void Group::touch(Member& member, Moment now) const {
 
 // When the member is dropped if nothing comes from it; a member whose request waits here is alive.
 std::optional<Moment> Group::session_end(const Member& member) const {
+  if (TRV_MUTANT(silent_member_stays)) return std::nullopt;
   if (!member.first_join && is_waiting(member)) return std::nullopt;
   return member.session_deadline;
 }

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "base/sort_unique.h"
 #include "model/hash_choice.h"
 #include "model/topic_trie.h"
@@ -269,7 +270,8 @@ std::shared_ptr<const Router> Router::freeze() {
 }
 
 Router::Table& Router::mutable_table(Slot& slot) {
-  if (slot.frozen) slot = {std::make_shared<Table>(*slot.table), false};
+  if (slot.frozen && !TRV_MUTANT(routes_change_under_their_readers))
+    slot = {std::make_shared<Table>(*slot.table), false};
   return *slot.table;
 }
 
@@ -290,7 +292,7 @@ void Router::apply(const RouterCommand& command) {
   } else if (const auto* to_unbind = std::get_if<Unbind>(&command)) {
     unbind(to_unbind->binding);
   } else if (const auto* gone = std::get_if<RemoveTarget>(&command)) {
-    remove_bindings_to(false, gone->name);
+    if (!TRV_MUTANT(bindings_outlive_their_queue)) remove_bindings_to(false, gone->name);
   }
 }
 
@@ -361,7 +363,8 @@ void Router::drop_transient() {
   std::vector<Binding> bindings_gone;
   std::vector<std::string> exchanges_gone;
   for (const auto& [name, slot] : slots_) {
-    if (!slot.table->exchange.durable) exchanges_gone.push_back(name);
+    if (!slot.table->exchange.durable && !TRV_MUTANT(transient_exchange_outlives_restart))
+      exchanges_gone.push_back(name);
     for (const Binding& binding : slot.table->bindings) {
       if (!binding.durable) bindings_gone.push_back(binding);
     }
@@ -435,7 +438,9 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
       for (const std::string_view key : keys) table.match(key, headers, slots);
     }
     sort_unique(slots);
-    if (slots.empty() && !table.exchange.alternate.empty()) visit(table.exchange.alternate);
+    if (slots.empty() && !table.exchange.alternate.empty() &&
+        !TRV_MUTANT(alternate_exchange_ignored))
+      visit(table.exchange.alternate);
     for (const std::uint32_t slot : slots) {
       const Table::Target& target = table.targets[slot];
       if (target.to_exchange) {
@@ -446,7 +451,7 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
     }
   }
   repeats = repeats || visited.size() > 1;
-  if (repeats) sort_unique(out);
+  if (repeats && !TRV_MUTANT(two_copies_for_one_queue)) sort_unique(out);
   return true;
 }
 

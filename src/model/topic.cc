@@ -92,7 +92,7 @@ Sequence Topic::stable_end() const {
 
 Result<RecordId> Topic::next_id(WallTime now) const {
   std::uint64_t ms = now.ms < 0 ? 0 : static_cast<std::uint64_t>(now.ms);
-  if (ms > last_id_.ms) return RecordId{ms, 0};
+  if (ms > last_id_.ms || TRV_MUTANT(ids_go_back_with_the_clock)) return RecordId{ms, 0};
   if (last_id_ == RecordId::max()) return Error{Errc::out_of_range, "record ids are exhausted"};
   return last_id_.next();
 }

@@ -165,7 +165,7 @@ std::string_view transaction_state_name(Transaction::State state) {
 ProducerId Transactions::take_id(TransactionDecision& decision) {
   if (next_ >= block_end_) {
     // What an earlier life had reserved and not used is lost: nobody knows how far it came.
-    next_ = std::max(reserved_, block_end_);
+    next_ = TRV_MUTANT(producer_id_given_twice) ? block_end_ : std::max(reserved_, block_end_);
     block_end_ = next_ + id_block;
     decision.commands.push_back(encode_reserve(block_end_));
   }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/mutant.h"
 #include "redis/handlers/scan.h"
 
 namespace trv::redis {
@@ -159,7 +160,7 @@ bool Connection::step() {
 
 bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
   const Command* command = service_.table().find(args[0]);
-  if (!command) return false;
+  if (!command || TRV_MUTANT(reads_overtake_own_writes)) return false;
   if (command->where == Where::transaction) {
     for (const QueuedCommand& one : session_.queue) {
       if (one.command->has(flag::reads_log)) return true;

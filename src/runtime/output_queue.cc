@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::runtime {
 
@@ -91,6 +92,7 @@ void OutputQueue::consume(std::size_t sent) {
   while (sent > 0) {
     Part& part = parts_[sent_parts_];
     if (sent < part.bytes.size()) {
+      if (TRV_MUTANT(partly_sent_is_sent_again)) break;
       part.bytes = part.bytes.sub(sent);
       break;
     }

@@ -32,6 +32,7 @@ def runner():
     (1, FAILED, "forgets", Outcome.broken),  # for another reason
     (0, WORK + "[  PASSED  ] 2 tests.", "forgets", Outcome.passed),
     (-6, WORK + "trivium: assertion failed: x at a.cc:1", "forgets", Outcome.caught),
+    (-6, WORK + "optional:477: Assertion 'this->_M_is_engaged()' failed.", "forgets", Outcome.caught),
     (-6, WORK + "terminate called", "forgets", Outcome.broken),
     (-11, WORK, "forgets", Outcome.broken),
     (127, "no such file", None, Outcome.broken),
@@ -44,7 +45,7 @@ def test_unit(code, output, mutant, outcome):
     (0, "15 conversations, 0 different", None, Outcome.passed),
     (0, "0 conversations, 0 different", None, Outcome.broken),
     (1, WORK + "a.txt:5\n  expected: x\n", "forgets", Outcome.caught),
-    (1, WORK + "b.txt:5\n  expected: x\n", "forgets", Outcome.broken),
+    (1, WORK + "b.txt:5\n  expected: x\n15 conversations, 1 different", "forgets", Outcome.passed),
     (1, "a.txt:5\n", "forgets", Outcome.broken),
     (-11, WORK, "forgets", Outcome.broken),
 ])
