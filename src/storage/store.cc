@@ -124,6 +124,7 @@ struct Store::State {
   Status load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& report);
   Status load_sections(const CheckpointFile& file, Marks& marks, RecoveryVisitor& visitor,
                        RecoveryReport& report);
+  std::map<LaneKey, std::vector<std::uint32_t>> lanes_to_replay() const;
   Status replay_lane(LaneKey key, const std::vector<std::uint32_t>& numbers,
                      LaneReplay::Scratch& scratch, RecoveryVisitor& visitor,
                      RecoveryReport& report);
@@ -184,7 +185,7 @@ Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
   s.read_session_record(report);
   if (Status status = s.load_checkpoints(visitor, report); !status.ok()) return status.error();
   LaneReplay::Scratch scratch;
-  for (const auto& [key, numbers] : s.found.lanes) {
+  for (const auto& [key, numbers] : s.lanes_to_replay()) {
     if (Status status = s.replay_lane(key, numbers, scratch, visitor, report); !status.ok()) {
       return status.error();
     }
@@ -251,6 +252,14 @@ Status Store::State::load_sections(const CheckpointFile& file, Marks& marks,
   return {};
 }
 
+// Those of which the session file knows without there being a file, too. If they are needed, they
+// are lost; what was freed is not needed.
+std::map<LaneKey, std::vector<std::uint32_t>> Store::State::lanes_to_replay() const {
+  auto lanes = found.lanes;
+  for (const auto& [key, seal] : seals) lanes.try_emplace(key);
+  return lanes;
+}
+
 Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& numbers,
                                  LaneReplay::Scratch& scratch, RecoveryVisitor& visitor,
                                  RecoveryReport& report) {
@@ -259,6 +268,11 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   LaneReplay::Input input{key.first, key.second, *first, {}, {}, key.first == session_last};
   std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(input.numbers),
                [&](std::uint32_t number) { return number >= *first; });
+  if (numbers.empty()) {
+    report.damaged.push_back({SegmentId{key.first, key.second, *first}.blob(), 0,
+                              "every segment of the lane is missing"});
+    return {};
+  }
   auto seal = seals.find(key);
   if (seal != seals.end() && !TRV_MUTANT(seal_ignored)) input.seal = seal->second;
   auto on_entry = [&](const EntryHeader& entry, ByteView payload, BlobRange where) -> Status {

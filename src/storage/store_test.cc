@@ -529,6 +529,22 @@ TEST(Store, AMissingSegmentIsReported) {
   }
 }
 
+// The session file knows of the lane, though none of its files is left.
+TEST(Store, AMissingLaneIsReported) {
+  io::MemoryDirectory disk;
+  for (int i = 0; i < 2; ++i) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    write_entries(life, numbered(5, 100));
+    EXPECT_TRUE(life.journal->close().ok());
+  }
+  ASSERT_TRUE(disk.remove(segment_name({1, 0, 0})).ok());
+  Recovered r = recover_only(disk);
+  ASSERT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_EQ(r.report.damaged[0].segment, (SegmentId{1, 0, 0}.blob()));
+  EXPECT_EQ(r.visitor.entries.size(), 5u);
+}
+
 TEST(Store, ATornTailIsTheEndAndStaysIt) {
   io::MemoryDirectory disk;
   std::vector<SeenEntry> written;
