@@ -295,5 +295,22 @@ TEST_P(EachFault, AShardGoesFromOwnerToOwnerWithAllItHas) {
   }
 }
 
+// A claim of a sealed session can come through late, when its slots have been dropped already.
+TEST(Placement, TakesAShardFromASessionWhoseSlotsAreGone) {
+  io::MemoryObjects objects(1, {});
+  Process a(objects, 1), b(objects, 2);
+  SlotJournal first(*a.store, a.create_session(), a.writer, 8);
+  ASSERT_EQ(story_of(first, objects, "abc"), "abc");
+  ASSERT_EQ(b.seal(first.session()).value().end, Slot(3));
+  ASSERT_EQ(b.trim(first.session(), 3).value(), Slot(3));
+  const ShardId shard(3);
+  const Root late{Epoch(1), NodeId(1), first.session(), Slot(0), {}};
+  ASSERT_TRUE(a.create_cell(root_cell_name(shard), encode_root(late)).ok());
+  TextState state(b.blobs);
+  const Claim claim{shard, NodeId(2), b.create_session(), Slot(0)};
+  EXPECT_EQ(b.take(claim, state).value().root.epoch, Epoch(2));
+  EXPECT_EQ(state.text, "");
+}
+
 }  // namespace
 }  // namespace trv::objects
