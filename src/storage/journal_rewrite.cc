@@ -41,10 +41,14 @@ std::vector<SegmentFile> Journal::State::take_unsafe_segments() {
   segments.insert(segments.end(), unwritten_files.begin(), unwritten_files.end());
   const bool active_begun = tail.position() > segment_header_size;
   if (active_begun && tail.unwritten_size() > 0) segments.push_back(*active);
-  const auto id = [](const SegmentFile& segment) { return segment.header.id; };
-  std::ranges::stable_sort(segments, {}, id);
-  const auto repeated = std::ranges::unique(segments, {}, id);
-  segments.erase(repeated.begin(), repeated.end());
+  const auto before = [](const SegmentFile& a, const SegmentFile& b) {
+    return a.header.id < b.header.id;
+  };
+  const auto same = [](const SegmentFile& a, const SegmentFile& b) {
+    return a.header.id == b.header.id;
+  };
+  std::stable_sort(segments.begin(), segments.end(), before);
+  segments.erase(std::unique(segments.begin(), segments.end(), same), segments.end());
   return segments;
 }
 
