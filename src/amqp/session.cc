@@ -336,15 +336,14 @@ void Session::end_wait() {
 
 void Session::await_space() {
   if (!broker().short_of_space()) return;
-  begin_wait();
-  end_reading();
   if (client_takes_blocked_) send(0, wire::ConnectionBlocked{.reason = "low on disk"});
-  broker().when_space([link = link()] {
-    Session* session = link.find();
-    if (!session) return;
-    if (session->client_takes_blocked_) session->send(0, wire::ConnectionUnblocked{});
-    session->end_wait();
-  });
+  wait_for<std::monostate>(
+      [this](UniqueFunction<void(std::monostate)> done) {
+        broker().when_space([done = std::move(done)]() mutable { done({}); });
+      },
+      [](Session& session, std::monostate) {
+        if (session.client_takes_blocked_) session.send(0, wire::ConnectionUnblocked{});
+      });
 }
 
 bool Session::reserve_assembly(std::size_t size) {

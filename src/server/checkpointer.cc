@@ -235,8 +235,11 @@ void Checkpointer::write(const std::shared_ptr<Run>& run) {
       },
       [run, status] {
         if (!run->owner) return;
-        run->owner->complained_ = run->owner->complained_ && !*status;
-        if (!*status) run->owner->on_failed(run->id, status->error().message);
+        if (*status) {
+          run->owner->complained_ = false;
+        } else {
+          run->owner->on_failed(run->id, status->error().message);
+        }
         run->owner->on_written(run);
       });
 }

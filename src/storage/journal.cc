@@ -115,8 +115,7 @@ void Journal::State::finish_sync(const std::shared_ptr<SyncJob>& job) {
   if (job->result.ok()) return note_synced(job->entries, job->place);
   // Which names are durable cannot be told any more.
   if (job->directory_failed) return fail(job->result.error());
-  unsynced_segments.insert(unsynced_segments.begin(), job->segments.begin(), job->segments.end());
-  directory_changed = directory_changed || job->directory != nullptr;
+  take_back(*job);
   if (Status s = rewrite(job->result.error()); !s.ok()) fail(s.error());
 }
 

@@ -122,7 +122,7 @@ class Journal {
   // space again, and prepares the next segment bit by bit.
   void tick();
 
-  // False after a write or sync has failed, or while the disk is full.
+  // False after a failure that was final, or while the disk is full.
   bool writable() const;
   // What certainly has a place, the reserve included: the sum over entries of size + overhead.
   std::uint64_t room() const;

@@ -3,6 +3,7 @@
 // to another file that then takes the name: identity, positions and checksums stay as they are, so
 // that nothing else in the process has to know.
 #include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,13 +16,26 @@ namespace {
 
 constexpr std::uint32_t copy_size = 1u << 20;
 
+// The header, and what lies before `end`.
+Status copy_until(std::uint32_t end, const SegmentFile& from, io::File& to) {
+  std::string bytes = encode_segment_header(from.header);
+  for (std::uint32_t at = 0; at < end;) {
+    const std::string_view part = bytes;
+    if (Status s = to.write_at(at, std::span(&part, 1)); !s.ok()) return s;
+    at += static_cast<std::uint32_t>(bytes.size());
+    bytes.resize(std::min(copy_size, end - at));
+    if (Status s = from.file->read_at(at, std::span(bytes)); !s.ok()) return s;
+  }
+  return {};
+}
+
 }  // namespace
 
 // Blocks for as long as it takes to copy a segment or two: nothing else could be done meanwhile.
 Status Journal::State::rewrite(const Error& why) {
   if (Status s = end_sync_job(); !s.ok()) return s;
   if (zeroes) end_zeroes();
-  for (const SegmentFile& segment : take_unsafe_segments()) {
+  for (const auto& [id, segment] : take_unsafe_segments()) {
     log::error("a segment's file has failed, and is given up: {}", why.message);
     if (Status s = rewrite_segment(segment); !s.ok()) return s;
   }
@@ -35,21 +49,15 @@ Status Journal::State::rewrite(const Error& why) {
   return {};
 }
 
-// Those with bytes that are not synced, or not even written, each once and in order.
-std::vector<SegmentFile> Journal::State::take_unsafe_segments() {
+// Those with bytes that are not synced, or not even written.
+std::map<SegmentId, SegmentFile> Journal::State::take_unsafe_segments() {
   std::vector<SegmentFile> segments = std::exchange(unsynced_segments, {});
   segments.insert(segments.end(), unwritten_files.begin(), unwritten_files.end());
   const bool active_begun = tail.position() > segment_header_size;
   if (active_begun && tail.unwritten_size() > 0) segments.push_back(*active);
-  const auto before = [](const SegmentFile& a, const SegmentFile& b) {
-    return a.header.id < b.header.id;
-  };
-  const auto same = [](const SegmentFile& a, const SegmentFile& b) {
-    return a.header.id == b.header.id;
-  };
-  std::stable_sort(segments.begin(), segments.end(), before);
-  segments.erase(std::unique(segments.begin(), segments.end(), same), segments.end());
-  return segments;
+  std::map<SegmentId, SegmentFile> unsafe;
+  for (SegmentFile& segment : segments) unsafe.try_emplace(segment.header.id, std::move(segment));
+  return unsafe;
 }
 
 // The sync in flight, if there is one, has a result now or will never run.
@@ -62,14 +70,19 @@ Status Journal::State::end_sync_job() {
   } else {
     job->claim.wait();
     if (job->directory_failed) return job->result;
-    if (job->result.ok()) {
-      note_synced(job->entries, job->place);
-      return {};
-    }
   }
-  directory_changed = directory_changed || job->directory != nullptr;
-  unsynced_segments.insert(unsynced_segments.begin(), job->segments.begin(), job->segments.end());
+  if (called_off || !job->result.ok()) {
+    take_back(*job);
+  } else {
+    note_synced(job->entries, job->place);
+  }
   return {};
+}
+
+// What it was to make safe is not.
+void Journal::State::take_back(const SyncJob& job) {
+  unsynced_segments.insert(unsynced_segments.begin(), job.segments.begin(), job.segments.end());
+  directory_changed = directory_changed || job.directory != nullptr;
 }
 
 Status Journal::State::rewrite_segment(const SegmentFile& segment) {
@@ -81,7 +94,7 @@ Status Journal::State::rewrite_segment(const SegmentFile& segment) {
 
   Result<SegmentFile> again = reserve_again(segment.header);
   if (!again.ok()) return again.error();
-  if (Status s = copy_durable(segment, *again->file, durable_end); !s.ok()) return s;
+  if (Status s = copy_until(durable_end, segment, *again->file); !s.ok()) return s;
   if (Status s = again->file->write_at(durable_end, rest->parts); !s.ok()) return s;
   if (Status s = again->file->sync(); !s.ok()) return s;
   if (Status s = files.adopt(*again); !s.ok()) return s;
@@ -97,31 +110,17 @@ Status Journal::State::rewrite_segment(const SegmentFile& segment) {
 // On a full disk the next segment's space is taken.
 Result<SegmentFile> Journal::State::reserve_again(const SegmentHeader& header) {
   Result<SegmentFile> again = files.reserve(header.id, header.size);
-  if (!again.ok()) {
-    if (again.error().code != Errc::no_space || !spare || spare->header.size != header.size) {
-      return again;
-    }
-    const Error full = again.error();
+  const bool full = !again.ok() && again.error().code == Errc::no_space;
+  if (full && spare && spare->header.size == header.size) {
+    const Error why = again.error();
     (void)finish_spare_job();  // about a header that is not wanted any more
-    again = files.rename_spare(*spare, header.id);
+    const Status renamed = files.rename_spare(spare->header.id, header.id);
+    again = renamed.ok() ? Result<SegmentFile>(*spare) : Result<SegmentFile>(renamed.error());
     spare.reset();
-    stall(full);
-    if (!again.ok()) return again;
+    stall(why);
   }
-  again->header = header;
+  if (again.ok()) again->header = header;
   return again;
-}
-
-Status Journal::State::copy_durable(const SegmentFile& from, io::File& to, std::uint32_t end) {
-  std::string bytes = encode_segment_header(from.header);
-  for (std::uint32_t at = 0; at < end;) {
-    const std::string_view part = bytes;
-    if (Status s = to.write_at(at, std::span(&part, 1)); !s.ok()) return s;
-    at += static_cast<std::uint32_t>(bytes.size());
-    bytes.resize(std::min(copy_size, end - at));
-    if (Status s = from.file->read_at(at, std::span(bytes)); !s.ok()) return s;
-  }
-  return {};
 }
 
 }  // namespace trv::storage

@@ -328,6 +328,35 @@ TEST(Journal, AFileThatFailsOnAFullDiskIsReplacedByTheSpareOne) {
   EXPECT_EQ(life.visitor.payloads(), std::vector<std::string>{"x"});
 }
 
+// What would have to be written again is not in memory any more.
+TEST(Journal, WithTooMuchUnsyncedAFailedSyncIsFinal) {
+  for (bool too_much : {false, true}) {
+    JournalOptions options = small_options();
+    if (too_much) options.unsynced_size_max = options.cache_size;
+    Bench b(options);
+    b.pool.run_all();
+    BlobRange first;
+    for (int i = 0; i < 40; ++i) {
+      const BlobRange where = b.append(std::string(2000, static_cast<char>('a' + i % 26)));
+      if (i == 0) first = where;
+      b.journal->flush();
+    }
+    b.pool.run_all();  // the next segment's header
+    b.faulty.arm({io::Operation::sync, 0, Errc::io_error, 0, false});
+    int ok = 0;
+    std::optional<Errc> error;
+    b.journal->when(b.journal->tail(), Durability::fsync, b.count(ok, &error));
+    b.journal->flush();
+    b.pool.run_all();
+    EXPECT_TRUE(b.faulty.struck());
+    EXPECT_EQ(ok, too_much ? 0 : 1);
+    EXPECT_EQ(error.has_value(), too_much);
+    EXPECT_EQ(b.journal->writable(), !too_much);
+    EXPECT_EQ(b.journal->read(first).value().bytes.view(), std::string(2000, 'a'));
+    EXPECT_EQ(b.faulty.syncs_after_failure(), 0u);
+  }
+}
+
 TEST(Journal, ASyncThatFailsOnEveryFileIsFinal) {
   Bench b;
   b.pool.run_all();

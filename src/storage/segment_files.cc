@@ -96,12 +96,8 @@ std::shared_ptr<SegmentJob> SegmentFiles::zero_job(SegmentFile& segment, std::ui
   return job;
 }
 
-Result<SegmentFile> SegmentFiles::rename_spare(const SegmentFile& spare, SegmentId id) {
-  Status renamed = directory_.rename(spare_name(spare.header.id), spare_name(id));
-  if (!renamed.ok()) return renamed.error();
-  SegmentFile result = spare;
-  result.header.id = id;
-  return result;
+Status SegmentFiles::rename_spare(SegmentId from, SegmentId to) {
+  return directory_.rename(spare_name(from), spare_name(to));
 }
 
 Status SegmentFiles::adopt(const SegmentFile& spare) {

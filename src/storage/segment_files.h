@@ -54,8 +54,8 @@ class SegmentFiles {
   // Reserves `size` bytes for segment `id`: a free file, or a new one. Short of blocking for a
   // sync. Errors: no_space, io_error.
   Result<SegmentFile> reserve(SegmentId id, std::uint32_t size);
-  // Makes the spare the one of another segment.
-  Result<SegmentFile> rename_spare(const SegmentFile& spare, SegmentId id);
+  // Makes a spare the one of another segment.
+  Status rename_spare(SegmentId from, SegmentId to);
   // The job that writes the spare's header.
   static std::shared_ptr<SegmentJob> header_job(const SegmentFile& spare);
   // The next stretch of zeroes, nothing of it before `from`; null when there is none to write.

@@ -268,11 +268,6 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   LaneReplay::Input input{key.first, key.second, *first, {}, {}, key.first == session_last};
   std::copy_if(numbers.begin(), numbers.end(), std::back_inserter(input.numbers),
                [&](std::uint32_t number) { return number >= *first; });
-  if (numbers.empty()) {
-    report.damaged.push_back({SegmentId{key.first, key.second, *first}.blob(), 0,
-                              "every segment of the lane is missing"});
-    return {};
-  }
   auto seal = seals.find(key);
   if (seal != seals.end() && !TRV_MUTANT(seal_ignored)) input.seal = seal->second;
   auto on_entry = [&](const EntryHeader& entry, ByteView payload, BlobRange where) -> Status {

@@ -40,12 +40,18 @@ def redis_of(broker):
 # -- Redis
 
 
-def test_nb24_a_groups_position_does_not_go_back(own_broker, name, restarted):
-    client = redis_of(own_broker)
-    for index in range(1, 11):
+def delivered_stream(broker, name, entries, delivered):
+    """A stream of entries 1-1, 1-2, ..., the first of them delivered to consumer c of group g."""
+    client = redis_of(broker)
+    for index in range(1, entries + 1):
         client.xadd(name, {"n": index}, id=f"1-{index}")
     client.xgroup_create(name, "g", id="0")
-    client.xreadgroup("g", "c", {name: ">"}, count=6)
+    client.xreadgroup("g", "c", {name: ">"}, count=delivered)
+    return client
+
+
+def test_nb24_a_groups_position_does_not_go_back(own_broker, name, restarted):
+    client = delivered_stream(own_broker, name, 10, 6)
     client.xack(name, "g", *(f"1-{index}" for index in range(1, 7)))
     for _ in range(2):
         restarted()
@@ -57,11 +63,7 @@ def test_nb24_a_groups_position_does_not_go_back(own_broker, name, restarted):
 
 
 def test_nb25_pending_entries_outlive_their_payload(own_broker, name, restarted):
-    client = redis_of(own_broker)
-    for index in range(1, 5):
-        client.xadd(name, {"n": index}, id=f"1-{index}")
-    client.xgroup_create(name, "g", id="0")
-    client.xreadgroup("g", "c", {name: ">"})
+    client = delivered_stream(own_broker, name, 4, 4)
     client.xdel(name, "1-2")
     client.xtrim(name, maxlen=1, approximate=False)
     restarted()
@@ -90,11 +92,7 @@ def test_nb26_what_is_empty_is_there(own_broker, name, restarted):
 
 
 def test_nb27_history_and_claims_after_a_trim(own_broker, name, restarted):
-    client = redis_of(own_broker)
-    for index in range(1, 5):
-        client.xadd(name, {"n": index}, id=f"1-{index}")
-    client.xgroup_create(name, "g", id="0")
-    client.xreadgroup("g", "c", {name: ">"})
+    client = delivered_stream(own_broker, name, 4, 4)
     client.xtrim(name, minid="1-3", approximate=False)
     restarted()
     client = redis_of(own_broker)

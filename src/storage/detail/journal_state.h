@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -97,11 +98,11 @@ struct Journal::State {
 
   // Giving up files that failed.
   Status rewrite(const Error& why);
-  std::vector<SegmentFile> take_unsafe_segments();
+  std::map<SegmentId, SegmentFile> take_unsafe_segments();
   Status rewrite_segment(const SegmentFile& segment);
   Result<SegmentFile> reserve_again(const SegmentHeader& header);
-  Status copy_durable(const SegmentFile& from, io::File& to, std::uint32_t end);
   Status end_sync_job();
+  void take_back(const SyncJob& job);
 
   io::Directory& directory;
   const std::uint32_t session;
