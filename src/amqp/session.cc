@@ -4,6 +4,7 @@
 
 #include "amqp/handlers/handlers.h"
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::amqp {
 
@@ -335,7 +336,7 @@ void Session::end_wait() {
 }
 
 void Session::await_space() {
-  if (!broker().short_of_space()) return;
+  if (!broker().short_of_space() || TRV_MUTANT(publisher_not_blocked)) return;
   if (client_takes_blocked_) send(0, wire::ConnectionBlocked{.reason = "low on disk"});
   wait_for<std::monostate>(
       [this](UniqueFunction<void(std::monostate)> done) {

@@ -24,6 +24,7 @@ struct Config {
   int shards = 1;  // cores; never 0 after load()
   std::uint32_t segment_size = 0;
   std::uint32_t message_size_max = 0;
+  std::uint64_t disk_free_min = 0;
   std::int32_t kafka_topic_partitions = 1;
   log::Level log_level = log::Level::info;
   std::string ports_file;

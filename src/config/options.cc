@@ -70,6 +70,11 @@ constexpr std::array table{
            "Largest message or batch that is accepted",
            [](Config& c, const Value& v) { c.message_size_max = number_of<std::uint32_t>(v); }},
     Option{
+        "disk-free-min", Kind::size, "512MiB", 0, 1024 * gib, "",
+        "How much of the disk stays free, at least a hundredth: new messages are refused before; "
+        "0: none of it",
+        [](Config& c, const Value& v) { c.disk_free_min = number_of<std::uint64_t>(v); }},
+    Option{
         "kafka-topic-partitions", Kind::number, "1", 1, 10'000, "",
         "Number of partitions of topics that Kafka clients create without saying how many",
         [](Config& c, const Value& v) { c.kafka_topic_partitions = number_of<std::int32_t>(v); }},

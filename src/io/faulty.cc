@@ -127,7 +127,7 @@ Result<std::unique_ptr<Lock>> FaultyDirectory::lock(const std::string& name) {
   return inner_.lock(name);
 }
 
-Result<std::uint64_t> FaultyDirectory::free_bytes() { return inner_.free_bytes(); }
+Result<DiskSpace> FaultyDirectory::space() { return inner_.space(); }
 
 void FaultyDirectory::arm(Fault fault) {
   std::lock_guard guard(plan_->mutex);

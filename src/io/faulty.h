@@ -54,7 +54,7 @@ class FaultyDirectory final : public Directory {
   Result<std::unique_ptr<Directory>> subdirectory(const std::string& name) override;
   Status sync() override;
   Result<std::unique_ptr<Lock>> lock(const std::string& name) override;
-  Result<std::uint64_t> free_bytes() override;
+  Result<DiskSpace> space() override;
 
   void arm(Fault fault);
   void disarm();

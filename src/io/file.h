@@ -46,6 +46,12 @@ class File {
   virtual Result<Stretch> next_data(std::uint64_t position) = 0;
 };
 
+// Bytes of a file system: what can still be written, of how much.
+struct DiskSpace {
+  std::uint64_t free = 0;
+  std::uint64_t total = 0;
+};
+
 enum class OpenMode : std::uint8_t {
   read,        // must exist
   read_write,  // must exist
@@ -75,8 +81,7 @@ class Directory {
   // Takes the exclusive lock `name`, creating its file when missing. Errors: in_use (another
   // process or another Directory of this one holds it), access_refused, io_error.
   virtual Result<std::unique_ptr<Lock>> lock(const std::string& name) = 0;
-  // Bytes that can still be written to this file system.
-  virtual Result<std::uint64_t> free_bytes() = 0;
+  virtual Result<DiskSpace> space() = 0;
 };
 
 }  // namespace trv::io

@@ -109,7 +109,7 @@ TEST_P(AnyDirectory, RenameRemoveListAndSubdirectory) {
   ASSERT_TRUE(again.ok());
   EXPECT_EQ((*again)->list().value(), std::vector<std::string>{"inner"});
   EXPECT_TRUE(directory_->sync().ok());
-  EXPECT_GT(directory_->free_bytes().value(), 0u);
+  EXPECT_GT(directory_->space().value().free, 0u);
 }
 
 TEST_P(AnyDirectory, OneLockHolder) {
@@ -223,7 +223,7 @@ TEST(Memory, CapacityIsSharedByAllFiles) {
   auto b = disk.open("b", OpenMode::create).value();
   ASSERT_TRUE(a->allocate(600).ok());
   EXPECT_EQ(b->allocate(600).error().code, Errc::no_space);
-  EXPECT_EQ(disk.free_bytes().value(), 400u);
+  EXPECT_EQ(disk.space().value().free, 400u);
   ASSERT_TRUE(disk.remove("a").ok());
   EXPECT_TRUE(b->allocate(600).ok());
   EXPECT_TRUE(write(*b, 0, "inside").ok());

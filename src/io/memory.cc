@@ -302,9 +302,9 @@ Result<std::unique_ptr<Lock>> MemoryDirectory::lock(const std::string& name) {
   return std::unique_ptr<Lock>(std::make_unique<MemoryLock>(disk_, name));
 }
 
-Result<std::uint64_t> MemoryDirectory::free_bytes() {
+Result<DiskSpace> MemoryDirectory::space() {
   std::lock_guard guard(disk_->mutex);
-  return disk_->capacity - std::min(disk_->capacity, disk_->used);
+  return DiskSpace{disk_->capacity - std::min(disk_->capacity, disk_->used), disk_->capacity};
 }
 
 void MemoryDirectory::crash(const CrashOptions& options) {

@@ -35,7 +35,7 @@ class MemoryDirectory final : public Directory {
   Result<std::unique_ptr<Directory>> subdirectory(const std::string& name) override;
   Status sync() override;
   Result<std::unique_ptr<Lock>> lock(const std::string& name) override;
-  Result<std::uint64_t> free_bytes() override;
+  Result<DiskSpace> space() override;
 
   void crash(const CrashOptions& options);
   // The sum of all file sizes may not grow beyond this. Unlimited at first.

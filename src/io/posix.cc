@@ -289,10 +289,11 @@ class PosixDirectory final : public Directory {
     return std::unique_ptr<Lock>(std::make_unique<PosixLock>(std::move(owned)));
   }
 
-  Result<std::uint64_t> free_bytes() override {
+  Result<DiskSpace> space() override {
     struct statvfs status {};
     if (::fstatvfs(fd_.get(), &status) < 0) return error_of(errno, "statvfs", path_);
-    return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
+    const std::uint64_t unit = status.f_frsize;
+    return DiskSpace{status.f_bavail * unit, status.f_blocks * unit};
   }
 
  private:

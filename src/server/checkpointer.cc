@@ -77,6 +77,7 @@ void Checkpointer::watch(std::chrono::milliseconds delay) {
   timer_ = brokers_.front()->core().schedule(delay, [this] {
     ask_volumes();
     tell_of_space();
+    tell_of_low_space();
     if (!run_ && (due() || due_for_space())) begin();
     watch(watch_interval);
   });
@@ -137,6 +138,16 @@ void Checkpointer::tell_of_space() {
     log::error("the disk is full: what adds to it is refused until there is room again");
   } else {
     log::info("the disk has room again: writes are taken");
+  }
+}
+
+void Checkpointer::tell_of_low_space() {
+  const auto disk = store_.disk_state();
+  if (!disk || disk->low == told_low_) return;
+  told_low_ = disk->low;
+  if (told_low_) {
+    log::warn("the disk has {} MiB left of {}: before it is full, new messages are refused",
+              disk->space.free >> 20, disk->space.total >> 20);
   }
 }
 

@@ -62,6 +62,7 @@ class Checkpointer {
   bool due() const;
   bool due_for_space() const;
   void tell_of_space();
+  void tell_of_low_space();
   std::chrono::microseconds replay_time() const;
   bool changed() const;
   void ask_volumes();
@@ -87,7 +88,8 @@ class Checkpointer {
   bool space_wanted_ = false;     // segments were emptied, and wait to be freed
   // The last one covered changes: what they have freed goes only behind one more. Or it failed.
   bool follow_up_ = false;
-  bool told_full_ = false;   // the operator knows that writes are refused
+  bool told_full_ = false;   // the operator knows that writes are refused,
+  bool told_low_ = false;    // and before, that it may come to that
   bool complained_ = false;  // of failures since the last one that was written
   runtime::SteadyTime last_begun_{};
   std::shared_ptr<Run> run_;  // under way, or null

@@ -128,6 +128,7 @@ Status Node::State::open_store() {
   storage::JournalOptions options;
   options.segment_size = config.segment_size;
   options.sync_interval = config.sync_interval;
+  options.disk_free_min = config.disk_free_min;
   if (config.durability <= Durability::os) options.lazy_sync_ticks = lazy_sync_ticks;
   auto store_opened = storage::Store::open(*directory, options);
   if (store_opened) {

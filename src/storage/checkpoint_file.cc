@@ -2,7 +2,7 @@
 
 #include "base/crc32c.h"
 #include "base/mutant.h"
-#include "storage/durable_file.h"
+#include "storage/ballast.h"
 #include "storage/format.h"
 
 namespace trv::storage {
@@ -44,7 +44,7 @@ Status write_checkpoint_file(io::Directory& directory, std::uint64_t id,
   std::vector<std::string_view> parts;
   parts.push_back(table);
   for (const CheckpointSection& section : sections) parts.push_back(section.state);
-  return write_durably(directory, checkpoint_name(id), parts);
+  return write_durably_on_full_disk(directory, checkpoint_name(id), parts);
 }
 
 Result<CheckpointFile> CheckpointFile::open(io::Directory& directory, std::uint64_t id) {

@@ -67,6 +67,7 @@ std::optional<std::uint64_t> parse_numbered_name(ByteView prefix, ByteView name,
 inline constexpr ByteView segment_prefix = "segment-";
 inline constexpr ByteView spare_prefix = "next-";  // prepared for a lane, not yet in it
 inline constexpr ByteView free_prefix = "free-";   // to be used again
+inline constexpr ByteView ballast_prefix = "ballast-";
 inline constexpr ByteView session_prefix = "session-";
 inline constexpr ByteView checkpoint_prefix = "checkpoint-";
 inline constexpr ByteView unfinished_suffix = ".tmp";

@@ -40,7 +40,7 @@ Journal::State::State(io::Directory& d, std::uint32_t session_number, CoreIndex 
       lane(static_cast<std::uint8_t>(core.value)),
       options(checked(o)),
       offload(f ? std::move(f) : Offload(run_here)),
-      files(d),
+      files(d, options.disk_free_min),
       tail(options.cache_size, options.unsynced_size_max) {}
 
 Journal::State::~State() {

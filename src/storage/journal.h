@@ -78,6 +78,11 @@ struct JournalOptions {
   // Sync on the core's thread when at most this many completions wait for it (a hand-off to another
   // thread and back costs more than a short sync), else through Offload. 0: always offload.
   std::uint32_t inline_sync_waiters_max = 64;
+  // Pieces of ballast (storage/ballast.h), each an eighth of a segment.
+  std::uint32_t ballast_pieces = 8;
+  // A new segment file is not made when less than this would be left of the disk, or less than a
+  // hundredth of it. 0: the last byte may be used.
+  std::uint64_t disk_free_min = 0;
   // A round's bytes are written out at this size, before its end, to bound what it takes of memory.
   std::uint32_t unwritten_size_max = 8u << 20;
   // Zeroes written ahead, in steps: how far before the tail they begin, so that it does not run

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/ballast.h"
 #include "storage/detail/journal_state.h"
 
 namespace trv::storage {
 namespace {
 
-constexpr std::uint32_t small_segment_divisor = 8;
 // Zeroes written ahead make each sync cheaper but are a second write of every byte: they pay while
 // syncs cover less than this on average.
 constexpr std::uint64_t zeroed_sync_size_max = 64u << 10;
@@ -26,13 +26,17 @@ Status Journal::State::start() {
   return {};
 }
 
-// On a full disk a small one may still find room: enough for acknowledgements and deletes. The
-// journal stays stalled with it, since nothing can be reserved behind it.
+// On a full disk a small one may still find room, or is taken from the ballast: enough for
+// acknowledgements and deletes. The journal stays stalled with it, since nothing can be reserved
+// behind it.
 Status Journal::State::reserve_first() {
   Status s = reserve_spare();
   if (s.ok() || s.error().code != Errc::no_space) return s;
-  std::uint32_t small = std::max(options.segment_size / small_segment_divisor, segment_size_min);
+  const std::uint32_t small = ballast_piece_size(options.segment_size);
   Result<SegmentFile> reserved = files.reserve(next_id(), small);
+  if (!reserved.ok() && reserved.error().code == Errc::no_space) {
+    reserved = files.reserve_ballast(next_id(), small);
+  }
   if (!reserved.ok()) return reserved.error();
   spare = std::move(*reserved);
   start_spare_job(files.header_job(*spare));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+#include "storage/ballast.h"
+
 namespace trv::storage {
 namespace {
 
@@ -9,6 +12,21 @@ constexpr std::size_t opened_max = 64;
 constexpr std::uint64_t zero_block_size = 256u << 10;
 
 std::string spare_name(SegmentId id) { return numbered_name(spare_prefix, id.blob(), 16); }
+
+// Opens the spare's file and reserves its space.
+Result<SegmentFile> reserve_file(io::Directory& directory, SegmentId id, std::uint32_t size,
+                                 io::OpenMode mode) {
+  Result<std::unique_ptr<io::File>> opened = directory.open(spare_name(id), mode);
+  if (!opened.ok()) return opened.error();
+  io::File& file = **opened;
+  Result<std::uint64_t> size_now = file.size();
+  if (!size_now.ok()) return size_now.error();
+  if (*size_now > size) {
+    if (Status s = file.truncate(size); !s.ok()) return s.error();
+  }
+  if (Status s = file.allocate(size); !s.ok()) return s.error();
+  return SegmentFile{{make_uuid(), id, size}, std::move(*opened), segment_header_size};
+}
 
 }  // namespace
 
@@ -32,42 +50,45 @@ void SegmentJob::run() {
   claim.finish();
 }
 
-SegmentFiles::SegmentFiles(io::Directory& directory) : directory_(directory) {}
+SegmentFiles::SegmentFiles(io::Directory& directory, std::uint64_t disk_free_min)
+    : directory_(directory), disk_free_min_(disk_free_min) {}
 
 Result<SegmentFile> SegmentFiles::reserve(SegmentId id, std::uint32_t size) {
   const std::string name = spare_name(id);
-  Result<SegmentFile> spare = reserve_file(id, size, name);
+  const bool used = take_free(name);
+  if (!used) {
+    if (Status s = spare_the_disk(size); !s.ok()) return s.error();
+  }
+  Result<SegmentFile> spare =
+      reserve_file(directory_, id, size, used ? io::OpenMode::read_write : io::OpenMode::create);
   // A file that is short of space must not keep what space it has.
   if (!spare.ok()) (void)directory_.remove(name);
+  if (spare.ok()) spare->touched_until = used ? size : segment_header_size;
   return spare;
 }
 
-Result<SegmentFile> SegmentFiles::reserve_file(SegmentId id, std::uint32_t size,
-                                               const std::string& name) {
-  SegmentFile spare;
-  std::unique_ptr<io::File> file;
-  spare.touched_until = size;
-  for (std::uint32_t slot = 0; slot < free_files_max && !file; ++slot) {
-    if (!directory_.rename(free_name(slot), name).ok()) continue;
-    Result<std::unique_ptr<io::File>> reused = directory_.open(name, io::OpenMode::read_write);
-    if (!reused.ok()) return reused.error();
-    file = std::move(*reused);
+Result<SegmentFile> SegmentFiles::reserve_ballast(SegmentId id, std::uint32_t size) {
+  if (!take_ballast(directory_, spare_name(id))) {
+    return Error{Errc::no_space, "the disk is full, and the ballast is used up"};
   }
-  if (!file) {
-    Result<std::unique_ptr<io::File>> made = directory_.open(name, io::OpenMode::create);
-    if (!made.ok()) return made.error();
-    file = std::move(*made);
-    spare.touched_until = segment_header_size;
-  }
-  Result<std::uint64_t> size_now = file->size();
-  if (!size_now.ok()) return size_now.error();
-  if (*size_now > size) {
-    if (Status s = file->truncate(size); !s.ok()) return s.error();
-  }
-  if (Status s = file->allocate(size); !s.ok()) return s.error();
-  spare.header = {make_uuid(), id, size};
-  spare.file = std::move(file);
+  Result<SegmentFile> spare = reserve_file(directory_, id, size, io::OpenMode::read_write);
+  if (!spare.ok()) (void)directory_.remove(spare_name(id));
   return spare;
+}
+
+bool SegmentFiles::take_free(const std::string& name) {
+  for (std::uint32_t slot = 0; slot < free_files_max; ++slot) {
+    if (directory_.rename(free_name(slot), name).ok()) return true;
+  }
+  return false;
+}
+
+Status SegmentFiles::spare_the_disk(std::uint32_t size) {
+  if (disk_free_min_ == 0 || TRV_MUTANT(disk_free_min_ignored)) return {};
+  Result<io::DiskSpace> disk = directory_.space();
+  if (!disk.ok()) return disk.error();
+  if (disk->free >= size + disk_free_min_) return {};
+  return Error{Errc::no_space, "less of the disk is left than has to stay free"};
 }
 
 std::shared_ptr<SegmentJob> SegmentFiles::header_job(const SegmentFile& spare) {

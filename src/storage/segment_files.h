@@ -49,11 +49,13 @@ struct SegmentJob {
 
 class SegmentFiles {
  public:
-  explicit SegmentFiles(io::Directory& directory);
+  SegmentFiles(io::Directory& directory, std::uint64_t disk_free_min);
 
-  // Reserves `size` bytes for segment `id`: a free file, or a new one. Short of blocking for a
-  // sync. Errors: no_space, io_error.
+  // Reserves `size` bytes for segment `id`: a free file, or a new one if that leaves enough of the
+  // disk. Short of blocking for a sync. Errors: no_space, io_error.
   Result<SegmentFile> reserve(SegmentId id, std::uint32_t size);
+  // The same out of the ballast. Requires: `size` is at most that of a piece.
+  Result<SegmentFile> reserve_ballast(SegmentId id, std::uint32_t size);
   // Makes a spare the one of another segment.
   Status rename_spare(SegmentId from, SegmentId to);
   // The job that writes the spare's header.
@@ -74,9 +76,11 @@ class SegmentFiles {
   void close_unless(const std::function<bool(std::uint64_t)>& wanted);
 
  private:
-  Result<SegmentFile> reserve_file(SegmentId id, std::uint32_t size, const std::string& name);
+  bool take_free(const std::string& name);
+  Status spare_the_disk(std::uint32_t size);
 
   io::Directory& directory_;
+  const std::uint64_t disk_free_min_;
   struct Opened {
     std::uint64_t blob;
     std::shared_ptr<io::File> file;

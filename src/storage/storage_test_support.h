@@ -24,6 +24,7 @@ inline JournalOptions small_options() {
   JournalOptions options;
   options.segment_size = 16u << 10;
   options.cache_size = 32u << 10;
+  options.ballast_pieces = 2;
   options.zeroes_gap = 512;
   options.zeroes_lead = 8u << 10;
   options.zeroes_step = 4u << 10;

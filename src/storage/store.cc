@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/mutant.h"
+#include "storage/ballast.h"
 #include "storage/checkpoint_file.h"
 #include "storage/durable_file.h"
 #include "storage/lane_replay.h"
@@ -24,6 +25,11 @@ constexpr ByteView marker_text = "trivium data directory, format 1\n";
 constexpr std::uint64_t marker_size_max = 4096;
 constexpr std::uint64_t session_size_max = 64u << 20;
 constexpr std::size_t checkpoints_kept = 2;
+// As a part of the disk, what has to stay free; and of what has to stay free or of the disk, what
+// calls for somebody to look.
+constexpr std::uint64_t disk_free_divisor = 100;
+constexpr std::uint64_t disk_low_factor = 4;
+constexpr std::uint64_t disk_low_divisor = 20;
 constexpr EntryKind storage_kind_first = 0xf0;
 
 using LaneKey = std::pair<std::uint32_t, std::uint8_t>;  // session, lane
@@ -139,6 +145,7 @@ struct Store::State {
   bool reclaimable(LaneKey key, std::uint32_t number) const;
   Result<std::uint64_t> size_of_closed(SegmentId id) const;
   Status recycle(const std::vector<std::string>& names);
+  Status fill_ballast();
 
   io::Directory& directory;
   JournalOptions options;
@@ -168,6 +175,11 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, JournalOpti
   Result<std::unique_ptr<io::Lock>> lock = directory.lock(lock_name);
   if (!lock.ok()) return lock.error();
   if (Status s = ensure_marker(directory); !s.ok()) return s.error();
+  if (options.disk_free_min > 0) {
+    Result<io::DiskSpace> disk = directory.space();
+    if (!disk.ok()) return disk.error();
+    options.disk_free_min = std::max(options.disk_free_min, disk->total / disk_free_divisor);
+  }
   return std::unique_ptr<Store>(
       new Store(std::make_unique<State>(directory, options, std::move(*lock))));
 }
@@ -355,7 +367,8 @@ Status Store::State::start_session() {
   }
   if (Status s = recycle(dead); !s.ok()) return s;
   if (Status s = trim_clean_ends(); !s.ok()) return s;
-  return make_reserve(directory, reserve_name);
+  if (Status s = make_reserve(directory, reserve_name); !s.ok()) return s;
+  return fill_ballast();
 }
 
 // The reserved space behind the last frame of a lane that ended well is given back.
@@ -473,7 +486,13 @@ Result<std::vector<Store::SegmentSize>> Store::reclaim(const std::vector<std::ui
   }
   s.closed_sizes = std::move(sizes);
   if (Status status = s.recycle(dead); !status.ok()) return status.error();
+  if (Status status = s.fill_ballast(); !status.ok()) return status.error();
   return kept_closed;
+}
+
+Status Store::State::fill_ballast() {
+  return storage::fill_ballast(directory, options.ballast_pieces,
+                               ballast_piece_size(options.segment_size));
 }
 
 // Never changes, so it is asked once.
@@ -510,6 +529,14 @@ Status Store::State::recycle(const std::vector<std::string>& names) {
     if (Status s = directory.rename(unfinished, free); !s.ok()) return s;
   }
   return {};
+}
+
+Result<Store::DiskState> Store::disk_state() const {
+  Result<io::DiskSpace> disk = state_->directory.space();
+  if (!disk.ok()) return disk.error();
+  const std::uint64_t least = state_->options.disk_free_min;
+  const std::uint64_t low = std::max(least * disk_low_factor, disk->total / disk_low_divisor);
+  return DiskState{*disk, least > 0 && disk->free < low};
 }
 
 Result<std::uint64_t> Store::size_on_disk() const {

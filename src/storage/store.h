@@ -99,6 +99,12 @@ class Store {
   // Result: the segments that only `live` has kept.
   Result<std::vector<SegmentSize>> reclaim(const std::vector<std::uint64_t>& live);
 
+  struct DiskState {
+    io::DiskSpace space;
+    bool low = false;  // not much more than what has to stay free
+  };
+  Result<DiskState> disk_state() const;
+
   // Bytes in all segments (spare ones included) and checkpoints.
   Result<std::uint64_t> size_on_disk() const;
 

@@ -769,9 +769,9 @@ TEST(Store, StartsOnAFullDiskAndStillTakesAcknowledgements) {
     }
     life.journal.reset();
     disk.crash({});
-    disk.set_capacity(disk.free_bytes().value() == 0 ? 0 : (600 << 10) - disk.free_bytes().value());
+    disk.set_capacity((600 << 10) - disk.space().value().free);
   }
-  EXPECT_EQ(disk.free_bytes().value(), 0u);
+  EXPECT_EQ(disk.space().value().free, 0u);
   Life life;
   Status started = life.start(disk, options);
   ASSERT_TRUE(started.ok()) << started.error().message;
@@ -787,6 +787,31 @@ TEST(Store, StartsOnAFullDiskAndStillTakesAcknowledgements) {
   life.journal.reset();
   life.store.reset();
   EXPECT_EQ(recover_only(disk).visitor.entries.size(), count + 2);
+}
+
+// All that fills the disk is dead, but can only be given back behind two checkpoints, which need
+// space themselves.
+TEST(Store, AFullDiskLetsGoOfWhatIsDead) {
+  io::MemoryDirectory disk;
+  JournalOptions options = small_options();
+  options.segment_size = 256 << 10;
+  disk.set_capacity(2 << 20);
+  Life life;
+  ASSERT_TRUE(life.start(disk, options).ok());
+  while (life.journal->writable()) write_entries(life, {std::string(30000, 'x')});
+  for (int round = 0; round < 3; ++round) {
+    const io::DiskSpace full = disk.space().value();
+    disk.set_capacity(full.total - full.free);
+    for (int i = 0; i < 2; ++i) {
+      ASSERT_TRUE(take_checkpoint(life, "state ").ok());
+      ASSERT_TRUE(life.store->reclaim({}).ok());
+    }
+    life.journal->tick();
+    ASSERT_TRUE(life.journal->writable()) << "round " << round;
+    std::size_t count = 0;
+    for (; life.journal->writable(); ++count) write_entries(life, {std::string(30000, 'x')});
+    EXPECT_GT(count, 10u);
+  }
 }
 
 // Each operation of a start, a checkpoint and a reclaim fails once. Whatever the answer, the next

@@ -52,7 +52,7 @@ class Campaign:
         self.disk = SmallDisk(DISK_BYTES)
         try:
             self.broker = harness.Broker(root=self.disk.path / "broker", shards=self.options.shards, arguments=(
-                "--segment-size", "4MiB", "--message-size-max", "1MiB"))
+                "--segment-size", "4MiB", "--message-size-max", "1MiB", "--disk-free-min", "0"))
             self.broker.keep_ports = True
             self.broker.root.mkdir()
             # The log has a disk of its own, or it could not be read.

@@ -24,7 +24,7 @@ def full_disk(request):
     disk = SmallDisk(DISK_BYTES)
     root = disk.path / "broker"
     root.mkdir()
-    broker = harness.Broker(root=root, shards=request.param, arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB"))
+    broker = harness.Broker(root=root, shards=request.param, arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB", "--disk-free-min", "0"))
     broker.log_file = disk.path.with_suffix(".log")
     try:
         broker.start()

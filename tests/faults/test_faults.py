@@ -3,6 +3,7 @@
 The long forms are corruption.py (./dev corrupt) and disk_full.py themselves.
 """
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -79,11 +80,31 @@ def fill_by_redis(broker):
 def test_a_disk_full_of_the_brokers_own_backlog_is_given_back_at_once(fill):
     """Nobody else is on this disk: what was settled must make room by itself, soon, though nothing more is written."""
     disk = SmallDisk(48 << 20)
-    broker = harness.Broker(root=disk.path / "broker", arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB"))
+    broker = harness.Broker(root=disk.path / "broker", arguments=("--segment-size", "4MiB", "--message-size-max", "1MiB", "--disk-free-min", "0"))
     broker.root.mkdir()
     try:
         broker.start()
         settle, write = fill(broker)
+        settle()
+        harness.wait_for(write, 5, "a write after the backlog was settled", interval=0.1)
+    finally:
+        broker._end_now()
+        disk.close()
+
+
+@pytest.mark.timeout(100)
+@pytest.mark.parametrize("fill", [fill_by_amqp, fill_by_redis])
+def test_some_of_the_disk_stays_free(fill):
+    disk = SmallDisk(160 << 20)
+    broker = harness.Broker(root=disk.path / "broker", arguments=(
+        "--segment-size", "4MiB", "--message-size-max", "1MiB", "--disk-free-min", "64MiB"))
+    broker.root.mkdir()
+    try:
+        broker.start()
+        settle, write = fill(broker)
+        space = os.statvfs(disk.path)
+        assert space.f_bavail * space.f_frsize > 60 << 20  # Checkpoints may take of it.
+        harness.wait_for(lambda: "MiB left of 160" in broker.log_tail(), 5, "a warning")
         settle()
         harness.wait_for(write, 5, "a write after the backlog was settled", interval=0.1)
     finally:

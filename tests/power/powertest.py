@@ -60,7 +60,7 @@ class DiskBroker(harness.Broker):
 
     def __init__(self, disk, root, options, durability):
         super().__init__(root=root, shards=options.shards, durability=durability, arguments=(
-            "--segment-size", options.segment_size, "--message-size-max", "1MiB"))
+            "--segment-size", options.segment_size, "--message-size-max", "1MiB", "--disk-free-min", "0"))
         self.data_directory = disk.mount_point
         self.keep_ports = True
         self.log_seen = 0
