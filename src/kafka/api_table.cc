@@ -28,49 +28,56 @@ struct Versions {
 template <class Api, void (*handle)(const Call&, const typename Api::Request&)>
 constexpr ApiRow row(Versions versions) {
   static_assert(Api::version_min >= 0);
-  return {Api::key,     versions.advertised_min, versions.served_min,
-          versions.max, Api::flexible_from,      run<Api, handle>};
+  return {Api::key, versions.advertised_min, versions.served_min, versions.max, Api::flexible_from,
+          false,    run<Api, handle>};
+}
+
+template <class Api, void (*handle)(const Call&, const typename Api::Request&)>
+constexpr ApiRow in_order(Versions versions) {
+  ApiRow result = row<Api, handle>(versions);
+  result.in_order = true;
+  return result;
 }
 
 constexpr std::array table{
     row<wire::ProduceApi, handle_produce>({0, 3, 11}),
     row<wire::FetchApi, handle_fetch>({4, 4, 12}),
-    row<wire::ListOffsetsApi, handle_list_offsets>({1, 1, 7}),
-    row<wire::MetadataApi, handle_metadata>({0, 0, 12}),
-    row<wire::OffsetCommitApi, handle_offset_commit>({2, 2, 8}),
-    row<wire::OffsetFetchApi, handle_offset_fetch>({1, 1, 8}),
+    in_order<wire::ListOffsetsApi, handle_list_offsets>({1, 1, 7}),
+    in_order<wire::MetadataApi, handle_metadata>({0, 0, 12}),
+    in_order<wire::OffsetCommitApi, handle_offset_commit>({2, 2, 8}),
+    in_order<wire::OffsetFetchApi, handle_offset_fetch>({1, 1, 8}),
     row<wire::FindCoordinatorApi, handle_find_coordinator>({0, 0, 4}),
     row<wire::JoinGroupApi, handle_join_group>({0, 0, 9}),
     row<wire::HeartbeatApi, handle_heartbeat>({0, 0, 4}),
-    row<wire::LeaveGroupApi, handle_leave_group>({0, 0, 5}),
+    in_order<wire::LeaveGroupApi, handle_leave_group>({0, 0, 5}),
     row<wire::SyncGroupApi, handle_sync_group>({0, 0, 5}),
-    row<wire::DescribeGroupsApi, handle_describe_groups>({0, 0, 6}),
+    in_order<wire::DescribeGroupsApi, handle_describe_groups>({0, 0, 6}),
     row<wire::ListGroupsApi, handle_list_groups>({0, 0, 5}),
     row<wire::ApiVersionsApi, handle_api_versions>({0, 0, 4}),
-    row<wire::CreateTopicsApi, handle_create_topics>({2, 2, 7}),
-    row<wire::DeleteTopicsApi, handle_delete_topics>({1, 1, 6}),
-    row<wire::DeleteRecordsApi, handle_delete_records>({0, 0, 2}),
-    row<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 4}),
+    in_order<wire::CreateTopicsApi, handle_create_topics>({2, 2, 7}),
+    in_order<wire::DeleteTopicsApi, handle_delete_topics>({1, 1, 6}),
+    in_order<wire::DeleteRecordsApi, handle_delete_records>({0, 0, 2}),
+    in_order<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 4}),
     row<wire::OffsetForLeaderEpochApi, handle_offset_for_leader_epoch>({2, 2, 4}),
-    row<wire::AddPartitionsToTxnApi, handle_add_partitions_to_txn>({0, 0, 3}),
-    row<wire::AddOffsetsToTxnApi, handle_add_offsets_to_txn>({0, 0, 3}),
-    row<wire::EndTxnApi, handle_end_txn>({0, 0, 3}),
-    row<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 3}),
-    row<wire::DescribeConfigsApi, handle_describe_configs>({1, 1, 4}),
-    row<wire::AlterConfigsApi, handle_alter_configs>({0, 0, 2}),
+    in_order<wire::AddPartitionsToTxnApi, handle_add_partitions_to_txn>({0, 0, 3}),
+    in_order<wire::AddOffsetsToTxnApi, handle_add_offsets_to_txn>({0, 0, 3}),
+    in_order<wire::EndTxnApi, handle_end_txn>({0, 0, 3}),
+    in_order<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 3}),
+    in_order<wire::DescribeConfigsApi, handle_describe_configs>({1, 1, 4}),
+    in_order<wire::AlterConfigsApi, handle_alter_configs>({0, 0, 2}),
     row<wire::DescribeLogDirsApi, handle_describe_log_dirs>({1, 1, 4}),
-    row<wire::CreatePartitionsApi, handle_create_partitions>({0, 0, 3}),
-    row<wire::DeleteGroupsApi, handle_delete_groups>({0, 0, 2}),
+    in_order<wire::CreatePartitionsApi, handle_create_partitions>({0, 0, 3}),
+    in_order<wire::DeleteGroupsApi, handle_delete_groups>({0, 0, 2}),
     row<wire::ElectLeadersApi, handle_elect_leaders>({0, 0, 2}),
-    row<wire::IncrementalAlterConfigsApi, handle_incremental_alter_configs>({0, 0, 1}),
+    in_order<wire::IncrementalAlterConfigsApi, handle_incremental_alter_configs>({0, 0, 1}),
     row<wire::AlterPartitionReassignmentsApi, handle_alter_partition_reassignments>({0, 0, 0}),
     row<wire::ListPartitionReassignmentsApi, handle_list_partition_reassignments>({0, 0, 0}),
-    row<wire::OffsetDeleteApi, handle_offset_delete>({0, 0, 0}),
+    in_order<wire::OffsetDeleteApi, handle_offset_delete>({0, 0, 0}),
     row<wire::DescribeClusterApi, handle_describe_cluster>({0, 0, 1}),
-    row<wire::DescribeProducersApi, handle_describe_producers>({0, 0, 0}),
-    row<wire::DescribeTransactionsApi, handle_describe_transactions>({0, 0, 0}),
-    row<wire::ListTransactionsApi, handle_list_transactions>({0, 0, 1}),
-    row<wire::DescribeTopicPartitionsApi, handle_describe_topic_partitions>({0, 0, 0}),
+    in_order<wire::DescribeProducersApi, handle_describe_producers>({0, 0, 0}),
+    in_order<wire::DescribeTransactionsApi, handle_describe_transactions>({0, 0, 0}),
+    in_order<wire::ListTransactionsApi, handle_list_transactions>({0, 0, 1}),
+    in_order<wire::DescribeTopicPartitionsApi, handle_describe_topic_partitions>({0, 0, 0}),
 };
 
 constexpr bool ascending() {

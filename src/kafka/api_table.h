@@ -31,6 +31,10 @@ struct ApiRow {
   std::int16_t version_served_min;  // below: not a request that we know
   std::int16_t version_max;
   std::int16_t flexible_from;
+  // It changes, or tells of, what such requests change, and so waits for the answer to the one of
+  // them before it. Of all requests it would be true in Kafka, but records, and waiting for groups
+  // and data, need not hold up the others.
+  bool in_order;
   // Decodes and handles; false when the body does not parse.
   bool (*run)(const Call&);
 };

@@ -64,6 +64,10 @@ runtime::Task<bool> Connection::handle_frames() {
     Result<std::optional<ByteView>> frame = wire::cut_frame(input_.unread());
     if (!frame) co_return false;
     if (!*frame) co_return true;
+    if (session_.must_wait_for(**frame)) {
+      co_await room_.wait();
+      continue;
+    }
     input_.consume(wire::frame_size_field + (*frame)->size());
     if (!session_.on_frame(**frame)) co_return false;
   }

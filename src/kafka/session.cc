@@ -1,5 +1,6 @@
 #include "kafka/session.h"
 
+#include "base/mutant.h"
 #include "kafka/api_table.h"
 #include "kafka/reply.h"
 #include "kafka/wire/frame.h"
@@ -17,6 +18,14 @@ Session::Session(Service& service, ConnectionId id, Peer peer, Output output,
 }
 
 Session::~Session() { service_.remove(id_); }
+
+bool Session::must_wait_for(ByteView frame) const {
+  if (!in_order_) return false;
+  ByteReader in(frame);
+  const wire::RequestHeader header = wire::read_header_begin(in);
+  const ApiRow* row = in.ok() ? find_api(header.key) : nullptr;
+  return row != nullptr && row->in_order && !TRV_MUTANT(kafka_requests_overtake);
+}
 
 bool Session::on_frame(ByteView frame) {
   ByteReader in(frame);
@@ -41,6 +50,7 @@ bool Session::on_frame(ByteView frame) {
   Call call{service_,  *this,    header,
             in.rest(), flexible, Reply(service_, id_, slot, header, flexible, tagged_header)};
   slots_.emplace_back();
+  if (row->in_order) in_order_ = slot;
   return row->run(call) && !ended_;
 }
 
@@ -49,10 +59,14 @@ void Session::finish(std::uint64_t slot, wire::EncodedMessage message) {
   std::optional<wire::EncodedMessage>& place = slots_[slot - first_slot_];
   TRV_ASSERT(!place);
   place = std::move(message);
-  if (slot == first_slot_) release();
+  bool changed = in_order_ == slot;
+  if (changed) in_order_.reset();
+  if (slot == first_slot_ && release()) changed = true;
+  if (changed) changed_();
 }
 
-void Session::release() {
+// Whether full() has become false.
+bool Session::release() {
   bool was_full = full();
   while (!slots_.empty() && slots_.front()) {
     wire::EncodedMessage message = std::move(*slots_.front());
@@ -60,7 +74,7 @@ void Session::release() {
     ++first_slot_;
     if (!message.text.empty() && !ended_) output_(std::move(message));
   }
-  if (was_full && !full()) changed_();
+  return was_full && !full();
 }
 
 void Session::end() {

@@ -2,8 +2,11 @@
 // requests.
 //
 // Owner: the Connection, on its core. Requests are handled as they come, several at a time: a
-// produce waits for the disk and a fetch for data while later requests are already worked on. Each
-// request takes a slot when it arrives; answers leave when all slots before have left.
+// produce waits for the disk and a fetch for data while later requests are already worked on. But
+// clients count on it that the work is done in order where it shows: requests that change what
+// others of them look at (ApiRow::in_order) are begun one after the other, since parts of them are
+// done on several cores. Each request takes a slot when it arrives; answers leave when all slots
+// before have left.
 //
 // Invariants: slots_ are consecutive numbers from first_slot_ on; the front one is not ready.
 #pragma once
@@ -29,7 +32,7 @@ class Session {
     std::uint16_t advertised_port = 0;
   };
   using Output = std::function<void(wire::EncodedMessage)>;
-  // `changed` runs when full() has become false or ended() true.
+  // `changed` runs when full() or must_wait_for() may have become false, or ended() true.
   Session(Service& service, ConnectionId id, Peer peer, Output output,
           std::function<void()> changed);
   ~Session();
@@ -38,6 +41,8 @@ class Session {
 
   // Handles one frame, valid during the call. False: the connection must be closed.
   bool on_frame(ByteView frame);
+  // Whether the frame has to wait for the answer of one before it.
+  bool must_wait_for(ByteView frame) const;
   bool full() const { return slots_.size() >= answers_waiting_max; }
   bool ended() const { return ended_; }
   bool waiting() const { return !slots_.empty(); }
@@ -51,7 +56,7 @@ class Session {
   const Peer& peer() const { return peer_; }
 
  private:
-  void release();
+  bool release();
 
   Service& service_;
   ConnectionId id_;
@@ -60,6 +65,7 @@ class Session {
   std::function<void()> changed_;
   std::deque<std::optional<wire::EncodedMessage>> slots_;
   std::uint64_t first_slot_ = 0;
+  std::optional<std::uint64_t> in_order_;  // the slot of the one of those that is worked on
   bool ended_ = false;
 };
 

@@ -2,8 +2,10 @@
 the idempotent producer's retries meet the recovered broker. The ports stay the same over restarts.
 """
 
+import contextlib
 import logging
 import random
+import socket
 import threading
 import time
 
@@ -192,6 +194,7 @@ class TransactionWorker:
         self.topic_count = 0
         self.producer = None
         self.plain_producer = None
+        self.life = None  # An idle connection to the broker that load() met.
         self.unexpected = []
 
     def counts(self):
@@ -214,9 +217,12 @@ class TransactionWorker:
         if self.plain_producer is None:
             self._open(ports)
         # Every life of the broker gets a new producer (see _send_offsets); what the old one left open is aborted.
+        if self.life is not None:
+            self.life.close()
         try:
+            self.life = socket.create_connection(("127.0.0.1", ports["kafka"]))
             self._open_transactional(ports)
-        except KafkaException as error:
+        except (KafkaException, OSError) as error:
             if not self.tolerant:
                 raise
             self.producer = None
@@ -307,7 +313,8 @@ class TransactionWorker:
         try:
             self._retried(lambda: self.producer.abort_transaction(FLUSH_SECONDS))
         except KafkaException as error:
-            self.producer.poll(0)
+            with contextlib.suppress(KafkaException):  # A fatal error is raised here, too.
+                self.producer.poll(0)
             if not self._is_the_clients(error.args[0], number):
                 raise
             self.producer = None
@@ -318,9 +325,18 @@ class TransactionWorker:
         """How librdkafka 2.16 can fail to abort after its broker was restarted, with any broker. An application must
         make a new producer, and so does the worker: if the broker is at fault, that one fails, too."""
         if error.code() == KafkaError.INVALID_TXN_STATE:  # Its issue 4849: it aborts what it had no time to register.
-            return number not in self.registered
+            return number not in self.registered and self._broker_died()
         # Re-bootstrapped in the middle, it waits for records that it does not send any more.
         return error.code() == KafkaError._TIMED_OUT and "Failed to flush" in error.str()
+
+    def _broker_died(self):
+        """Since load() began: a connection that nobody uses tells."""
+        try:
+            return self.life.recv(1, socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _decide(self, number, where):
         self.transactions.undecided.discard(number)

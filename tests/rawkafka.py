@@ -52,12 +52,21 @@ class Kafka:
         self.correlation = 0
 
     def call(self, api, version, body):
-        self.correlation += 1
-        request = struct.pack(">hhi", api, version, self.correlation) + text("reader") + body
-        self.stream.send(struct.pack(">i", len(request)) + request)
-        size = struct.unpack(">i", self._read(4))[0]
-        reply = Reply(self._read(size))
-        if reply.take("i") != self.correlation:
+        return self.pipeline((api, version, body))[0]
+
+    def pipeline(self, *requests):
+        """Sends all (key, version, body) at once. Result: their answers."""
+        data = b""
+        for api, version, body in requests:
+            self.correlation += 1
+            request = struct.pack(">hhi", api, version, self.correlation) + text("reader") + body
+            data += struct.pack(">i", len(request)) + request
+        self.stream.send(data)
+        return [self._answer(self.correlation - after) for after in reversed(range(len(requests)))]
+
+    def _answer(self, correlation):
+        reply = Reply(self._read(struct.unpack(">i", self._read(4))[0]))
+        if reply.take("i") != correlation:
             raise ConnectionLost("an answer to another request")
         return reply
 
