@@ -407,7 +407,7 @@ Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
   constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
   const bool limited = settings.retention_bytes >= 0 && wanted <= no_limit / partitions;
   const std::uint64_t bytes_max = limited ? wanted * partitions : no_limit;
-  const model::BatchEntry* entry = topic.state.batch_at(point);
+  model::FoundBatch entry = topic.state.batch_at(point);
   const Sequence end =
       TRV_MUTANT(retention_cuts_open_transaction) ? topic.state.end() : topic.state.stable_end();
   for (; entry && entry->end_sequence() <= end; entry = topic.state.next(*entry)) {

@@ -42,7 +42,7 @@ Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
   Sequence at = std::max(from, topic.state.start());
   model::StoredRecord record;
   while (at < end) {
-    const model::BatchEntry* entry = topic.state.batch_at(at);
+    model::FoundBatch entry = topic.state.batch_at(at);
     if (!entry || entry->first_sequence >= end) return end;
     if (entry->hidden()) {
       at = entry->end_sequence();
@@ -76,7 +76,7 @@ Status Topics::read_back(Topic& topic, Sequence before, const Visit& visit) {
   Sequence end = std::min(before, visible_end(topic));
   std::vector<model::StoredRecord> records;
   while (end > topic.state.start()) {
-    const model::BatchEntry* entry = topic.state.batch_at(end + -1);
+    model::FoundBatch entry = topic.state.batch_at(end + -1);
     if (!entry) return {};
     if (entry->first_sequence >= end) {
       // A gap in the log: go on before it.
@@ -110,7 +110,7 @@ Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequen
       topic.state.erased(sequence)) {
     return Found{};
   }
-  const model::BatchEntry* entry = topic.state.batch_at(sequence);
+  model::FoundBatch entry = topic.state.batch_at(sequence);
   if (!entry || entry->hidden() || topic.state.first_left(*entry) > sequence) return Found{};
   Result<detail::RecordCursor> cursor =
       open_batch_at(state_->broker, state_->cursors, *entry, sequence);
@@ -126,7 +126,7 @@ Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequen
 
 Result<Sequence> Topics::sequence_of(Topic& topic, RecordId id) {
   state_->seal(topic);
-  const model::BatchEntry* entry = topic.state.batch_near(id);
+  model::FoundBatch entry = topic.state.batch_near(id);
   if (!entry) return topic.state.end();
   if (id <= entry->first_id) return std::max(entry->first_sequence, topic.state.start());
   Sequence found = entry->end_sequence();
@@ -178,7 +178,7 @@ Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset fro
   Offset end =
       isolation == Isolation::committed ? fetched.last_stable_offset : fetched.high_watermark;
   std::size_t bytes = 0;
-  const model::BatchEntry* entry = from < end ? topic.state.batch_at(partition, from) : nullptr;
+  model::FoundBatch entry = from < end ? topic.state.batch_at(partition, from) : std::nullopt;
   for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
     bool first = fetched.batches.empty();
     const bool given = first && limits.at_least_one && !TRV_MUTANT(large_batch_never_fetched);
@@ -206,7 +206,7 @@ Result<std::optional<Topics::OffsetAndTime>> Topics::offset_since(Topic& topic,
   using Found = std::optional<OffsetAndTime>;
   const Offset start = topic.state.log_start(partition);
   const Offset end = high_watermark(topic, partition);
-  const model::BatchEntry* entry = topic.state.batch_since(partition, timestamp_ms);
+  model::FoundBatch entry = topic.state.batch_since(partition, timestamp_ms);
   // A batch whose newest record lies before the log's start, or was compacted, has none.
   for (; entry && entry->base_offset < end; entry = topic.state.next_in_partition(*entry)) {
     if (entry->max_timestamp < timestamp_ms) continue;
@@ -225,7 +225,7 @@ Result<std::optional<Topics::OffsetAndTime>> Topics::offset_since(Topic& topic,
 
 std::optional<Topics::OffsetAndTime> Topics::max_timestamp(const Topic& topic,
                                                            PartitionIndex partition) const {
-  const model::BatchEntry* entry = topic.state.batch_with_max_timestamp(partition);
+  model::FoundBatch entry = topic.state.batch_with_max_timestamp(partition);
   if (!entry) return std::nullopt;
   Result<detail::RecordCursor> cursor = open_batch(state_->broker, *entry);
   if (!cursor) return std::nullopt;

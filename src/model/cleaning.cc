@@ -130,7 +130,7 @@ std::optional<CleanRange> plan_cleaning(const Topic& topic, PartitionIndex parti
   range.end = range.dirty;
   std::uint64_t dirty_bytes = 0;
   bool overdue = mark.tombstone_due_ms >= 0 && mark.tombstone_due_ms <= now.ms;
-  const BatchEntry* entry = topic.batch_at(partition, range.dirty);
+  FoundBatch entry = topic.batch_at(partition, range.dirty);
   for (; entry && (entry->end_offset() <= stable_end || TRV_MUTANT(open_transaction_compacted)) &&
          !topic.is_last(*entry);
        entry = topic.next_in_partition(*entry)) {

@@ -163,11 +163,13 @@ void Topic::note_transaction(const BatchEntry& entry, bool marker_commits) {
     live_count_ += it->second.record_count;
   } else {
     const Sequence from = TRV_MUTANT(abort_reaches_back) ? start_ : it->second.first_sequence;
-    for (std::size_t i = index_of(std::max(from, start_)); i < batches_.size(); ++i) {
-      BatchEntry& other = batches_[i];
+    std::size_t i = batches_.first_behind(std::max(from, start_));
+    for (; i < batches_.size(); ++i) {
+      BatchEntry other = batches_.at(i);
       if (other.partition == entry.partition && other.producer_id == entry.producer_id &&
           other.transactional && !other.control) {
         other.aborted = true;
+        batches_.replace(i, other);
       }
     }
   }
@@ -198,7 +200,7 @@ std::uint64_t Topic::present_in(const BatchEntry& entry, Sequence from) const {
 
 void Topic::apply_erase(Sequence sequence, RecordId id) {
   if (sequence < start_ || sequence >= end_) return;
-  const BatchEntry* entry = batch_at(sequence);
+  const FoundBatch entry = batch_at(sequence);
   if (!entry || sequence < first_left(*entry)) return;  // gone already
   if (!entry->hidden() && !open(*entry) && erased_.insert(sequence).second) --live_count_;
   max_erased_id_ = std::max(max_erased_id_, id);
@@ -219,80 +221,70 @@ void Topic::apply_add_partitions(std::int32_t partition_count) {
   settings_.partition_count = partition_count;
 }
 
-std::size_t Topic::index_of(Sequence sequence) const {
-  auto it = std::upper_bound(
-      batches_.begin(), batches_.end(), sequence,
-      [](Sequence s, const BatchEntry& entry) { return s < entry.end_sequence(); });
-  return static_cast<std::size_t>(it - batches_.begin());
+FoundBatch Topic::by_index(std::size_t index) const {
+  return index < batches_.size() ? FoundBatch(batches_.at(index)) : std::nullopt;
 }
 
-std::uint64_t Topic::ordinal_of(const BatchEntry& entry) const {
-  return first_ordinal_ + index_of(entry.first_sequence);
+BatchEntry Topic::by_ordinal(std::uint64_t ordinal) const {
+  return batches_.at(static_cast<std::size_t>(ordinal - first_ordinal_));
 }
 
-const BatchEntry* Topic::by_ordinal(std::uint64_t ordinal) const {
-  std::uint64_t index = ordinal - first_ordinal_;
-  return index < batches_.size() ? &batches_[static_cast<std::size_t>(index)] : nullptr;
+FoundBatch Topic::batch_at(Sequence sequence) const {
+  return by_index(batches_.first_behind(sequence));
 }
 
-const BatchEntry* Topic::batch_at(Sequence sequence) const {
-  std::size_t index = index_of(sequence);
-  return index < batches_.size() ? &batches_[index] : nullptr;
-}
-
-const BatchEntry* Topic::batch_at(PartitionIndex p, Offset offset) const {
+FoundBatch Topic::batch_at(PartitionIndex p, Offset offset) const {
   if (single()) return batch_at(Sequence(offset.value));
   const auto& ordinals = partition(p).ordinals;
+  if (offset >= log_end(p)) return std::nullopt;  // most of all: from readers at the end
   auto it = std::upper_bound(
       ordinals.begin(), ordinals.end(), offset,
-      [this](Offset o, std::uint64_t ordinal) { return o < by_ordinal(ordinal)->end_offset(); });
-  return it == ordinals.end() ? nullptr : by_ordinal(*it);
+      [this](Offset o, std::uint64_t ordinal) { return o < by_ordinal(ordinal).end_offset(); });
+  return it == ordinals.end() ? std::nullopt : FoundBatch(by_ordinal(*it));
 }
 
-const BatchEntry* Topic::batch_near(RecordId id) const {
-  if (batches_.empty()) return nullptr;
-  auto it =
-      std::upper_bound(batches_.begin(), batches_.end(), id,
-                       [](RecordId i, const BatchEntry& entry) { return i < entry.first_id; });
-  return it == batches_.begin() ? &batches_.front() : &*std::prev(it);
+FoundBatch Topic::batch_near(RecordId id) const {
+  const std::size_t count = batches_.count_until(id);
+  return by_index(count - std::min<std::size_t>(count, 1));
 }
 
-const BatchEntry* Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const {
+FoundBatch Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const {
   // Timestamps of producers need not ascend, so this looks at every batch from the start.
-  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry;
-       entry = next_in_partition(*entry)) {
+  for (FoundBatch entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
     if (!entry->control && entry->max_timestamp >= timestamp_ms) return entry;
   }
-  return nullptr;
+  return std::nullopt;
 }
 
-const BatchEntry* Topic::batch_with_max_timestamp(PartitionIndex p) const {
-  const BatchEntry* newest = nullptr;
-  for (const BatchEntry* entry = batch_at(p, log_start(p)); entry;
-       entry = next_in_partition(*entry)) {
+FoundBatch Topic::batch_with_max_timestamp(PartitionIndex p) const {
+  FoundBatch newest;
+  for (FoundBatch entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
     if (!entry->control && (!newest || entry->max_timestamp > newest->max_timestamp))
       newest = entry;
   }
   return newest;
 }
 
-const BatchEntry* Topic::next(const BatchEntry& entry) const {
-  return batch_at(entry.end_sequence());
+FoundBatch Topic::next(const BatchEntry& entry) const { return batch_at(entry.end_sequence()); }
+
+FoundBatch Topic::previous(const BatchEntry& entry) const {
+  const std::size_t index = batches_.first_behind(entry.first_sequence);
+  return index == 0 ? std::nullopt : by_index(index - 1);
 }
 
-const BatchEntry* Topic::previous(const BatchEntry& entry) const {
-  std::size_t index = index_of(entry.first_sequence);
-  return index == 0 ? nullptr : &batches_[index - 1];
-}
-
-const BatchEntry* Topic::next_in_partition(const BatchEntry& entry) const {
-  return batch_at(entry.partition, entry.end_offset());
+FoundBatch Topic::next_in_partition(const BatchEntry& entry) const {
+  if (single()) return next(entry);
+  const auto& ordinals = partition(entry.partition).ordinals;
+  const std::uint64_t ordinal = first_ordinal_ + batches_.first_behind(entry.end_sequence());
+  auto it = std::lower_bound(ordinals.begin(), ordinals.end(), ordinal);
+  return it == ordinals.end() ? std::nullopt : FoundBatch(by_ordinal(*it));
 }
 
 Sequence Topic::trim_point(std::uint64_t live_max, bool at_batch_boundary) const {
   Sequence point = start_;
   std::uint64_t live = live_count_;
-  for (const BatchEntry& entry : batches_) {
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    const BatchEntry entry = batches_.at(i);
     std::uint64_t here = live_in(entry, point);
     if (live - here >= live_max && !open(entry)) {
       live -= here;
@@ -342,7 +334,7 @@ void Topic::encode_state(std::string& out) const {
     writer.varint(open.record_count);
   }
   writer.varint(batches_.size());
-  for (const BatchEntry& entry : batches_) write_entry(writer, entry);
+  batches_.each([&](const BatchEntry& entry) { write_entry(writer, entry); });
 }
 
 Status Topic::restore_state(ByteView bytes) {

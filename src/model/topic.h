@@ -25,6 +25,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "model/batch.h"
+#include "model/batch_index.h"
 #include "model/producer_state.h"
 
 namespace trv::model {
@@ -59,28 +60,6 @@ struct TopicSettings {
 
 void encode(const TopicSettings& settings, std::string& out);
 Result<TopicSettings> decode_topic_settings(ByteView bytes);
-
-// What the index keeps of a batch.
-struct BatchEntry {
-  Sequence first_sequence;
-  Offset base_offset;
-  RecordId first_id;
-  std::int64_t max_timestamp = 0;
-  BlobRange blob;
-  ProducerId producer_id{-1};
-  std::int32_t count = 0;  // of offsets; records that are gone included
-  std::int32_t kept = 0;   // records that are stored
-  PartitionIndex partition;
-  Origin origin = Origin::batch;
-  bool control = false;
-  bool transactional = false;
-  bool aborted = false;
-
-  Sequence end_sequence() const { return first_sequence + count; }
-  Offset end_offset() const { return base_offset + count; }
-  // Readers by sequence pass over it.
-  bool hidden() const { return control || aborted; }
-};
 
 // A batch on its way into the index.
 struct StoredBatch {
@@ -165,18 +144,18 @@ class Topic {
   // which is stored as a whole, is there.
   Sequence first_left(const BatchEntry& entry) const;
 
-  // The index. Entries stay valid until the next apply_*; those of one partition are found by
-  // offset, all of them by sequence, id or time. Null when there is none at or after the key.
-  const BatchEntry* batch_at(Sequence sequence) const;
-  const BatchEntry* batch_at(PartitionIndex p, Offset offset) const;
+  // The index. The entries of one partition are found by offset, all of them by sequence, id or
+  // time. Nothing when there is none at or after the key.
+  FoundBatch batch_at(Sequence sequence) const;
+  FoundBatch batch_at(PartitionIndex p, Offset offset) const;
   // The last batch that begins at or before `id`, or the first batch when none does.
-  const BatchEntry* batch_near(RecordId id) const;
+  FoundBatch batch_near(RecordId id) const;
   // The first batch of the partition whose newest record is not older than `timestamp_ms`.
-  const BatchEntry* batch_since(PartitionIndex p, std::int64_t timestamp_ms) const;
-  const BatchEntry* batch_with_max_timestamp(PartitionIndex p) const;
-  const BatchEntry* next(const BatchEntry& entry) const;  // in sequence order
-  const BatchEntry* previous(const BatchEntry& entry) const;
-  const BatchEntry* next_in_partition(const BatchEntry& entry) const;
+  FoundBatch batch_since(PartitionIndex p, std::int64_t timestamp_ms) const;
+  FoundBatch batch_with_max_timestamp(PartitionIndex p) const;
+  FoundBatch next(const BatchEntry& entry) const;  // in sequence order
+  FoundBatch previous(const BatchEntry& entry) const;
+  FoundBatch next_in_partition(const BatchEntry& entry) const;
   std::size_t batch_count() const { return batches_.size(); }
 
   // Where to trim so that `live_max` records stay: exactly, or at the batch boundary that leaves a
@@ -186,7 +165,7 @@ class Topic {
   // The stored batches in sequence order; `visit(const BatchEntry&)`.
   template <class Visit>
   void each_batch(Visit&& visit) const {
-    for (const BatchEntry& entry : batches_) visit(entry);
+    batches_.each(visit);
   }
 
   // Snapshot of everything but name, id and settings; restore() is for a fresh Topic.
@@ -212,9 +191,8 @@ class Topic {
   PartitionLog& partition(PartitionIndex p);
   const PartitionLog& partition(PartitionIndex p) const;
   bool single() const { return partitions_.size() == 1; }
-  std::uint64_t ordinal_of(const BatchEntry& entry) const;
-  const BatchEntry* by_ordinal(std::uint64_t ordinal) const;
-  std::size_t index_of(Sequence sequence) const;
+  FoundBatch by_index(std::size_t index) const;
+  BatchEntry by_ordinal(std::uint64_t ordinal) const;
   // Live records of one batch at or after `from`, as counted by live_count().
   std::uint64_t live_in(const BatchEntry& entry, Sequence from) const;
   bool open(const BatchEntry& entry) const;
@@ -230,8 +208,8 @@ class Topic {
   std::string name_;
   TopicSettings settings_;
   std::vector<PartitionLog> partitions_;
-  std::deque<BatchEntry> batches_;   // in sequence order
-  std::uint64_t first_ordinal_ = 0;  // of batches_.front(); grows as the front is dropped
+  BatchIndex batches_;
+  std::uint64_t first_ordinal_ = 0;  // of the first of them; grows as the front is dropped
   Sequence start_;
   Sequence end_;
   RecordId last_id_;

@@ -6,9 +6,9 @@
 namespace trv::model {
 
 bool Topic::apply_moved(Sequence first, const BatchHeader& header, const BlobRange& blob) {
-  std::size_t index = index_of(first);
+  const std::size_t index = batches_.first_behind(first);
   if (index >= batches_.size()) return false;
-  BatchEntry& entry = batches_[index];
+  BatchEntry entry = batches_.at(index);
   if (entry.first_sequence != first || entry.base_offset != header.base_offset ||
       entry.count != header.last_offset_delta + 1 || header.record_count <= 0 ||
       header.record_count > entry.kept) {
@@ -19,11 +19,15 @@ bool Topic::apply_moved(Sequence first, const BatchHeader& header, const BlobRan
   log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
   log.bytes += blob.length;
   entry.blob = blob;
-  if (header.record_count == entry.kept) return true;
+  const bool thinned = header.record_count < entry.kept;
+  if (thinned) {
+    entry.kept = header.record_count;
+    entry.max_timestamp = header.max_timestamp;
+  }
+  batches_.replace(index, entry);
+  if (!thinned) return true;
   // Erased records are among those that are left out.
   holes_ = true;
-  entry.kept = header.record_count;
-  entry.max_timestamp = header.max_timestamp;
   erased_.erase(erased_.lower_bound(entry.first_sequence),
                 erased_.lower_bound(entry.end_sequence()));
   live_count_ -= live_before;
@@ -43,18 +47,16 @@ void Topic::apply_drop(std::span<const Sequence> firsts) {
                   erased_.lower_bound(entry.end_sequence()));
     return true;
   };
-  auto kept = std::remove_if(batches_.begin(), batches_.end(), is_dropped);
-  if (kept == batches_.end()) return;
-  batches_.erase(kept, batches_.end());
+  if (!batches_.erase_if(is_dropped)) return;
   holes_ = true;
   if (!single()) count_ordinals();
 }
 
 void Topic::count_ordinals() {
   for (PartitionLog& log : partitions_) log.ordinals.clear();
-  for (std::size_t i = 0; i < batches_.size(); ++i) {
-    partition(batches_[i].partition).ordinals.push_back(first_ordinal_ + i);
-  }
+  std::uint64_t ordinal = first_ordinal_;
+  batches_.each(
+      [&](const BatchEntry& entry) { partition(entry.partition).ordinals.push_back(ordinal++); });
 }
 
 void Topic::apply_cleaned(PartitionIndex p, CleanMark mark) {

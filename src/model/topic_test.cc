@@ -129,7 +129,7 @@ TEST(TopicDropped, LeavesAGapThatReadersPassOver) {
     EXPECT_EQ(topic.batch_at(Sequence(12))->first_sequence, Sequence(30));
     EXPECT_EQ(topic.end(), Sequence(60));
     PartitionIndex last(partitions - 1);
-    const BatchEntry* first = topic.batch_at(last, Offset(0));
+    const FoundBatch first = topic.batch_at(last, Offset(0));
     ASSERT_TRUE(first);
     if (partitions == 2) {
       EXPECT_EQ(first->first_sequence, Sequence(30));

@@ -26,7 +26,7 @@ void Topic::uncount(const BatchEntry& entry, Sequence end) {
 }
 
 void Topic::drop_front() {
-  const BatchEntry& entry = batches_.front();
+  const BatchEntry entry = batches_.front();
   PartitionLog& log = partition(entry.partition);
   log.start = std::max(log.start, entry.end_offset());
   log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
@@ -39,11 +39,12 @@ void Topic::apply_trim(Sequence sequence) {
   TRV_ASSERT(sequence <= end_);
   if (sequence <= start_) return;
   while (!batches_.empty() && batches_.front().end_sequence() <= sequence) {
-    uncount(batches_.front(), batches_.front().end_sequence());
+    const BatchEntry front = batches_.front();
+    uncount(front, front.end_sequence());
     drop_front();
   }
   if (!batches_.empty() && batches_.front().first_sequence < sequence) {
-    const BatchEntry& front = batches_.front();
+    const BatchEntry front = batches_.front();
     uncount(front, sequence);
     Offset& start = partition(front.partition).start;
     start = std::max(start, front.base_offset + (sequence - front.first_sequence));
@@ -64,7 +65,7 @@ void Topic::apply_trim_partition(PartitionIndex p, Offset offset) {
   }
   bool whole_batches = false;
   for (std::uint64_t ordinal : log.ordinals) {
-    const BatchEntry& entry = *by_ordinal(ordinal);
+    const BatchEntry entry = by_ordinal(ordinal);
     if (entry.base_offset >= offset) break;
     Sequence end =
         std::min(entry.end_sequence(), entry.first_sequence + (offset - entry.base_offset));
@@ -82,7 +83,7 @@ void Topic::apply_trim_partition(PartitionIndex p, Offset offset) {
 }
 
 void Topic::drop_trimmed() {
-  std::erase_if(batches_, [this](const BatchEntry& entry) {
+  batches_.erase_if([this](const BatchEntry& entry) {
     return entry.end_offset() <= partition(entry.partition).start;
   });
   count_ordinals();

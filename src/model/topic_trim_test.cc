@@ -49,16 +49,16 @@ class Twin {
 
   void check() const {
     std::uint64_t live = 0;
-    std::set<const BatchEntry*> entries;
+    std::map<Sequence, PartitionIndex> entries;
     for (std::size_t s = 0; s < records_.size(); ++s) {
       const TwinRecord& record = records_[s];
       Sequence sequence(static_cast<std::int64_t>(s));
-      const BatchEntry* entry = topic_.batch_at(sequence);
-      bool covered = entry != nullptr && entry->first_sequence <= sequence;
+      FoundBatch entry = topic_.batch_at(sequence);
+      bool covered = entry && entry->first_sequence <= sequence;
       bool found = covered && topic_.first_left(*entry) <= sequence;
       ASSERT_EQ(found, !gone(s)) << "sequence " << s;
       if (!found) continue;
-      entries.insert(entry);
+      entries.emplace(entry->first_sequence, entry->partition);
       if (record.fate == TwinRecord::Fate::plain && !record.erased) ++live;
       ASSERT_EQ(topic_.erased(sequence), record.erased) << s;
       ASSERT_EQ(topic_.batch_at(record.partition, record.offset), entry) << s;
@@ -73,7 +73,7 @@ class Twin {
       EXPECT_EQ(topic_.log_end(index), ends_[p]);
       auto batches = static_cast<std::uint64_t>(
           std::count_if(entries.begin(), entries.end(),
-                        [index](const BatchEntry* entry) { return entry->partition == index; }));
+                        [index](const auto& entry) { return entry.second == index; }));
       EXPECT_EQ(topic_.log_bytes(index), batches * batch_bytes);
     }
   }

@@ -75,7 +75,7 @@ Step CleaningRun::begin(Topic& topic) {
 }
 
 Step CleaningRun::map_one(Topic& topic, std::uint64_t& cost) {
-  const model::BatchEntry* entry = topic.state.batch_at(partition_, at_);
+  model::FoundBatch entry = topic.state.batch_at(partition_, at_);
   if (!entry || entry->base_offset >= range_.end || keys_.full()) {
     range_.end = std::min(range_.end, entry ? entry->base_offset : range_.end);
     at_ = topic.state.log_start(partition_);
@@ -99,7 +99,7 @@ Step CleaningRun::map_one(Topic& topic, std::uint64_t& cost) {
 }
 
 Step CleaningRun::sweep_one(Topic& topic, std::uint64_t& cost) {
-  const model::BatchEntry* entry = topic.state.batch_at(partition_, at_);
+  model::FoundBatch entry = topic.state.batch_at(partition_, at_);
   if (!entry || entry->base_offset >= range_.end) return finish(topic);
   Offset next = entry->end_offset();
   if (!clean(topic, *entry, cost)) return Step::later;

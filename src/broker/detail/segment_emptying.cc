@@ -43,7 +43,7 @@ Step SegmentEmptying::step(std::uint64_t& cost) {
 // Done: with this topic.
 Step SegmentEmptying::step_in(Topic& topic, std::uint64_t& cost) {
   for (int looks = 0; looks < looks_max; ++looks) {
-    const model::BatchEntry* entry = topic.state.batch_at(at_);
+    model::FoundBatch entry = topic.state.batch_at(at_);
     if (!entry) return Step::done;
     Sequence next = entry->end_sequence();
     if (segments_.contains(entry->blob.blob)) {
@@ -101,7 +101,7 @@ Status SegmentEmptying::move(Topic& topic, const model::BatchEntry& entry, std::
 // Another reader that came meanwhile may want them.
 Status SegmentEmptying::finish_drops(Topic& topic) {
   std::erase_if(dead_, [&](Sequence first) {
-    const model::BatchEntry* entry = topic.state.batch_at(first);
+    model::FoundBatch entry = topic.state.batch_at(first);
     return !entry || entry->first_sequence != first || live_records(topic, *entry) > 0;
   });
   Status dropped = drop_batches(broker_, topic, dead_, counters_);
