@@ -2,7 +2,7 @@
 // in, and what of it readers may see yet.
 #pragma once
 
-#include <deque>
+#include <boost/container/deque.hpp>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -51,7 +51,7 @@ struct Topic {
     std::vector<Offset> log_ends;
     bool durable = false;
   };
-  std::deque<VisibilityStep> steps;
+  boost::container::deque<VisibilityStep> steps;
   std::uint64_t next_step = 0;
   Sequence visible_end;
   RecordId visible_last_id;

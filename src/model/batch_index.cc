@@ -1,8 +1,9 @@
 #include "model/batch_index.h"
 
 #include <algorithm>
+#include <boost/container/deque.hpp>
+#include <string>
 #include <utility>
-#include <vector>
 
 #include "base/assert.h"
 #include "base/bytes.h"
@@ -12,7 +13,8 @@ namespace {
 
 constexpr std::size_t page_count = 32;  // batches in a page
 // What readers at the end look for is not packed.
-constexpr std::size_t newest_min = 16;
+constexpr std::size_t newest_min = 4;
+constexpr std::size_t newest_max = newest_min + page_count;
 
 enum Flag : std::uint8_t {
   flag_control = 1,
@@ -103,11 +105,11 @@ struct BatchIndex::Packed {
     BatchEntry entry;
   };
 
-  std::deque<Page> pages;   // of page_count batches each
-  std::size_t skipped = 0;  // of the first page: gone
+  boost::container::deque<Page> pages;  // of page_count batches each
+  std::size_t skipped = 0;              // of the first page: gone
   mutable Place place;
 
-  static Page make_page(std::deque<BatchEntry>::const_iterator first) {
+  static Page make_page(std::vector<BatchEntry>::const_iterator first) {
     Page page;
     ByteWriter writer(page.bytes);
     BatchEntry before;
@@ -174,8 +176,12 @@ BatchEntry BatchIndex::at(std::size_t index) const {
 }
 
 void BatchIndex::push_back(const BatchEntry& entry) {
+  if (newest_.size() == newest_max) pack_oldest();
+  // Many topics are small, and none has more than that.
+  if (newest_.size() == newest_.capacity()) {
+    newest_.reserve(std::clamp<std::size_t>(newest_.size() * 2, 1, newest_max));
+  }
   newest_.push_back(entry);
-  if (newest_.size() >= newest_min + page_count) pack_oldest();
 }
 
 void BatchIndex::pack_oldest() {
@@ -186,7 +192,7 @@ void BatchIndex::pack_oldest() {
 
 void BatchIndex::pop_front() {
   if (packed_count() == 0) {
-    newest_.pop_front();
+    newest_.erase(newest_.begin());
     return;
   }
   if (++packed_->skipped < page_count) return;
@@ -204,7 +210,7 @@ void BatchIndex::replace(std::size_t index, const BatchEntry& entry) {
   }
   const std::size_t place = index + packed_->skipped;
   const std::size_t page = place / page_count;
-  std::deque<BatchEntry> entries;
+  std::vector<BatchEntry> entries;
   for (std::size_t i = 0; i < page_count; ++i) entries.push_back(packed_->look(page, i));
   TRV_ASSERT(entries[place % page_count].first_sequence == entry.first_sequence);
   entries[place % page_count] = entry;

@@ -8,10 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
-#include <string>
+#include <vector>
 
 #include "base/ids.h"
 #include "model/batch.h"
@@ -92,7 +91,7 @@ class BatchIndex {
   std::size_t packed_count() const;
 
   std::unique_ptr<Packed> packed_;  // null while there are few batches
-  std::deque<BatchEntry> newest_;
+  std::vector<BatchEntry> newest_;
 };
 
 }  // namespace trv::model

@@ -24,8 +24,8 @@
 #pragma once
 
 #include <array>
+#include <boost/container/deque.hpp>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -165,7 +165,7 @@ class ProducerStates {
   std::unordered_map<ProducerId, Producer> producers_;
   std::map<Offset, ProducerId> open_;  // by first offset
   std::vector<AbortedTransaction> aborted_;
-  std::deque<Closing> closing_;
+  boost::container::deque<Closing> closing_;
   std::unordered_map<ProducerId, ProducerEpoch> expected_;
 };
 

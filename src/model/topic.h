@@ -13,7 +13,7 @@
 // apply_* change state and never fail; they are called alike for new entries and in replay.
 #pragma once
 
-#include <deque>
+#include <boost/container/deque.hpp>
 #include <map>
 #include <optional>
 #include <set>
@@ -180,7 +180,7 @@ class Topic {
     CleanMark clean;
     ProducerStates producers;
     // With several partitions: ordinals of the partition's batches, oldest first.
-    std::deque<std::uint64_t> ordinals;
+    boost::container::deque<std::uint64_t> ordinals;
   };
   struct OpenTransaction {
     Sequence first_sequence;
