@@ -103,6 +103,22 @@ ErrorCode error_code(model::GroupError error) {
       return ErrorCode::coordinator_not_available;
     case GroupError::group_not_empty:
       return ErrorCode::non_empty_group;
+    case GroupError::invalid_request:
+      return ErrorCode::invalid_request;
+    case GroupError::fenced_epoch:
+      return ErrorCode::fenced_member_epoch;
+    case GroupError::stale_epoch:
+      return ErrorCode::stale_member_epoch;
+    case GroupError::instance_in_use:
+      return ErrorCode::unreleased_instance_id;
+    case GroupError::unknown_assignor:
+      return ErrorCode::unsupported_assignor;
+    case GroupError::invalid_pattern:
+      return ErrorCode::invalid_regular_expression;
+    case GroupError::other_protocol:
+      return ErrorCode::group_id_not_found;
+    case GroupError::epoch_required:
+      return ErrorCode::unsupported_version;
   }
   return ErrorCode::unknown_server_error;
 }

@@ -45,6 +45,15 @@ enum class GroupError : std::uint8_t {
   invalid_session_timeout,  // outside the limits
   unavailable,              // the group is being deleted: look the coordinator up again
   group_not_empty,          // only empty groups may be deleted
+  // Of groups whose partitions the broker assigns (model/consumer_group.h):
+  invalid_request,   // a part is missing, too much or too large
+  fenced_epoch,      // give everything up and join again
+  stale_epoch,       // the member has another epoch by now: ask again with that
+  instance_in_use,   // another member has this instance id
+  unknown_assignor,  // not one of ours
+  invalid_pattern,   // not a regular expression
+  other_protocol,    // the group is one of the other kind, or does not exist
+  epoch_required,    // the request is older than such groups
 };
 
 struct GroupLimits {
