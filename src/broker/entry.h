@@ -40,6 +40,10 @@ inline constexpr EntryKind transaction = 65;          // time, then a model::Tra
 inline constexpr EntryKind group_offsets_state = 66;  // in checkpoints only
 inline constexpr EntryKind transactions_state = 67;   // in checkpoints only
 
+// docs/formats/consumer-groups.md
+inline constexpr EntryKind consumer_group = 72;
+inline constexpr EntryKind consumer_groups_state = 73;  // in checkpoints only
+
 // docs/formats/delays.md
 inline constexpr EntryKind delay_added = 96;
 inline constexpr EntryKind delay_ended = 97;

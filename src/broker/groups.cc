@@ -28,7 +28,7 @@ struct Groups::State {
     runtime::Timer timer;
   };
 
-  explicit State(Broker& b) : broker(b), random(std::random_device{}()) {
+  explicit State(Broker& b) : broker(b), random(std::random_device{}()), consumers(b) {
     limits.initial_rebalance_delay = broker.options().group_initial_delay;
   }
 
@@ -46,6 +46,9 @@ struct Groups::State {
   void set_occupancy(const std::string& name, bool occupied);
   GroupError check_commit(const std::string& name, const Committer& committer,
                           model::Group::Commit kind);
+  GroupError check_consumer(const model::ConsumerGroup& group, const Committer& committer,
+                            model::Group::Commit kind) const;
+  bool make_classic(const std::string& name);
   void expire();
   void release_absent();
 
@@ -56,6 +59,7 @@ struct Groups::State {
   std::unordered_map<model::WaiterId, OnJoined> joins;
   std::unordered_map<model::WaiterId, OnSynced> syncs;
   std::mt19937_64 random;
+  ConsumerGroups consumers;
   Commit last_change;  // of any offset on this core
   runtime::Timer expiry_timer;
   runtime::Timer return_timer;
@@ -68,12 +72,22 @@ void Groups::start() {
   runtime::Core& core = state_->broker.core();
   state_->expiry_timer = core.schedule(expiry_interval, [this] { state_->expire(); });
   state_->return_timer = core.schedule(return_time, [this] { state_->release_absent(); });
+  state_->consumers.start();
 }
 
 void Groups::stop() {
   state_->expiry_timer.cancel();
   state_->return_timer.cancel();
   state_->live.clear();
+  state_->consumers.stop();
+}
+
+ConsumerGroups& Groups::consumers() { return state_->consumers; }
+
+bool Groups::is_classic(std::string_view group) const { return state_->find(group) != nullptr; }
+
+void Groups::set_occupancy(const std::string& group, bool occupied) {
+  state_->set_occupancy(group, occupied);
 }
 
 // --- the steps that all operations share --------------------------------------------------------
@@ -165,6 +179,10 @@ void Groups::State::expire() {
   for (const GroupOffsets::Expired& expired : all) {
     (void)journal(expired.group, GroupOffsets::encode_forget(expired.group, expired.partitions));
   }
+  for (const std::string& name : consumers.names()) {
+    bool unused = !consumers.has_members(name) && !offsets_of(name).contains(name);
+    if (unused) (void)consumers.forget(name);
+  }
   expiry_timer = broker.core().schedule(expiry_interval, [this] { expire(); });
 }
 
@@ -172,15 +190,27 @@ void Groups::State::release_absent() {
   std::vector<std::string> absent;
   broker.each_shard([&](ShardState& shard) {
     for (std::string& name : shard.group_offsets.occupied_groups()) {
-      if (find(name) == nullptr) absent.push_back(std::move(name));
+      if (find(name) == nullptr && !consumers.has_members(name)) absent.push_back(std::move(name));
     }
   });
   for (const std::string& name : absent) set_occupancy(name, false);
 }
 
+// A group without members may become one of the other kind.
+bool Groups::State::make_classic(const std::string& name) {
+  if (consumers.find(name) == nullptr) return true;
+  return !consumers.has_members(name) && consumers.forget(name).ok();
+}
+
 // --- membership ---------------------------------------------------------------------------------
 
 void Groups::join(const std::string& name, model::JoinRequest request, OnJoined done) {
+  if (!state_->make_classic(name)) {
+    model::JoinReply refused;
+    refused.error = GroupError::inconsistent_protocol;
+    refused.member_id = request.member_id;
+    return done(std::move(refused));
+  }
   auto& entry = state_->live[name];
   if (!entry) entry = std::make_unique<State::Live>(state_->limits);
   std::size_t members_before = entry->group.member_count();
@@ -230,8 +260,25 @@ std::vector<GroupError> Groups::leave(const std::string& name,
 
 // --- offsets ------------------------------------------------------------------------------------
 
+GroupError Groups::State::check_consumer(const model::ConsumerGroup& group,
+                                         const Committer& committer,
+                                         model::Group::Commit kind) const {
+  // A committer outside the membership, as a tool that resets offsets.
+  if (committer.generation < 0 && group.members().empty()) return GroupError::none;
+  GroupError error =
+      model::check_member_epoch(group, committer.member.member_id, committer.generation);
+  if (error == GroupError::unknown_member) return error;
+  if (kind == model::Group::Commit::transactional) {
+    return error == GroupError::none ? error : GroupError::illegal_generation;
+  }
+  return committer.knows_epochs ? error : GroupError::epoch_required;
+}
+
 GroupError Groups::State::check_commit(const std::string& name, const Committer& committer,
                                        model::Group::Commit kind) {
+  if (const model::ConsumerGroup* group = consumers.find(name)) {
+    return check_consumer(*group, committer, kind);
+  }
   model::Moment now = broker.core().now();
   if (model::Group* group = find(name)) {
     return group->check_commit(committer.member, committer.generation, kind, now);
@@ -264,6 +311,14 @@ Groups::Committed Groups::commit_pending(const std::string& name, const Committe
       state_->journal(name, GroupOffsets::encode_pending(name, producer, epoch, offsets));
   if (!commit) return Refused{GroupError::none, commit.error()};
   return *commit;
+}
+
+GroupError Groups::check_fetch(const std::string& name, const std::optional<std::string>& member_id,
+                               std::int32_t epoch) const {
+  if (!member_id && epoch < 0) return GroupError::none;
+  const model::ConsumerGroup* group = state_->consumers.find(name);
+  if (group == nullptr) return GroupError::none;
+  return model::check_member_epoch(*group, member_id.value_or(""), epoch);
 }
 
 Groups::FoundOffsets Groups::find_offsets(
@@ -300,6 +355,7 @@ Result<Commit> Groups::end_transaction(const std::string& name, ProducerId produ
 
 std::optional<model::GroupDescription> Groups::describe(const std::string& name) const {
   if (model::Group* group = state_->find(name)) return group->describe();
+  if (state_->consumers.find(name) != nullptr) return std::nullopt;
   if (!state_->offsets_of(name).contains(name)) return std::nullopt;
   model::Group nobody(state_->limits);
   return nobody.describe();
@@ -310,10 +366,14 @@ std::vector<Groups::Listed> Groups::list() const {
   for (const auto& [name, entry] : state_->live) {
     listed.push_back({name, entry->group.protocol_type(), std::string(entry->group.state_name())});
   }
+  for (std::string& name : state_->consumers.names()) {
+    std::string state(state_->consumers.find(name)->state_name());
+    listed.push_back({std::move(name), "consumer", std::move(state), true});
+  }
   model::Group nobody(state_->limits);
   state_->broker.each_shard([&](ShardState& shard) {
     for (std::string& name : shard.group_offsets.groups()) {
-      if (state_->find(name) != nullptr) continue;
+      if (state_->find(name) != nullptr || state_->consumers.find(name) != nullptr) continue;
       listed.push_back({std::move(name), "consumer", std::string(nobody.state_name())});
     }
   });
@@ -328,6 +388,11 @@ Result<Commit> Groups::forget_offsets(const std::string& name,
 Result<Commit> Groups::remove(const std::string& name) {
   auto it = state_->live.find(name);
   bool has_offsets = state_->offsets_of(name).contains(name);
+  if (state_->consumers.find(name) != nullptr) {
+    if (state_->consumers.has_members(name)) return Error{Errc::in_use, "the group has members"};
+    Result<Commit> forgotten = state_->consumers.forget(name);
+    if (!forgotten || !has_offsets) return forgotten;
+  }
   if (it == state_->live.end() && !has_offsets) return Error{Errc::not_found, "no such group"};
   if (it != state_->live.end()) {
     if (it->second->group.remove() == GroupError::group_not_empty) {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/consumer_groups.h"
 #include "model/group.h"
 #include "model/group_offsets.h"
 
@@ -46,7 +47,8 @@ class Groups {
   // --- offsets ---------------------------------------------------------------------------------
   struct Committer {
     model::GroupMemberName member;
-    std::int32_t generation = -1;
+    std::int32_t generation = -1;  // or the member's epoch
+    bool knows_epochs = false;     // of members of groups that the broker assigns
   };
   struct Refused {
     model::GroupError error = model::GroupError::none;  // the group's, or
@@ -70,6 +72,11 @@ class Groups {
     std::vector<FoundOffset> offsets;
     Commit shown;
   };
+  // A group that the broker assigns shows its offsets to members with their present epoch, and to
+  // those who do not say that they are members.
+  model::GroupError check_fetch(const std::string& group,
+                                const std::optional<std::string>& member_id,
+                                std::int32_t epoch) const;
   // Those asked for, or all when nothing is asked for.
   FoundOffsets find_offsets(const std::string& group,
                             const std::optional<std::vector<model::GroupPartition>>& asked);
@@ -79,12 +86,20 @@ class Groups {
   Result<Commit> end_transaction(const std::string& group, ProducerId producer, bool commit);
 
   // --- looking and deleting ----------------------------------------------------------------------
-  // Nothing when the group has neither members nor offsets.
+  // Groups whose partitions the broker assigns.
+  ConsumerGroups& consumers();
+  // It has, or is about to have, members that assign partitions among themselves.
+  bool is_classic(std::string_view group) const;
+  // Tells from when on the offsets of a group age. Nobody waits for it.
+  void set_occupancy(const std::string& group, bool occupied);
+
+  // Nothing when the group has neither members nor offsets, or is one of consumers().
   std::optional<model::GroupDescription> describe(const std::string& group) const;
   struct Listed {
     std::string group;
     std::string protocol_type;
     std::string state;
+    bool assigned_here = false;  // one of consumers()
   };
   std::vector<Listed> list() const;
   // The committed offsets of these partitions, as far as there are any; who may want them still is

@@ -10,6 +10,7 @@
 
 #include "base/ids.h"
 #include "broker/topic_state.h"
+#include "model/consumer_group.h"
 #include "model/delays.h"
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
@@ -41,6 +42,7 @@ struct ShardState {
   NameMap<std::unique_ptr<Queue, QueueDeleter>> queues;
   model::Keyspace keyspace;
   model::GroupOffsets group_offsets;
+  model::ConsumerGroups consumer_groups;
   model::Transactions transactions;
   model::Delays delays;
 

@@ -427,6 +427,10 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_transaction(shard, reader);
     case entry::group_offsets_state:
       return shard.group_offsets.restore(payload);
+    case entry::consumer_group:
+      return shard.consumer_groups.apply(payload);
+    case entry::consumer_groups_state:
+      return shard.consumer_groups.restore(payload);
     case entry::transactions_state:
       return shard.transactions.restore(payload);
     case entry::delay_added:
@@ -456,6 +460,9 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
   });
   put(out, entry::group_offsets_state, shard.group_offsets.snapshot());
   put(out, entry::transactions_state, shard.transactions.snapshot());
+  if (!shard.consumer_groups.all().empty()) {
+    put(out, entry::consumer_groups_state, shard.consumer_groups.snapshot());
+  }
   if (shard.delays.next_number() > 1) {
     std::string delays;
     shard.delays.encode_state(delays);
