@@ -26,4 +26,8 @@ bool valid_topic_name(std::string_view name) {
 
 wire::Uuid topic_uuid(TopicId id) { return {uuid_high, id.value}; }
 
+TopicId topic_id(const wire::Uuid& uuid) {
+  return uuid.high == uuid_high ? TopicId(uuid.low) : TopicId();
+}
+
 }  // namespace trv::kafka

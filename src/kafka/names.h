@@ -13,5 +13,7 @@ bool valid_topic_name(std::string_view name);
 
 // Kafka's ids have 128 bits: ours with a fixed upper half.
 wire::Uuid topic_uuid(TopicId id);
+// The reverse; of an id that is none of ours, one that no topic has.
+TopicId topic_id(const wire::Uuid& uuid);
 
 }  // namespace trv::kafka

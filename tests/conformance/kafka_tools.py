@@ -132,6 +132,27 @@ def groups(steps):
     step(GROUPS, "--list", hides=["^kt-group$"])
 
 
+def assigned_groups(steps):
+    """Groups whose partitions the broker assigns (KIP-848)."""
+    step = steps.step
+    step(TOOLS + "consumer.ConsoleConsumer", "--topic", "kt-a", "--from-beginning", "--max-messages", 20, "--group", "kt-new",
+         "--consumer-property", "group.protocol=consumer", prints=["Processed a total of 20 messages"])
+    step("VerifiableConsumer", "--topic", "kt-b", "--group-id", "kt-new-verify", "--group-protocol", "consumer",
+         "--max-messages", 50, "--reset-policy", "earliest",
+         prints=['"name":"records_consumed"', '"name":"shutdown_complete"'])
+    step(GROUPS, "--list", "--type", "consumer", prints=["^kt-new\\s+Consumer", "^kt-new-verify\\s+Consumer"],
+         hides=["^kt-verify\\s"])
+    step(GROUPS, "--list", "--state", prints=["kt-new\\s+(Consumer\\s+)?Empty"])
+    step(GROUPS, "--describe", "--group", "kt-new", prints=["kt-new\\s+kt-a\\s+2\\s+\\d+\\s+\\d+\\s+0\\s"])
+    step(GROUPS, "--describe", "--group", "kt-new", "--state", "--verbose", prints=["uniform\\s+Empty"])
+    step(GROUPS, "--describe", "--group", "kt-new", "--members", succeeds=None, prints=["has no active members"])
+    step(GROUPS, "--reset-offsets", "--group", "kt-new", "--topic", "kt-a", "--to-earliest", "--execute",
+         prints=["kt-new\\s+kt-a\\s+0\\s+0"])
+    step(GROUPS, "--delete-offsets", "--group", "kt-new", "--topic", "kt-a:1", prints=["kt-a\\s+1\\s+Successful"])
+    step(GROUPS, "--delete", "--group", "kt-new", prints=["Deletion of requested consumer groups \\('kt-new'\\) was successful"])
+    step(GROUPS, "--list", hides=["^kt-new$"])
+
+
 def cluster(steps, directory):
     step = steps.step
     step("BrokerApiVersionsCommand", prints=["Produce\\(0\\): ", "DescribeTopicPartitions\\(75\\): 0"], hides=["ERROR"])
@@ -171,6 +192,7 @@ def run_all(port):
         settings(steps)
         records(steps, directory)
         groups(steps)
+        assigned_groups(steps)
         cluster(steps, directory)
         transactions(steps)
         clean(steps)

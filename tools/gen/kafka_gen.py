@@ -50,8 +50,8 @@ class Field:
         self.fields = []
         if not self.is_struct and self.type not in FIXED and self.type not in BYTES:
             raise SchemaError(f"unknown type {self.type}")
-        if self.is_struct and not self.is_array and self.nullable_from != 0:
-            raise SchemaError(f"{self.name}: a single struct must be nullable in all versions")
+        if self.is_struct and not self.is_array and self.nullable_from not in (None, 0):
+            raise SchemaError(f"{self.name}: a single struct must be nullable in all versions or in none")
 
     @property
     def is_struct(self):
@@ -149,6 +149,8 @@ class Cpp:
         return f"std::optional<{name}>" if field.nullable else name
 
     def default(self, field):
+        if field.is_struct and not field.is_array:
+            return None
         if field.default is not None:
             return "INT32_MIN" if field.default == "-2147483648" else field.default
         if field.is_array or field.nullable or field.type in BYTES or field.type == "uuid":
@@ -289,6 +291,9 @@ class Cpp:
         self.put("}")
 
     def decode_single(self, field, target, source):
+        if not field.nullable:
+            self.decode_fields(field.fields, target, source)
+            return
         self.put(f"if ({source}.i8() >= 0) {{")
         self.depth += 1
         # Not emplace(): to Clang 14 a nested struct with default values has no constructor without arguments there.
@@ -354,6 +359,9 @@ class Cpp:
             self.put("}")
 
     def encode_single(self, field, value, sink):
+        if not field.nullable:
+            self.encode_fields(field.fields, value, sink)
+            return
         self.put(f"{sink}.i8({value} ? 1 : -1);")
         self.put(f"if ({value}) {{")
         self.depth += 1

@@ -13,6 +13,10 @@ constexpr std::int16_t error_unsupported_endpoint_type = 115;
 constexpr std::int8_t coordinator_group = 0;
 constexpr std::int8_t coordinator_transaction = 1;
 
+// Groups whose partitions the broker assigns; always on.
+constexpr std::string_view group_feature = "group.version";
+constexpr std::int16_t group_feature_level = 1;
+
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -50,6 +54,11 @@ void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& reque
     for (const ApiRow& row : api_table()) {
       response.api_keys.push_back({row.key, row.version_min, row.version_max});
     }
+    response.supported_features.push_back(
+        {std::string(group_feature), group_feature_level, group_feature_level});
+    response.finalized_features_epoch = 0;
+    response.finalized_features.push_back(
+        {std::string(group_feature), group_feature_level, group_feature_level});
   }
   call.reply.send(response);
 }

@@ -21,8 +21,9 @@ bool same_word(std::string_view a, std::string_view b) {
   });
 }
 
-// The only kind of group that there is.
-constexpr std::string_view group_type = "classic";
+std::string_view type_of(const broker::Groups::Listed& group) {
+  return group.assigned_here ? "consumer" : "classic";
+}
 
 bool allows(const std::vector<std::string>& filter, std::string_view value) {
   return filter.empty() ||
@@ -45,7 +46,8 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, Terms te
     group.state = "Dead";
     if (terms.version >= 6) {
       group.error_code = wire_code(ErrorCode::group_id_not_found);
-      group.error_message = "Group " + name + " not found.";
+      bool other = owner.groups().consumers().find(name) != nullptr;
+      group.error_message = "Group " + name + (other ? " is not a classic group." : " not found.");
     }
     return group;
   }
@@ -96,9 +98,10 @@ void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request
         wire::ListGroupsResponse response;
         for (auto& groups : by_core) {
           for (broker::Groups::Listed& group : groups) {
-            if (!allows(states, group.state) || !allows(types, group_type)) continue;
+            std::string_view type = type_of(group);
+            if (!allows(states, group.state) || !allows(types, type)) continue;
             response.groups.push_back({std::move(group.group), std::move(group.protocol_type),
-                                       std::move(group.state), std::string(group_type)});
+                                       std::move(group.state), std::string(type)});
           }
         }
         reply.send(response);

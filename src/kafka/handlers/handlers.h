@@ -9,6 +9,8 @@
 #include "kafka/wire/alter_configs.gen.h"
 #include "kafka/wire/alter_partition_reassignments.gen.h"
 #include "kafka/wire/api_versions.gen.h"
+#include "kafka/wire/consumer_group_describe.gen.h"
+#include "kafka/wire/consumer_group_heartbeat.gen.h"
 #include "kafka/wire/create_partitions.gen.h"
 #include "kafka/wire/create_topics.gen.h"
 #include "kafka/wire/delete_groups.gen.h"
@@ -75,6 +77,10 @@ void handle_create_partitions(const Call& call, const wire::CreatePartitionsRequ
 void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& request);
 void handle_incremental_alter_configs(const Call& call,
                                       const wire::IncrementalAlterConfigsRequest& request);
+void handle_consumer_group_heartbeat(const Call& call,
+                                     const wire::ConsumerGroupHeartbeatRequest& request);
+void handle_consumer_group_describe(const Call& call,
+                                    const wire::ConsumerGroupDescribeRequest& request);
 void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request);
 void handle_alter_partition_reassignments(const Call& call,
                                           const wire::AlterPartitionReassignmentsRequest& request);

@@ -48,6 +48,17 @@ Subscriptions subscriptions_of(const model::GroupDescription& group) {
   return subscriptions;
 }
 
+Subscriptions subscriptions_of(const model::ConsumerGroup& group) {
+  Subscriptions subscriptions;
+  for (const auto& [id, member] : group.members()) {
+    subscriptions.topics.insert(member.topics.begin(), member.topics.end());
+    auto matches = group.patterns().find(member.pattern);
+    if (matches == group.patterns().end()) continue;
+    subscriptions.topics.insert(matches->second.begin(), matches->second.end());
+  }
+  return subscriptions;
+}
+
 // Marks what may not be forgotten; the rest.
 std::vector<model::GroupPartition> choose(Work& work, const Subscriptions& subscriptions) {
   std::vector<model::GroupPartition> chosen;
@@ -70,12 +81,18 @@ void delete_there(broker::Broker& owner, Work work, UniqueFunction<void(Work)> d
     work.code = code;
     done(std::move(work));
   };
-  std::optional<model::GroupDescription> group = owner.groups().describe(work.group);
-  if (!group || group->state == "Dead") return refuse(ErrorCode::group_id_not_found);
-  if (!group->members.empty() && group->protocol_type != "consumer") {
-    return refuse(ErrorCode::non_empty_group);
+  Subscriptions subscriptions;
+  if (const auto* assigned_here = owner.groups().consumers().find(work.group)) {
+    subscriptions = subscriptions_of(*assigned_here);
+  } else {
+    std::optional<model::GroupDescription> group = owner.groups().describe(work.group);
+    if (!group || group->state == "Dead") return refuse(ErrorCode::group_id_not_found);
+    if (!group->members.empty() && group->protocol_type != "consumer") {
+      return refuse(ErrorCode::non_empty_group);
+    }
+    subscriptions = subscriptions_of(*group);
   }
-  std::vector<model::GroupPartition> chosen = choose(work, subscriptions_of(*group));
+  std::vector<model::GroupPartition> chosen = choose(work, subscriptions);
   if (chosen.empty()) return done(std::move(work));
   Result<broker::Commit> forgotten = owner.groups().forget_offsets(work.group, chosen);
   if (!forgotten) return refuse(ErrorCode::coordinator_not_available);

@@ -10,7 +10,7 @@ namespace trv::kafka {
 namespace {
 
 template <class Request>
-CommitWork make_work(const Request& request) {
+CommitWork make_work(const Request& request, bool knows_epochs) {
   CommitWork work;
   work.group = std::string(request.group_id);
   work.committer.member.member_id = std::string(request.member_id);
@@ -18,6 +18,7 @@ CommitWork make_work(const Request& request) {
     work.committer.member.instance_id = std::string(*request.group_instance_id);
   }
   work.committer.generation = request.generation_id;
+  work.committer.knows_epochs = knows_epochs;
   for (const auto& asked : request.topics) {
     CommitTopic& topic = work.topics.emplace_back();
     topic.name = std::string(asked.name);
@@ -53,6 +54,8 @@ struct AskedGroup {
   std::string name;
   std::optional<std::vector<model::GroupPartition>> partitions;  // nothing: all
   bool require_stable = false;
+  std::optional<std::string> member_id;  // of whoever says that it is a member
+  std::int32_t member_epoch = -1;
 };
 
 // Versions 8 and on ask for groups, and call their parts differently.
@@ -117,11 +120,11 @@ void on_found(Service& service, std::shared_ptr<FetchAnswer> answer, std::size_t
                     });
 }
 
-void on_unreadable(const std::shared_ptr<FetchAnswer>& answer, std::size_t place,
-                   const std::string& name) {
+void refuse_group(const std::shared_ptr<FetchAnswer>& answer, std::size_t place,
+                  const std::string& name, ErrorCode code) {
   FetchedGroup group;
   group.group_id = name;
-  group.error_code = wire_code(ErrorCode::coordinator_not_available);
+  group.error_code = wire_code(code);
   add_group(answer, place, std::move(group));
 }
 
@@ -131,6 +134,14 @@ void fetch_group(Service& service, const std::shared_ptr<FetchAnswer>& answer, s
   std::string name = asked.name;
   service.broker().at(name, [&service, home = service.home(), answer, place,
                              asked = std::move(asked)](broker::Broker& owner) mutable {
+    model::GroupError wrong =
+        owner.groups().check_fetch(asked.name, asked.member_id, asked.member_epoch);
+    if (wrong != model::GroupError::none) {
+      back_home(owner, home, [answer, place, name = asked.name, wrong] {
+        refuse_group(answer, place, name, error_code(wrong));
+      });
+      return;
+    }
     auto found = owner.groups().find_offsets(asked.name, asked.partitions);
     broker::Commit shown = found.shown;
     auto finish = [&service, &owner, home, answer = std::move(answer), place,
@@ -141,7 +152,7 @@ void fetch_group(Service& service, const std::shared_ptr<FetchAnswer>& answer, s
                   if (durable) {
                     on_found(service, std::move(answer), place, std::move(asked), std::move(found));
                   } else {
-                    on_unreadable(answer, place, asked.name);
+                    refuse_group(answer, place, asked.name, ErrorCode::coordinator_not_available);
                   }
                 });
     };
@@ -156,13 +167,15 @@ void fetch_group(Service& service, const std::shared_ptr<FetchAnswer>& answer, s
 }  // namespace
 
 void handle_offset_commit(const Call& call, const wire::OffsetCommitRequest& request) {
-  commit_offsets(call.service, make_work(request), [reply = call.reply](CommitWork work) {
-    reply.send(make_response<wire::OffsetCommitResponse>(std::move(work)));
-  });
+  bool knows_epochs = call.header.version >= 9;
+  commit_offsets(call.service, make_work(request, knows_epochs),
+                 [reply = call.reply](CommitWork work) {
+                   reply.send(make_response<wire::OffsetCommitResponse>(std::move(work)));
+                 });
 }
 
 void handle_txn_offset_commit(const Call& call, const wire::TxnOffsetCommitRequest& request) {
-  CommitWork work = make_work(request);
+  CommitWork work = make_work(request, false);
   work.producer = {ProducerId(request.producer_id), request.producer_epoch};
   commit_offsets(call.service, std::move(work), [reply = call.reply](CommitWork done) {
     reply.send(make_response<wire::TxnOffsetCommitResponse>(std::move(done)));
@@ -194,16 +207,17 @@ void handle_offset_fetch(const Call& call, const wire::OffsetFetchRequest& reque
   if (call.header.version < 8) {
     answer->send = send_single;
     answer->response.groups.resize(1);
-    fetch_group(
-        call.service, answer, 0,
-        {std::string(request.group_id), asked_partitions(request.topics), request.require_stable});
+    AskedGroup asked{std::string(request.group_id), asked_partitions(request.topics),
+                     request.require_stable, std::nullopt, -1};
+    fetch_group(call.service, answer, 0, std::move(asked));
   } else {
     answer->response.groups.resize(request.groups.size());
     for (std::size_t place = 0; place < request.groups.size(); ++place) {
       const auto& group = request.groups[place];
-      fetch_group(
-          call.service, answer, place,
-          {std::string(group.group_id), asked_partitions(group.topics), request.require_stable});
+      AskedGroup asked{std::string(group.group_id), asked_partitions(group.topics),
+                       request.require_stable, std::nullopt, group.member_epoch};
+      if (group.member_id) asked.member_id = std::string(*group.member_id);
+      fetch_group(call.service, answer, place, std::move(asked));
     }
   }
   answer->done();
