@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/assert.h"
+#include "model/consumer_group.h"
 #include "model/group_offsets.h"
 #include "model/producer_state.h"
 #include "model/transaction.h"
@@ -26,13 +27,25 @@ void run(State state, State restored, ByteView input) {
   TRV_ASSERT(restored == state);
 }
 
+// The same for commands that need no time.
+void run_consumer_groups(ByteView input) {
+  ConsumerGroups state, restored;
+  ByteReader reader(input);
+  while (reader.ok() && reader.remaining() > 0) {
+    ConsumerGroups before = state;
+    if (!state.apply(reader.sized())) TRV_ASSERT(state == before);
+  }
+  TRV_ASSERT(restored.restore(state.snapshot()).ok());
+  TRV_ASSERT(restored == state);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 1) return 0;
   ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
   Transactions transactions(ShardId{1}, {});
-  switch (data[0] % 5) {
+  switch (data[0] % 7) {
     case 0:
       run(GroupOffsets(), GroupOffsets(), input);
       break;
@@ -47,6 +60,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case 3: {
       GroupOffsets offsets;
       if (offsets.restore(input)) TRV_ASSERT(GroupOffsets().restore(offsets.snapshot()).ok());
+      break;
+    }
+    case 5:
+      run_consumer_groups(input);
+      break;
+    case 6: {
+      ConsumerGroups groups;
+      if (groups.restore(input)) TRV_ASSERT(ConsumerGroups().restore(groups.snapshot()).ok());
       break;
     }
     default:

@@ -42,8 +42,9 @@ void on_frame(ByteView frame) {
       wire::CreatePartitionsApi, wire::IncrementalAlterConfigsApi, wire::DeleteRecordsApi,
       wire::DescribeLogDirsApi, wire::ElectLeadersApi, wire::AlterPartitionReassignmentsApi,
       wire::ListPartitionReassignmentsApi, wire::OffsetDeleteApi, wire::DescribeProducersApi,
-      wire::DescribeTransactionsApi, wire::ListTransactionsApi, wire::DescribeTopicPartitionsApi>(
-      header.key, in.rest(), header.version, flexible);
+      wire::DescribeTransactionsApi, wire::ListTransactionsApi, wire::DescribeTopicPartitionsApi,
+      wire::ConsumerGroupHeartbeatApi, wire::ConsumerGroupDescribeApi>(header.key, in.rest(),
+                                                                       header.version, flexible);
 }
 
 }  // namespace

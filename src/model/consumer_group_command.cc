@@ -50,6 +50,7 @@ TopicPartitions read_partitions(ByteReader& in) {
   TopicPartitions partitions;
   for (std::uint64_t topics = in.varint(); topics > 0 && in.ok(); --topics) {
     std::vector<std::int32_t>& indexes = partitions[TopicId(in.varint())];
+    if (!indexes.empty()) in.fail();
     std::int64_t last = 0;
     for (std::uint64_t count = in.varint(); count > 0 && in.ok(); --count) {
       std::uint64_t step = in.varint();
