@@ -175,7 +175,7 @@ class Refusal : public ::testing::Test {
           " " + std::to_string(facts->ready_count) + "/" + std::to_string(facts->outstanding_count);
     }
     auto* entry = broker_->keyspaces().of("key").find("key", broker_->wall_now());
-    text += entry ? std::string(entry->value) : "none";
+    text += entry ? entry->value.text() : "none";
     auto* group = broker_->claim_groups().of(*topic()).find("g");
     text += group && group->find_consumer("c") ? "consumer" : "";
     text += broker_->catalog().state().find("e") ? "exchange" : "";
@@ -283,7 +283,7 @@ TEST_F(Refusal, NothingIsAppliedThatTheJournalDoesNotTake) {
   EXPECT_TRUE(broker_.report().damaged.empty());
   broker_.round([&] {
     EXPECT_EQ(broker_->queues().find("q")->ready_count, 6u);
-    EXPECT_EQ(broker_->keyspaces().of("key").find("key", broker_->wall_now())->value, "old");
+    EXPECT_EQ(broker_->keyspaces().of("key").find("key", broker_->wall_now())->value.text(), "old");
   });
 }
 

@@ -77,6 +77,8 @@ constexpr std::array table{
     in_order<wire::DescribeProducersApi, handle_describe_producers>({0, 0, 0}),
     in_order<wire::DescribeTransactionsApi, handle_describe_transactions>({0, 0, 0}),
     in_order<wire::ListTransactionsApi, handle_list_transactions>({0, 0, 1}),
+    in_order<wire::ConsumerGroupHeartbeatApi, handle_consumer_group_heartbeat>({0, 0, 1}),
+    in_order<wire::ConsumerGroupDescribeApi, handle_consumer_group_describe>({0, 0, 1}),
     in_order<wire::DescribeTopicPartitionsApi, handle_describe_topic_partitions>({0, 0, 0}),
 };
 

@@ -10,15 +10,7 @@ namespace trv::model {
 
 namespace {
 
-enum class Op : std::uint8_t {
-  put = 1,
-  append = 2,
-  remove = 3,
-  expire = 4,
-  persist = 5,
-  clear = 6,
-  drop_due = 7,
-};
+using Op = KeyspaceOp;
 
 constexpr std::size_t bucket_count_min = 16;
 
@@ -35,13 +27,6 @@ std::uint64_t time_to_wire(WallTime time) {
 WallTime time_from_wire(std::uint64_t ms) {
   constexpr auto ms_max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
   return {static_cast<std::int64_t>(std::min(ms, ms_max))};
-}
-
-std::uint64_t reverse_bits(std::uint64_t v) {
-  v = ((v >> 1) & 0x5555555555555555u) | ((v & 0x5555555555555555u) << 1);
-  v = ((v >> 2) & 0x3333333333333333u) | ((v & 0x3333333333333333u) << 2);
-  v = ((v >> 4) & 0x0f0f0f0f0f0f0f0fu) | ((v & 0x0f0f0f0f0f0f0f0fu) << 4);
-  return byte_swap(v);
 }
 
 }  // namespace
@@ -135,34 +120,65 @@ Status Keyspace::apply_put(ByteReader& reader, std::uint64_t mark) {
   if (!entry) entry = &insert(key, hash);
   ByteView value = reader.rest();
   byte_size_ += value.size();
-  byte_size_ -= entry->value.size();
+  byte_size_ -= entry->value.byte_size();
   // A much smaller value gives its memory back.
-  if (entry->value.capacity() > 2 * value.size() + 64) std::string().swap(entry->value);
-  entry->value.assign(value);
+  if (!entry->value.is_string() || entry->value.text().capacity() > 2 * value.size() + 64) {
+    entry->value.reset_string();
+  }
+  entry->value.text().assign(value);
   set_expiry(*entry, expiry ? std::optional(time_from_wire(expiry - 1)) : std::nullopt);
   touch(*entry, mark);
   return {};
+}
+
+void Keyspace::forget_value(Entry& entry) {
+  byte_size_ -= entry.value.byte_size();
+  entry.value.reset_string();
+  set_expiry(entry, std::nullopt);
+}
+
+Keyspace::Entry* Keyspace::open_string(ByteView key, WallTime now) {
+  std::uint64_t hash = hash_of(key);
+  Entry* entry = find_entry(key, hash);
+  if (!entry) return &insert(key, hash);
+  if (entry->expires && *entry->expires <= now) forget_value(*entry);
+  return entry->value.is_string() ? entry : nullptr;
 }
 
 Status Keyspace::apply_append(ByteReader& reader, WallTime now, std::uint64_t mark) {
   ByteView key = reader.sized();
   if (!reader.ok()) return corrupt("short append");
   ByteView bytes = reader.rest();
-  std::uint64_t hash = hash_of(key);
-  Entry* entry = find_entry(key, hash);
-  bool expired = entry && entry->expires && *entry->expires <= now;
-  std::size_t before = entry && !expired ? entry->value.size() : 0;
+  const Entry* present = find(key, now);
+  std::size_t before = present && present->value.is_string() ? present->value.size() : 0;
   if (bytes.size() > value_size_max - std::min(before, value_size_max)) {
     return Error{Errc::too_large, "the value would exceed its maximum size"};
   }
-  if (!entry) entry = &insert(key, hash);
-  if (expired) {
-    byte_size_ -= entry->value.size();
-    entry->value.clear();
-    set_expiry(*entry, std::nullopt);
-  }
-  entry->value.append(bytes);
+  Entry* entry = open_string(key, now);
+  if (!entry) return corrupt("append to another type");
+  entry->value.text().append(bytes);
   byte_size_ += bytes.size();
+  touch(*entry, mark);
+  return {};
+}
+
+Status Keyspace::apply_overwrite(ByteReader& reader, WallTime now, std::uint64_t mark) {
+  ByteView key = reader.sized();
+  std::uint64_t offset = reader.varint();
+  if (!reader.ok()) return corrupt("short overwrite");
+  ByteView bytes = reader.rest();
+  if (offset > value_size_max || bytes.size() > value_size_max - offset) {
+    return Error{Errc::too_large, "the value would exceed its maximum size"};
+  }
+  Entry* entry = open_string(key, now);
+  if (!entry) return corrupt("overwrite of another type");
+  std::string& text = entry->value.text();
+  auto at = static_cast<std::size_t>(offset);
+  if (text.size() < at + bytes.size()) {
+    byte_size_ += at + bytes.size() - text.size();
+    text.resize(at + bytes.size(), '\0');
+  }
+  text.replace(at, bytes.size(), bytes);
   touch(*entry, mark);
   return {};
 }
@@ -182,6 +198,10 @@ Status Keyspace::apply(ByteView command, WallTime now, std::uint64_t mark) {
   if (!reader.ok()) return corrupt("empty");
   if (op == Op::put) return apply_put(reader, mark);
   if (op == Op::append) return apply_append(reader, now, mark);
+  if (op == Op::overwrite) return apply_overwrite(reader, now, mark);
+  if (op >= Op::push_front && op <= Op::sorted_remove) {
+    return apply_collection(op, reader, now, mark);
+  }
   if (op == Op::clear) {
     if (!reader.done()) return corrupt("long clear");
     removal_mark_ = mark;
@@ -214,16 +234,18 @@ void Keyspace::snapshot(const std::function<void(ByteView)>& sink) const {
   std::string command;
   for (const auto& bucket : buckets_) {
     for (const Entry* entry = bucket.get(); entry; entry = entry->next_.get()) {
+      if (!entry->value.is_string()) {
+        encode_copy(*entry, entry->key, sink);
+        continue;
+      }
       command.clear();
-      encode_put(command, entry->key, entry->value,
+      encode_put(command, entry->key, entry->value.text(),
                  TRV_MUTANT(expiry_lost_in_checkpoint) ? std::nullopt : entry->expires);
       sink(command);
     }
   }
 }
 
-// The cursor counts in the reversed order of bits. So a bucket's number keeps its low bits when the
-// table grows or shrinks, and what was seen under the low bits stays seen.
 std::uint64_t Keyspace::scan(std::uint64_t cursor, std::size_t count,
                              const std::function<void(const Entry&)>& visit) const {
   if (buckets_.empty()) return 0;
@@ -234,9 +256,21 @@ std::uint64_t Keyspace::scan(std::uint64_t cursor, std::size_t count,
       visit(*entry);
       ++visited;
     }
-    cursor = reverse_bits(reverse_bits(cursor | ~mask) + 1);
+    cursor = next_cursor(cursor, mask);
   } while (cursor != 0 && visited < count);
   return cursor;
+}
+
+const Keyspace::Entry* Keyspace::pick(std::uint64_t random) const {
+  if (size_ == 0) return nullptr;
+  std::uint64_t mask = buckets_.size() - 1;
+  std::uint64_t at = random & mask;
+  while (!buckets_[at]) at = (at + 1) & mask;
+  std::size_t length = 0;
+  for (const Entry* one = buckets_[at].get(); one; one = one->next_.get()) ++length;
+  const Entry* entry = buckets_[at].get();
+  for (std::size_t skip = (random >> 32) % length; skip > 0; --skip) entry = entry->next_.get();
+  return entry;
 }
 
 Keyspace::Entry& Keyspace::insert(ByteView key, std::uint64_t hash) {
@@ -259,7 +293,7 @@ bool Keyspace::remove(ByteView key) {
   while (*link && ((*link)->hash_ != hash || (*link)->key != key)) link = &(*link)->next_;
   if (!*link) return false;
   set_expiry(**link, std::nullopt);
-  byte_size_ -= (*link)->key.size() + (*link)->value.size();
+  byte_size_ -= (*link)->key.size() + (*link)->value.byte_size();
   std::unique_ptr<Entry> gone = std::move(*link);
   *link = std::move(gone->next_);
   --size_;

@@ -1,22 +1,16 @@
-// Keyspace: the string keys of one virtual shard: a value, an optional expiry, and nothing else.
+// Keyspace: the keys of one virtual shard: a value of one of the types, and an optional expiry.
 //
 // Owner: the shard's Broker, on its core. Pure: no clock, no I/O. Every change is a command of
 // bytes that the broker journals and then hands to apply(); replay calls the same apply(), so
 // state == replay(commands) always.
 //
-// Commands say what was decided, not what was asked: conditions (NX, XX), increments and relative
-// times are worked out by the caller from find(), so that applying one never depends on more than
-// the state and the time in its frame.
-//
-//   u8 op, then:                                 (sized = varint length and bytes)
-//   1 put         sized key, varint expiry ms + 1 (0 = none), rest = value
-//   2 append      sized key, rest = bytes        a missing or expired key starts empty, without
-//   expiry 3 remove      sized key 4 expire      sized key, varint expiry ms    nothing happens
-//   when the key is missing 5 persist     sized key 6 clear 7 drop_due    varint time ms removes
-//   all that expired at or before that time
+// Commands say what was decided, not what was asked: conditions (NX, XX), increments, random
+// choices and relative times are worked out by the caller from find(), so that applying one never
+// depends on more than the state and the time in its frame. Their bytes: docs/formats/keyspace.md.
 //
 // Invariants:
 //   - an expired entry is invisible to find(), and leaves memory only through a command;
+//   - no collection is empty;
 //   - entry versions only grow over the life of the object;
 //   - a scan that starts at 0 and follows the cursors it is given visits every entry that exists
 //     all the while, however the table grows or shrinks (it may visit some twice).
@@ -35,6 +29,8 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "model/keyspace_command.h"
+#include "model/values/value.h"
 
 namespace trv::model {
 
@@ -44,7 +40,7 @@ class Keyspace {
 
   struct Entry {
     std::string key;
-    std::string value;
+    Value value;
     std::optional<WallTime> expires;  // visible while now < expires
     std::uint64_t version = 0;        // of the last change
     std::uint64_t mark = 0;           // given with the last change
@@ -67,10 +63,12 @@ class Keyspace {
   // none, of the last removal in this shard.
   std::uint64_t mark_of(ByteView key) const;
 
+  // Any entry, expired ones too, as `random` picks it. Null when there is none. Not uniform.
+  const Entry* pick(std::uint64_t random) const;
   // Entries in memory, expired ones included until they are dropped.
   std::size_t size() const { return size_; }
   std::size_t expiring_count() const { return expiring_.size(); }
-  // Sum of the key and value sizes in bytes.
+  // Sum of the key and value sizes in bytes, without what keeping them takes.
   std::size_t byte_size() const { return byte_size_; }
   // When the next entry expires: the owner then journals a drop_due.
   std::optional<WallTime> next_expiry() const;
@@ -86,10 +84,14 @@ class Keyspace {
   static void encode_clear(std::string& out);
   static void encode_drop_due(std::string& out, WallTime now);
 
-  // Errors: corrupt (not a command), too_large (append beyond value_size_max). Nothing changes
-  // then.
+  // Errors: corrupt (not a command, or one for another type), too_large (a string beyond
+  // value_size_max). Nothing changes then.
   Status apply(ByteView command, WallTime now, std::uint64_t mark = 0);
 
+  // Calls `sink` with the commands that make `key`, which must be missing, hold what the entry
+  // holds, expiry included. Large collections take several.
+  static void encode_copy(const Entry& entry, ByteView key,
+                          const std::function<void(ByteView command)>& sink);
   // Calls `sink` with the commands that rebuild this state in an empty Keyspace.
   void snapshot(const std::function<void(ByteView command)>& sink) const;
 
@@ -117,6 +119,15 @@ class Keyspace {
   Status apply_put(ByteReader& reader, std::uint64_t mark);
   Status apply_append(ByteReader& reader, WallTime now, std::uint64_t mark);
   Status apply_drop_due(WallTime due);
+  Status apply_overwrite(ByteReader& reader, WallTime now, std::uint64_t mark);
+  // --- collections: keyspace_collections.cc
+  Status apply_collection(KeyspaceOp op, ByteReader& reader, WallTime now, std::uint64_t mark);
+  template <class T>
+  Status change_collection(KeyspaceOp op, ByteView key, ByteReader& reader, WallTime now,
+                           std::uint64_t mark);
+  // The string to change: made when the key is missing or expired. Null: another type.
+  Entry* open_string(ByteView key, WallTime now);
+  void forget_value(Entry& entry);
 
   std::uint64_t seed_;
   std::vector<std::unique_ptr<Entry>> buckets_;  // a power of two

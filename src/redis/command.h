@@ -41,6 +41,7 @@ enum class KeyRule : std::uint8_t {
   none,
   range,    // from `first` to `last` (negative: from the end), every `step`
   streams,  // the first half of what follows the word STREAMS
+  counted,  // as many as the argument at `first` says, behind it; and `last` unless that is 0
 };
 
 namespace flag {
@@ -113,6 +114,7 @@ struct Call {
   Session* session = nullptr;
   Client* client = nullptr;
   TransactionScope* transaction = nullptr;  // inside EXEC
+  bool retry = false;                       // a blocked command runs again
 
   // What the handler may leave behind:
   broker::Commit commit{};

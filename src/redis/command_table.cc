@@ -47,12 +47,15 @@ std::optional<std::int64_t> integer_arg(Call& call, std::size_t index) {
   return value;
 }
 
-std::array<std::span<const Command>, 15> families() {
-  return {connection_commands(),  client_commands(),        string_commands(),
-          key_commands(),         stream_write_commands(),  stream_read_commands(),
-          stream_info_commands(), group_commands(),         claim_commands(),
-          pubsub_commands(),      transaction_commands(),   server_commands(),
-          config_commands(),      introspection_commands(), scan_commands()};
+std::array<std::span<const Command>, family_count> families() {
+  return {connection_commands(),   client_commands(),        string_commands(),
+          key_commands(),          stream_write_commands(),  stream_read_commands(),
+          stream_info_commands(),  group_commands(),         claim_commands(),
+          pubsub_commands(),       transaction_commands(),   server_commands(),
+          config_commands(),       introspection_commands(), scan_commands(),
+          hash_commands(),         list_commands(),          list_move_commands(),
+          set_commands(),          set_algebra_commands(),   sorted_commands(),
+          sorted_range_commands(), sorted_pop_commands(),    sorted_algebra_commands()};
 }
 
 CommandTable::CommandTable() {
@@ -114,6 +117,10 @@ std::optional<std::size_t> streams_index(std::span<const ByteView> args) {
     }
   }
   return std::nullopt;
+}
+
+std::int64_t key_count(std::span<const ByteView> args, std::size_t index) {
+  return index < args.size() ? parse_integer(args[index]).value_or(0) : 0;
 }
 
 }  // namespace trv::redis

@@ -42,6 +42,9 @@ class CommandTable {
 // The index of the word STREAMS; nothing when it is missing or what follows is not of even count.
 std::optional<std::size_t> streams_index(std::span<const ByteView> args);
 
+// The number of keys that the argument tells; 0 when it is none.
+std::int64_t key_count(std::span<const ByteView> args, std::size_t index);
+
 template <class Visit>
 bool CommandTable::each_key(const Command& command, std::span<const ByteView> args, Visit&& visit) {
   if (command.key_rule == KeyRule::none) return true;
@@ -53,6 +56,15 @@ bool CommandTable::each_key(const Command& command, std::span<const ByteView> ar
     return true;
   }
   auto size = static_cast<std::int64_t>(args.size());
+  if (command.key_rule == KeyRule::counted) {
+    std::int64_t count = key_count(args, static_cast<std::size_t>(command.first_key));
+    if (count <= 0 || count > size - command.first_key - 1) return false;
+    if (command.last_key != 0) visit(static_cast<std::size_t>(command.last_key));
+    for (std::int64_t i = 1; i <= count; ++i) {
+      visit(static_cast<std::size_t>(command.first_key + i));
+    }
+    return true;
+  }
   std::int64_t last = command.last_key < 0 ? size + command.last_key : command.last_key;
   if (last >= size) return false;
   for (std::int64_t i = command.first_key; i <= last; i += command.key_step) {

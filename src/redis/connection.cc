@@ -406,13 +406,6 @@ void Connection::fulfil(std::uint64_t place, std::string bytes, broker::Commit c
 
 bool Connection::unblock(bool with_error) {
   if (!blocked_on_ || pending_place_ == 0) return false;
-  if (*blocked_on_ == core().index()) {
-    if (!service_.waiters().cancel(session_.id)) return false;
-  } else {
-    Service& waiting_at = service_.peer(*blocked_on_);
-    service_.broker().post(*blocked_on_,
-                           [&waiting_at, id = session_.id] { waiting_at.waiters().cancel(id); });
-  }
   std::string bytes;
   ReplyWriter reply(bytes, session_.protocol);
   if (with_error) {
@@ -420,7 +413,19 @@ bool Connection::unblock(bool with_error) {
   } else {
     reply.null_array();
   }
-  fulfil(pending_place_, std::move(bytes), {});
+  if (*blocked_on_ == core().index()) {
+    if (!service_.waiters().cancel(session_.id)) return false;
+    fulfil(pending_place_, std::move(bytes), {});
+    return true;
+  }
+  // What it waits for may be on its way: only who still waits is told that it need not.
+  Service& waiting_at = service_.peer(*blocked_on_);
+  ReplyPlace place{core().index(), session_.id, pending_place_};
+  service_.broker().post(*blocked_on_, [&waiting_at, place, bytes = std::move(bytes)]() mutable {
+    if (waiting_at.waiters().cancel(place.connection)) {
+      waiting_at.fulfil(place, std::move(bytes), {});
+    }
+  });
   return true;
 }
 

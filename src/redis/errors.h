@@ -17,11 +17,16 @@ inline constexpr std::string_view wrong_type =
 inline constexpr std::string_view syntax = "ERR syntax error";
 inline constexpr std::string_view not_integer = "ERR value is not an integer or out of range";
 inline constexpr std::string_view not_positive = "ERR value is out of range, must be positive";
+inline constexpr std::string_view not_real = "ERR value is not a valid float";
+inline constexpr std::string_view makes_no_number = "ERR increment would produce NaN or Infinity";
+inline constexpr std::string_view out_of_range = "ERR value is out of range";
+inline constexpr std::string_view index_out_of_range = "ERR index out of range";
 inline constexpr std::string_view overflow = "ERR increment or decrement would overflow";
 inline constexpr std::string_view no_such_key = "ERR no such key";
 inline constexpr std::string_view timeout_not_integer =
     "ERR timeout is not an integer or out of range";
 inline constexpr std::string_view timeout_negative = "ERR timeout is negative";
+inline constexpr std::string_view timeout_not_real = "ERR timeout is not a float or out of range";
 inline constexpr std::string_view no_auth = "NOAUTH Authentication required.";
 inline constexpr std::string_view wrong_pass =
     "WRONGPASS invalid username-password pair or user is disabled.";

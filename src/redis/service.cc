@@ -12,6 +12,7 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
     : broker_(broker),
       settings_(std::move(settings)),
       waiters_(*this),
+      random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {}
 
 ConnectionId Service::add_client(Client& client) {
@@ -30,6 +31,7 @@ void Service::run(Call& call) {
   call.command.run(call);
   const std::string& out = call.reply.out();
   if (out.size() > start && out[start] == '-') ++counters_.errors;
+  if (!call.transaction) waiters_.serve();
 }
 
 void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit) {
@@ -92,6 +94,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     TRV_ASSERT(!call.deferred);
     if (call.waits) commit = commit | call.commit;
   }
+  waiters_.serve();
   return commit;
 }
 

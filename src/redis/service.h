@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -100,6 +101,9 @@ class Service {
     return scratch_;
   }
 
+  // For random answers; which one was given is journaled with the change.
+  std::mt19937_64& random() { return random_; }
+
   void connect(std::vector<Service*> peers) { peers_ = std::move(peers); }
   Service& peer(CoreIndex core) { return *peers_[core.value]; }
   Service& peer_of(broker::Broker& broker) { return peer(broker.core().index()); }
@@ -146,6 +150,7 @@ class Service {
   std::map<ConnectionId, Client*> clients_;
   static constexpr std::size_t scratch_size_max = 1u << 20;
   std::string scratch_;
+  std::mt19937_64 random_;
   std::uint64_t next_client_ = 1;
   runtime::SteadyTime started_;
 };

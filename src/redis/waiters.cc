@@ -1,5 +1,6 @@
 #include "redis/waiters.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -60,12 +61,13 @@ void Waiters::on_timeout(ConnectionId connection) {
   waiter.done(std::move(bytes), {});
 }
 
-bool Waiters::retry(Waiter& waiter) {
+bool Waiters::retry(Waiter& waiter, bool answer_later) {
   std::vector<ByteView> args(waiter.request.args.begin(), waiter.request.args.end());
   std::string bytes;
   ReplyWriter reply(bytes, waiter.caller.protocol);
   Call call{service_,      service_.broker(),           *waiter.command, args, reply,
             waiter.caller, service_.broker().wall_now()};
+  call.retry = true;
   waiter.command->run(call);
   if (call.block) return false;
   // It leaves first: its client's next command may block again at once.
@@ -73,7 +75,13 @@ bool Waiters::retry(Waiter& waiter) {
   Done done = std::move(waiter.done);
   leave(waiter);
   waiters_.erase(waiter.caller.connection);
-  done(std::move(bytes), commit);
+  if (!answer_later) {
+    done(std::move(bytes), commit);
+    return true;
+  }
+  // Its client's next commands come after all that this change has set off.
+  service_.broker().core().post([done = std::move(done), bytes = std::move(bytes),
+                                 commit]() mutable { done(std::move(bytes), commit); });
   return true;
 }
 
@@ -82,6 +90,34 @@ void Waiters::on_woken(const std::string& name) {
   if (at == names_.end()) return;
   // Each watch wakes once. The next one comes first, so that nothing is missed meanwhile.
   watch(name, at->second);
+  retry_all(name, false);
+  serve();
+}
+
+void Waiters::on_changed(ByteView key) {
+  if (names_.empty()) return;
+  std::string name(key);
+  if (!names_.contains(name)) return;
+  if (std::find(ready_.begin(), ready_.end(), name) == ready_.end()) {
+    ready_.push_back(std::move(name));
+  }
+}
+
+void Waiters::serve() {
+  // What a waiter's own command changes is served in the same loop, after those that are due.
+  if (serving_) return;
+  serving_ = true;
+  while (!ready_.empty()) {
+    std::string name = std::move(ready_.front());
+    ready_.pop_front();
+    retry_all(name, true);
+  }
+  serving_ = false;
+}
+
+void Waiters::retry_all(const std::string& name, bool answer_later) {
+  auto at = names_.find(name);
+  if (at == names_.end()) return;
   std::vector<ConnectionId> order;
   order.reserve(at->second.waiters.size());
   for (const Waiter* waiter : at->second.waiters) order.push_back(waiter->caller.connection);
@@ -92,7 +128,7 @@ void Waiters::on_woken(const std::string& name) {
     Waiter& waiter = waiting->second;
     std::string tag = waiter.request.tag;
     if (!tag.empty() && exhausted.contains(tag)) continue;
-    if (!retry(waiter) && !tag.empty()) exhausted.insert(tag);
+    if (!retry(waiter, answer_later) && !tag.empty()) exhausted.insert(tag);
   }
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <map>
 #include <string>
@@ -33,6 +34,11 @@ class Waiters {
   void add(const Command& command, const Caller& caller, BlockRequest request, Done done);
   // The client is gone or no longer wants it. False when it does not wait here.
   bool cancel(ConnectionId connection);
+  // A key of the keyspace has changed: who waits for it is served by the next serve().
+  void on_changed(ByteView key);
+  // Called after each command, transaction or script. Waiters of the keys that have changed run
+  // their commands again, which may change further keys; the replies follow in later handlers.
+  void serve();
   std::size_t size() const { return waiters_.size(); }
 
  private:
@@ -54,13 +60,17 @@ class Waiters {
   void watch(const std::string& name, Name& at);
   void on_woken(const std::string& name);
   void on_timeout(ConnectionId connection);
+  // Runs the commands of a name's waiters again.
+  void retry_all(const std::string& name, bool answer_later);
   // True when it was answered; it is gone then.
-  bool retry(Waiter& waiter);
+  bool retry(Waiter& waiter, bool answer_later);
   void leave(Waiter& waiter);
 
   Service& service_;
   std::map<ConnectionId, Waiter> waiters_;
   std::unordered_map<std::string, Name> names_;
+  std::deque<std::string> ready_;  // names whose keys have changed
+  bool serving_ = false;
 };
 
 }  // namespace trv::redis

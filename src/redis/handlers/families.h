@@ -23,8 +23,18 @@ std::span<const Command> server_commands();
 std::span<const Command> config_commands();
 std::span<const Command> introspection_commands();
 std::span<const Command> scan_commands();
+std::span<const Command> hash_commands();
+std::span<const Command> list_commands();
+std::span<const Command> list_move_commands();
+std::span<const Command> set_commands();
+std::span<const Command> set_algebra_commands();
+std::span<const Command> sorted_commands();
+std::span<const Command> sorted_range_commands();
+std::span<const Command> sorted_pop_commands();
+std::span<const Command> sorted_algebra_commands();
 
 // All of them.
-std::array<std::span<const Command>, 15> families();
+inline constexpr std::size_t family_count = 24;
+std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

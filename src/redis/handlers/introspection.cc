@@ -31,7 +31,9 @@ std::vector<std::string> flags_of(const Command& command) {
   for (const FlagName& one : flag_names) {
     if (command.has(one.bit)) names.emplace_back(one.name);
   }
-  if (command.key_rule == KeyRule::streams) names.emplace_back("movablekeys");
+  if (command.key_rule == KeyRule::streams || command.key_rule == KeyRule::counted) {
+    names.emplace_back("movablekeys");
+  }
   return names;
 }
 
@@ -43,10 +45,11 @@ std::vector<std::string> categories_of(const Command& command) {
     names.emplace_back("@keyspace");
   }
   if (command.family == "transactions") names.emplace_back("@transaction");
-  if (command.family == "string" || command.family == "stream" || command.family == "pubsub" ||
-      command.family == "connection") {
-    names.push_back("@" + std::string(command.family));
+  for (std::string_view family :
+       {"string", "stream", "pubsub", "connection", "hash", "list", "set", "bitmap"}) {
+    if (command.family == family) names.push_back("@" + std::string(family));
   }
+  if (command.family == "sorted-set") names.emplace_back("@sortedset");
   if (command.has(flag::admin)) {
     names.emplace_back("@admin");
     names.emplace_back("@dangerous");
@@ -61,8 +64,42 @@ void write_words(ReplyWriter& reply, const std::vector<std::string>& words) {
   for (const std::string& word : words) reply.simple(word);
 }
 
+// Keys that an argument counts, and the one of the result, which comes first.
+void write_counted_key_specs(ReplyWriter& reply, const Command& command) {
+  bool with_result = command.last_key != 0;
+  reply.array(with_result ? 2 : 1);
+  for (bool result : {true, false}) {
+    if (result && !with_result) continue;
+    reply.map(3);
+    reply.bulk("flags");
+    reply.set(1);
+    reply.simple(result ? "OW" : command.has(flag::write) && !with_result ? "RW" : "RO");
+    reply.bulk("begin_search");
+    reply.map(2);
+    reply.bulk("type");
+    reply.bulk("index");
+    reply.bulk("spec");
+    reply.map(1);
+    reply.bulk("index");
+    reply.integer(result ? command.last_key : command.first_key);
+    reply.bulk("find_keys");
+    reply.map(2);
+    reply.bulk("type");
+    reply.bulk(result ? "range" : "keynum");
+    reply.bulk("spec");
+    reply.map(3);
+    reply.bulk(result ? "lastkey" : "keynumidx");
+    reply.integer(0);
+    reply.bulk(result ? "keystep" : "firstkey");
+    reply.integer(1);
+    reply.bulk(result ? "limit" : "keystep");
+    reply.integer(result ? 0 : 1);
+  }
+}
+
 void write_key_specs(ReplyWriter& reply, const Command& command) {
   if (command.key_rule == KeyRule::none) return reply.array(0);
+  if (command.key_rule == KeyRule::counted) return write_counted_key_specs(reply, command);
   bool streams = command.key_rule == KeyRule::streams;
   reply.array(1);
   reply.map(3);
@@ -107,9 +144,11 @@ void write_info(Call& call, const Command& command) {
   reply.bulk(shown_name(command));
   reply.integer(command.arity);
   write_words(reply, flags_of(command));
-  reply.integer(command.first_key);
+  // Of counted keys only the one of the result has a fixed place.
+  bool counted = command.key_rule == KeyRule::counted;
+  reply.integer(counted ? command.last_key : command.first_key);
   reply.integer(command.last_key);
-  reply.integer(command.key_step);
+  reply.integer(counted ? (command.last_key != 0 ? 1 : 0) : command.key_step);
   write_words(reply, categories_of(command));
   reply.array(0);
   write_key_specs(reply, command);

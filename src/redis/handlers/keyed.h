@@ -1,5 +1,7 @@
-// What the string and key commands share: finding, changing and timing keys of the keyspace.
+// What the commands about keys share: finding, changing and timing keys of the keyspace.
 #pragma once
+
+#include <limits>
 
 #include "broker/keyspaces.h"
 #include "broker/topics.h"
@@ -11,6 +13,9 @@ namespace trv::redis {
 inline constexpr std::uint64_t put_overhead_max = 64;
 
 using KeyEntry = model::Keyspace::Entry;
+
+// As TYPE and SCAN call it.
+std::string_view type_name(model::ValueType type);
 
 // The durability of keys is the server's.
 inline broker::Commit commit_of_mark(const broker::Broker& broker, std::uint64_t mark) {
@@ -25,46 +30,41 @@ inline void shows(Call& call, const model::Keyspace& keyspace, ByteView key,
 }
 
 struct FoundString {
-  const KeyEntry* entry = nullptr;
-  bool refused = false;  // the name holds a stream, and the reply says so
+  const KeyEntry* entry = nullptr;  // of a string
+  bool refused = false;             // the key holds something else, and the reply says so
+};
+FoundString find_string(Call& call, ByteView key);
+
+template <class T>
+struct Found {
+  const KeyEntry* entry = nullptr;  // null: the key is missing
+  const T* value = nullptr;
+  bool refused = false;  // the key holds something else, and the reply says so
 };
 
-inline FoundString find_string(Call& call, ByteView key) {
+// A collection: one of model::List, Set, Hash, SortedSet.
+template <class T>
+Found<T> find_collection(Call& call, ByteView key) {
   model::Keyspace& keyspace = call.broker.keyspaces().of(key);
   const KeyEntry* entry = keyspace.find(key, call.now);
-  if (!entry && call.broker.topics().find(key)) {
+  const T* value = entry ? entry->value.as<T>() : nullptr;
+  if (!value && (entry || call.broker.topics().find(key))) {
     call.reply.error(text::wrong_type);
-    return {nullptr, true};
+    return {nullptr, nullptr, true};
   }
   shows(call, keyspace, key, entry);
-  return {entry, false};
+  return {entry, value, false};
 }
 
 // False, and an error reply, when it cannot be stored; so do the next two.
-inline bool execute(Call& call, broker::Space space, ByteView key, ByteView command) {
-  return call.wait_for(call.broker.keyspaces().execute(space, key, command));
-}
+bool execute(Call& call, broker::Space space, ByteView key, ByteView command);
 
-[[nodiscard]] inline bool put_string(Call& call, ByteView key, ByteView value,
-                                     std::optional<WallTime> expires) {
-  std::string& command = call.service.scratch();
-  model::Keyspace::encode_put(command, key, value, expires);
-  return execute(call, broker::Space::more, key, command);
-}
-
-[[nodiscard]] inline bool remove_string(Call& call, ByteView key) {
-  std::string& command = call.service.scratch();
-  model::Keyspace::encode_remove(command, key);
-  return execute(call, broker::Space::less, key, command);
-}
+[[nodiscard]] bool put_string(Call& call, ByteView key, ByteView value,
+                              std::optional<WallTime> expires);
+[[nodiscard]] bool remove_key(Call& call, ByteView key);
 
 // False when the broker can not write; the reply says so.
-inline bool may_write(Call& call) {
-  Status writable = call.broker.writable();
-  if (writable) return true;
-  call.reply.error(error_text(writable.error()));
-  return false;
-}
+bool may_write(Call& call);
 
 // An expiry argument in its unit, as an absolute time. Nothing, and an error reply, when it is not
 // an integer or makes no time.
@@ -74,5 +74,22 @@ struct TimeUnit {
 };
 std::optional<WallTime> expiry_arg(Call& call, std::size_t index, TimeUnit unit,
                                    bool positive_only);
+
+inline constexpr std::size_t reply_bytes_max = std::size_t{256} << 20;
+
+// True when what was written since `start` has become too large a reply; it is replaced by an
+// error.
+bool reply_too_large(Call& call, std::size_t start);
+
+// The count argument of pops: positive_only refuses 0. Nothing after an error reply.
+std::optional<std::int64_t> positive_arg(Call& call, std::size_t index);
+std::optional<double> real_arg(Call& call, std::size_t index);
+// The count of random members: negative for repetitions.
+std::optional<std::int64_t> random_count_arg(Call& call, std::size_t index);
+// Whether twice as many can still be counted.
+inline bool halved_fits(std::int64_t count) {
+  constexpr std::int64_t half = std::numeric_limits<std::int64_t>::max() / 2;
+  return count >= -half && count <= half;
+}
 
 }  // namespace trv::redis

@@ -39,7 +39,7 @@ void del(Call& call) {
     model::Keyspace& keyspace = call.broker.keyspaces().of(key);
     if (const KeyEntry* entry = keyspace.find(key, call.now)) {
       shows(call, keyspace, key, entry);
-      if (!remove_string(call, key)) return;
+      if (!remove_key(call, key)) return;
       ++removed;
     } else if (call.broker.topics().find(key)) {
       Result<broker::Commit> gone = call.broker.topics().remove(key);
@@ -68,7 +68,7 @@ void type(Call& call) {
   const KeyEntry* entry = keyspace.find(key, call.now);
   if (entry) {
     shows(call, keyspace, key, entry);
-    call.reply.simple("string");
+    call.reply.simple(type_name(entry->value.type()));
   } else {
     call.reply.simple(call.broker.topics().find(key) ? "stream" : "none");
   }
@@ -132,7 +132,7 @@ void expire_in(Call& call, TimeUnit unit) {
   shows(call, keyspace, key, entry);
   if (!entry || !allows(condition, entry->expires, *expires)) return call.reply.integer(0);
   if (*expires <= call.now) {
-    if (!remove_string(call, key)) return;
+    if (!remove_key(call, key)) return;
   } else {
     std::string& command = call.service.scratch();
     model::Keyspace::encode_expire(command, key, *expires);

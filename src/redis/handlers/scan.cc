@@ -6,7 +6,7 @@
 #include "broker/keyspaces.h"
 #include "broker/shard_state.h"
 #include "redis/handlers/families.h"
-#include "redis/service.h"
+#include "redis/handlers/keyed.h"
 #include "redis/wire/glob.h"
 #include "redis/wire/number.h"
 
@@ -64,7 +64,6 @@ void scan(Call& call) {
   if (!cursor) return call.reply.error(text::invalid_cursor);
   ScanOptions options;
   if (!parse_options(call, 2, options)) return;
-  bool strings = !options.type || is_word(*options.type, "string");
   bool streams = !options.type || is_word(*options.type, "stream");
   auto matches = [&](ByteView name) {
     return !options.pattern || glob_match(*options.pattern, name);
@@ -82,7 +81,8 @@ void scan(Call& call) {
     inner = shard.keyspace.scan(inner, count - visited, [&](const model::Keyspace::Entry& entry) {
       ++visited;
       bool expired = entry.expires && *entry.expires <= call.now;
-      if (strings && !expired && matches(entry.key)) names.push_back(entry.key);
+      bool typed = !options.type || is_word(*options.type, type_name(entry.value.type()));
+      if (typed && !expired && matches(entry.key)) names.push_back(entry.key);
     });
     if (inner != 0) break;
     visit_topics(shard, [&](ByteView name) {

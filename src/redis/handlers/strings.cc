@@ -14,7 +14,7 @@ void get(Call& call) {
   if (found.refused) return;
   if (found.entry) {
     ++call.service.counters().hits;
-    call.reply.bulk(found.entry->value);
+    call.reply.bulk(found.entry->value.text());
   } else {
     ++call.service.counters().misses;
     call.reply.null();
@@ -69,10 +69,13 @@ void set(Call& call) {
   if (call.args.size() > 3 && !parse_set(call, options)) return;
   ByteView key = call.args[1];
   const KeyEntry* entry = call.broker.keyspaces().of(key).find(key, call.now);
-  if (!entry && call.broker.topics().find(key)) return call.reply.error(text::wrong_type);
+  bool other_type = entry && !entry->value.is_string();
+  if ((!entry && call.broker.topics().find(key)) || (options.give_old && other_type)) {
+    return call.reply.error(text::wrong_type);
+  }
   if (!may_write(call)) return;
   std::optional<std::string> old;
-  if (options.give_old && entry) old = entry->value;
+  if (options.give_old && entry) old = entry->value.text();
   bool kept = (options.if_absent && entry) || (options.if_present && !entry);
   if (options.give_old || kept) shows(call, call.broker.keyspaces().of(key), key, entry);
   if (options.keep_expiry && entry) options.expires = entry->expires;
@@ -101,9 +104,12 @@ void setnx(Call& call) {
 void set_with_expiry(Call& call, TimeUnit unit) {
   std::optional<WallTime> expires = expiry_arg(call, 2, unit, true);
   if (!expires) return;
-  FoundString found = find_string(call, call.args[1]);
-  if (found.refused || !may_write(call)) return;
-  if (put_string(call, call.args[1], call.args[3], expires)) call.reply.ok();
+  ByteView key = call.args[1];
+  if (!call.broker.keyspaces().of(key).find(key, call.now) && call.broker.topics().find(key)) {
+    return call.reply.error(text::wrong_type);
+  }
+  if (!may_write(call)) return;
+  if (put_string(call, key, call.args[3], expires)) call.reply.ok();
 }
 void setex(Call& call) { set_with_expiry(call, {true, false}); }
 void psetex(Call& call) { set_with_expiry(call, {false, false}); }
@@ -112,7 +118,7 @@ void getset(Call& call) {
   FoundString found = find_string(call, call.args[1]);
   if (found.refused || !may_write(call)) return;
   std::optional<std::string> old;
-  if (found.entry) old = found.entry->value;
+  if (found.entry) old = found.entry->value.text();
   if (!put_string(call, call.args[1], call.args[2], std::nullopt)) return;
   if (old) {
     call.reply.bulk(*old);
@@ -125,8 +131,8 @@ void getdel(Call& call) {
   FoundString found = find_string(call, call.args[1]);
   if (found.refused) return;
   if (!found.entry) return call.reply.null();
-  std::string old(found.entry->value);
-  if (remove_string(call, call.args[1])) call.reply.bulk(old);
+  std::string old(found.entry->value.text());
+  if (remove_key(call, call.args[1])) call.reply.bulk(old);
 }
 
 void mget(Call& call) {
@@ -135,9 +141,9 @@ void mget(Call& call) {
     model::Keyspace& keyspace = call.broker.keyspaces().of(key);
     const KeyEntry* entry = keyspace.find(key, call.now);
     shows(call, keyspace, key, entry);
-    if (entry) {
+    if (entry && entry->value.is_string()) {
       ++call.service.counters().hits;
-      call.reply.bulk(entry->value);
+      call.reply.bulk(entry->value.text());
     } else {
       ++call.service.counters().misses;
       call.reply.null();
@@ -173,7 +179,7 @@ void add_to(Call& call, std::int64_t amount) {
   if (found.refused) return;
   std::int64_t value = 0;
   if (found.entry) {
-    std::optional<std::int64_t> present = parse_integer(found.entry->value);
+    std::optional<std::int64_t> present = parse_integer(found.entry->value.text());
     if (!present) return call.reply.error(text::not_integer);
     value = *present;
   }

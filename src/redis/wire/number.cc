@@ -1,6 +1,10 @@
 #include "redis/wire/number.h"
 
+#include <cctype>
+#include <cerrno>
 #include <charconv>
+#include <cmath>
+#include <cstdlib>
 
 namespace trv::redis {
 
@@ -76,6 +80,55 @@ std::size_t print_id(char* into, RecordId id) {
 std::string id_text(RecordId id) {
   char text[id_text_max];
   return {text, print_id(text, id)};
+}
+
+namespace {
+
+// Longer texts are no numbers: 5 KiB, as in Redis.
+constexpr std::size_t real_text_max = 5 * 1024;
+
+template <class Real>
+std::optional<Real> parse_with(ByteView text, Real (*convert)(const char*, char**)) {
+  if (text.empty() || text.size() >= real_text_max) return std::nullopt;
+  if (std::isspace(static_cast<unsigned char>(text[0]))) return std::nullopt;
+  std::string copy(text);
+  char* end = nullptr;
+  errno = 0;
+  Real value = convert(copy.c_str(), &end);
+  if (end != copy.c_str() + copy.size() || std::isnan(value)) return std::nullopt;
+  if (errno == ERANGE && (std::isinf(value) || value == 0)) return std::nullopt;
+  return value;
+}
+
+}  // namespace
+
+std::optional<double> parse_real(ByteView text) { return parse_with<double>(text, std::strtod); }
+
+std::optional<long double> parse_long_real(ByteView text) {
+  return parse_with<long double>(text, std::strtold);
+}
+
+std::string real_text(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  char digits[64];
+  constexpr double integer_max = 1e17;
+  bool integer = std::fabs(value) < integer_max && value == std::trunc(value);
+  std::to_chars_result done =
+      integer ? std::to_chars(digits, digits + sizeof digits, value, std::chars_format::fixed)
+              : std::to_chars(digits, digits + sizeof digits, value, std::chars_format::general);
+  return {digits, done.ptr};
+}
+
+std::string long_real_text(long double value) {
+  char digits[real_text_max];
+  int size = std::snprintf(digits, sizeof digits, "%.17Lf", value);
+  std::string text(digits, static_cast<std::size_t>(size));
+  if (text.find('.') != std::string::npos) {
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.back() == '.') text.pop_back();
+  }
+  return text == "-0" ? "0" : text;
 }
 
 }  // namespace trv::redis

@@ -14,6 +14,14 @@ namespace trv::redis {
 std::optional<std::int64_t> parse_integer(ByteView text);
 std::optional<std::uint64_t> parse_unsigned(ByteView text);
 
+// A finite or infinite number as strtod reads it, whole; never NaN.
+std::optional<double> parse_real(ByteView text);
+std::optional<long double> parse_long_real(ByteView text);
+// The shortest digits that read back as the value; integers without exponent below 1e17.
+std::string real_text(double value);
+// With at most 17 digits behind the point and no exponent.
+std::string long_real_text(long double value);
+
 // What to assume where an id is only its `ms` part.
 enum class MissingSeq : std::uint8_t { zero, max };
 

@@ -1,8 +1,5 @@
 #include "redis/wire/reply_writer.h"
 
-#include <charconv>
-#include <cmath>
-
 #include "redis/wire/number.h"
 
 namespace trv::redis {
@@ -66,20 +63,10 @@ void ReplyWriter::boolean(bool value) {
 }
 
 void ReplyWriter::real(double value) {
-  char text[40];
-  std::size_t size;
-  if (std::isinf(value)) {
-    size = static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr -
-                                    text);  // inf, -inf
-  } else if (std::isnan(value)) {
-    text[0] = 'n', text[1] = 'a', text[2] = 'n';
-    size = 3;
-  } else {
-    size = static_cast<std::size_t>(std::to_chars(text, text + sizeof text, value).ptr - text);
-  }
-  if (!resp3()) return bulk({text, size});
+  std::string text = real_text(value);
+  if (!resp3()) return bulk(text);
   out_ += ',';
-  out_.append(text, size);
+  out_ += text;
   out_ += "\r\n";
 }
 

@@ -1,0 +1,55 @@
+#include "redis/handlers/change.h"
+
+namespace trv::redis {
+
+std::string& Change::command(Op op, ByteView key) {
+  if (!steps_.empty()) {
+    Step& last = steps_.back();
+    if (last.op == op && last.key == key && last.command.size() < command_size_max) {
+      return last.command;
+    }
+  }
+  return fresh(op, key);
+}
+
+std::string& Change::fresh(Op op, ByteView key) {
+  steps_.push_back({std::string(key), {}, op});
+  model::begin_command(steps_.back().command, op, key);
+  return steps_.back().command;
+}
+
+void Change::remove(ByteView key) { fresh(Op::remove, key); }
+
+void Change::copy(const KeyEntry& entry, ByteView key) {
+  model::Keyspace::encode_copy(entry, key, [&](ByteView command) {
+    steps_.push_back({std::string(key), std::string(command), Op::put});
+  });
+}
+
+bool Change::store(broker::Space space) {
+  if (steps_.size() > 1) {
+    std::uint64_t size = 0;
+    for (const Step& step : steps_) size += step.command.size() + put_overhead_max;
+    if (Status room = call_.broker.promise(space, size); !room) {
+      write_error(call_.reply, room.error());
+      return false;
+    }
+    call_.broker.take_back(size);
+  }
+  for (const Step& step : steps_) {
+    if (!execute(call_, space, step.key, step.command)) return false;
+  }
+  return true;
+}
+
+bool replace_key(Call& call, Change& change, ByteView key) {
+  if (call.broker.keyspaces().of(key).find(key, call.now)) {
+    change.remove(key);
+  } else if (call.broker.topics().find(key)) {
+    call.reply.error(text::wrong_type);
+    return false;
+  }
+  return true;
+}
+
+}  // namespace trv::redis
