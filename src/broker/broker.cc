@@ -231,17 +231,17 @@ void Broker::schedule_tick() {
   });
 }
 
-Status Broker::stop() {
+Result<storage::Journal::End> Broker::stop() {
   tick_.cancel();
   compactor_->stop();
   delays_->stop();
   transactions_->stop();
   groups_->stop();
-  if (!journal_) return {};
+  if (!journal_) return storage::Journal::End{};
   end_round();
   core_.set_round_hook({});
   queues_->stop();
-  Status closed = journal_->close();
+  Result<storage::Journal::End> closed = journal_->close();
   journal_.reset();
   return closed;
 }

@@ -248,8 +248,8 @@ class Broker {
   Status apply(storage::EntryKind kind, ShardId shard, ByteView payload, BlobRange where);
   // Takes the journal and begins to work: rounds, timers, catalog snapshots.
   void start(std::unique_ptr<storage::Journal> journal);
-  // Ends deliveries and timers, commits what is pending and closes the journal.
-  Status stop();
+  // Ends deliveries and timers, commits what is pending and closes the journal. Result: its end.
+  Result<storage::Journal::End> stop();
   // One shard's state and, appended to the journal at the same place, the checkpoint's mark.
   // Errors: as journal().
   Result<storage::CheckpointSection> checkpoint_shard(ShardId shard, ByteView mark);

@@ -228,7 +228,7 @@ class TestBroker {
   }
   void close() {
     if (!broker_) return;
-    Status stopped = broker_->stop();
+    auto stopped = broker_->stop();
     TRV_ASSERT(stopped.ok());
     broker_.reset();
     core_.reset();

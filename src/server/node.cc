@@ -293,7 +293,7 @@ Status Node::State::stop() {
 
   std::vector<broker::Broker::Volume> journaled;
   on_every_core([&journaled](Lane& lane) { journaled.push_back(lane.broker->volume()); });
-  std::vector<Status> closed;
+  std::vector<Result<storage::Journal::End>> closed;
   Checkpointer::Last last;
   lanes.front().thread->call([&] { last = checkpointer->begin_last(std::move(journaled)); });
   on_every_core([&closed, &last](Lane& lane) {
@@ -303,13 +303,20 @@ Status Node::State::stop() {
     lane.core->stop();
   });
   Status all;
-  for (const Status& status : closed) {
-    if (!status) all = Error{status.error().code, "closing the journal: " + status.error().message};
+  std::vector<storage::Journal::End> ends;
+  for (const auto& end : closed) {
+    if (end) ends.push_back(*end);
+    if (!end) all = Error{end.error().code, "closing the journal: " + end.error().message};
   }
   // A hint for the next start; it does without.
   if (all && last.whole()) {
     if (Status written = checkpointer->write_last(std::move(last)); !written) {
       log::warn("the last checkpoint was not written: {}", written.error().message);
+    }
+  }
+  if (all) {
+    if (Status ended = store->end_session(ends); !ended) {
+      log::warn("the end of the journal was not noted: {}", ended.error().message);
     }
   }
   tear_down();

@@ -357,7 +357,7 @@ std::uint64_t Journal::active_segment() const {
   return state_->active ? state_->active->header.id.blob() : 0;
 }
 
-Status Journal::close() {
+Result<Journal::End> Journal::close() {
   State& s = *state_;
   flush();
   if (std::shared_ptr<SyncJob> job = std::exchange(s.sync_job, nullptr)) {
@@ -375,7 +375,7 @@ Status Journal::close() {
   s.phase = State::Phase::closed;
   s.failure = Error{Errc::closed, "the journal is closed"};
   s.release_failed();
-  return {};
+  return End{s.synced_place.number, s.synced_place.position, s.synced_entries};
 }
 
 }  // namespace trv::storage

@@ -151,8 +151,14 @@ class Journal {
   // The blob id of the segment that the next entry goes to; 0 while there is none (disk full).
   std::uint64_t active_segment() const;
 
+  // Where the lane ends, as Store::end_session() is told.
+  struct End {
+    std::uint32_t segment = 0;   // number in the lane
+    std::uint32_t position = 0;  // byte in it
+    std::uint64_t entries = 0;   // 0: none were written
+  };
   // Flushes, syncs, and closes. Only read() is legal afterwards.
-  Status close();
+  Result<End> close();
 
  private:
   struct State;

@@ -154,6 +154,7 @@ struct Store::State {
   bool recovered = false;
   std::uint32_t session = 0;  // of this process life; 0 before the first lane is opened
   std::uint32_t session_last = 0;
+  SessionRecord session_record;         // of this process life
   Listing found;                        // at recovery
   std::map<LaneKey, LaneSeal> seals;    // of lanes of ended sessions
   std::set<LaneKey> empty_lanes;        // of ended sessions, without a single entry
@@ -292,7 +293,9 @@ Status Store::State::replay_lane(LaneKey key, const std::vector<std::uint32_t>& 
   bool clean = report.damaged.size() + report.torn_tails.size() == bad_before;
   bool was_sealed = seal != seals.end();
   if (clean && *first == 0 && end.entries == 0) empty_lanes.insert(key);
-  if (clean && !was_sealed && replay.reached_last()) clean_ends.insert(key);
+  // Sealed by the clean end of the last session, it has its full size still.
+  const bool uncut = !was_sealed || key.first == session_last;
+  if (clean && uncut && replay.reached_last()) clean_ends.insert(key);
   seals[key] = end;
   // What is served must not vanish at the next power loss, though it was never acknowledged.
   // Sessions before the last were synced when the one after them began.
@@ -356,6 +359,7 @@ Status Store::State::start_session() {
     return s;
   }
   session = record.session;
+  session_record = std::move(record);
   for (std::uint32_t old : found.sessions) {
     if (Status s = directory.remove(session_name(old)); !s.ok()) return s;
   }
@@ -404,6 +408,20 @@ Result<std::unique_ptr<Journal>> Store::open_lane(CoreIndex lane, Offload offloa
     if (Status status = s.start_session(); !status.ok()) return status.error();
   }
   return Journal::open(s.directory, s.session, lane, s.options, std::move(offload));
+}
+
+Status Store::end_session(std::span<const Journal::End> ends) {
+  State& s = *state_;
+  SessionRecord record = s.session_record;
+  for (std::size_t lane = 0; lane < ends.size(); ++lane) {
+    const Journal::End& end = ends[lane];
+    if (end.entries == 0 || TRV_MUTANT(clean_end_not_noted)) continue;
+    record.seals.push_back(
+        {s.session, static_cast<std::uint8_t>(lane), {end.segment, end.position}, end.entries});
+  }
+  const std::string bytes = encode_session(record);
+  const std::string_view part = bytes;
+  return write_durably_on_full_disk(s.directory, session_name(s.session), std::span(&part, 1));
 }
 
 // --- checkpoints and reclaiming

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,11 @@ class Store {
   // A full disk is no error: the lane then is not writable(). Requires: recover() was ok; lane <=
   // 255.
   Result<std::unique_ptr<Journal>> open_lane(CoreIndex lane, Offload offload);
+
+  // A clean end: notes where each lane, by its index, has ended, so that a loss of its last bytes
+  // is seen as such at the next start. Requires: all lanes are closed. Errors: no_space, io_error:
+  // then they end as after a crash.
+  Status end_session(std::span<const Journal::End> ends);
 
   // Begins checkpoint `id`; each core then appends one mark per shard that it owns, right where it
   // took that shard's section:  journal.append(mark_kind, shard, mark_payload(id)).

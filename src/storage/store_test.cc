@@ -789,6 +789,57 @@ TEST(Store, StartsOnAFullDiskAndStillTakesAcknowledgements) {
   EXPECT_EQ(recover_only(disk).visitor.entries.size(), count + 2);
 }
 
+// Ends it cleanly, as a process does. Result: the name of the last segment with anything in it.
+std::string end_session(Life& life) {
+  Result<Journal::End> end = life.journal->close();
+  EXPECT_TRUE(end.ok());
+  EXPECT_TRUE(life.store->end_session(std::span(&*end, 1)).ok());
+  life.journal.reset();
+  life.store.reset();
+  return segment_name({1, 0, end->segment});
+}
+
+TEST(Store, ACleanEndIsFoundAsItWas) {
+  io::MemoryDirectory disk;
+  std::size_t count = 0;
+  for (int session = 0; session < 3; ++session) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    EXPECT_TRUE(life.report.damaged.empty());
+    EXPECT_TRUE(life.report.torn_tails.empty());
+    EXPECT_EQ(life.visitor.entries.size(), count);
+    // In one of them, none.
+    count += write_entries(life, numbered(session == 1 ? 0 : 40, 700)).size();
+    end_session(life);
+    disk.crash({});
+  }
+  EXPECT_EQ(recover_only(disk).visitor.entries.size(), count);
+}
+
+TEST(Store, AfterACleanEndTheLossOfItsLastBytesIsReported) {
+  for (bool whole_file : {true, false}) {
+    io::MemoryDirectory disk;
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    write_entries(life, numbered(40, 700));
+    const std::string last = end_session(life);
+    if (whole_file) {
+      ASSERT_TRUE(disk.remove(last).ok());
+    } else {
+      // The last entries, and the note that says that they were synced.
+      const std::string bytes = disk.contents(last);
+      const std::size_t used = bytes.find_last_not_of('\0');
+      const std::string zeroes(600, '\0');
+      const std::string_view part = zeroes;
+      auto file = disk.open(last, io::OpenMode::read_write).value();
+      ASSERT_TRUE(file->write_at(used - zeroes.size() + 1, std::span(&part, 1)).ok());
+    }
+    Recovered recovered = recover_only(disk);
+    EXPECT_LT(recovered.visitor.entries.size(), 40u);
+    EXPECT_FALSE(recovered.report.damaged.empty());
+  }
+}
+
 // All that fills the disk is dead, but can only be given back behind two checkpoints, which need
 // space themselves.
 TEST(Store, AFullDiskLetsGoOfWhatIsDead) {
