@@ -1,6 +1,9 @@
 #include "broker/catalog.h"
 
+#include "auth/directory.h"
 #include "broker/entry.h"
+#include "broker/queues.h"
+#include "model/policies.h"
 
 namespace trv::broker {
 namespace {
@@ -12,7 +15,9 @@ constexpr std::chrono::milliseconds retry_delay{500};
 Catalog::Catalog(Broker& broker)
     : broker_(broker),
       snapshot_(router_.freeze()),
-      places_snapshot_(std::make_shared<const Places>()) {}
+      places_snapshot_(std::make_shared<const Places>()),
+      access_(std::make_shared<const auth::Directory>()),
+      policies_(std::make_shared<const model::Policies>()) {}
 
 Catalog::~Catalog() = default;
 
@@ -26,6 +31,20 @@ void Catalog::start() {
 
 Status Catalog::apply(ByteView command) { return router_.apply(command); }
 
+Status Catalog::apply_access(ByteView command) {
+  auto changed = std::make_shared<auth::Directory>(*access_);
+  if (Status applied = changed->apply(command); !applied) return applied;
+  access_ = std::move(changed);
+  return {};
+}
+
+Status Catalog::apply_policy(ByteView command) {
+  auto changed = std::make_shared<model::Policies>(*policies_);
+  if (Status applied = changed->apply(command); !applied) return applied;
+  policies_ = std::move(changed);
+  return {};
+}
+
 void Catalog::apply_place(const std::string& queue, const std::string& source) {
   if (source.empty()) {
     places_.erase(queue);
@@ -35,30 +54,41 @@ void Catalog::apply_place(const std::string& queue, const std::string& source) {
 }
 
 void Catalog::execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
-  execute(Space::more, command, std::move(visible));
+  execute(Space::more, entry::catalog, command, std::move(visible));
+}
+
+void Catalog::execute_access(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+  execute(Space::more, entry::access, command, std::move(visible));
+}
+
+void Catalog::execute_policy(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+  execute(Space::more, entry::policy, command, std::move(visible));
 }
 
 void Catalog::clean_up(std::string command) {
   std::string again = command;
-  execute(Space::less, command, [this, again = std::move(again)](Result<Durable> done) mutable {
-    if (done || done.error().code == Errc::closed) return;
-    retries_.push_back(std::move(again));
-    if (retries_.size() > 1) return;
-    retry_timer_ = broker_.core().schedule(retry_delay, [this] {
-      for (std::string& one : std::exchange(retries_, {})) clean_up(std::move(one));
-    });
-  });
+  execute(Space::less, entry::catalog, command,
+          [this, again = std::move(again)](Result<Durable> done) mutable {
+            if (done || done.error().code == Errc::closed) return;
+            retries_.push_back(std::move(again));
+            if (retries_.size() > 1) return;
+            retry_timer_ = broker_.core().schedule(retry_delay, [this] {
+              for (std::string& one : std::exchange(retries_, {})) clean_up(std::move(one));
+            });
+          });
 }
 
-void Catalog::execute(Space space, ByteView command,
+void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
                       UniqueFunction<void(Result<Durable>)> visible) {
   TRV_ASSERT(broker_.owns(home));
-  auto kept = broker_.journal(space, entry::catalog, Broker::shard_of(home), command);
+  auto kept = broker_.journal(space, kind, Broker::shard_of(home), command);
   if (!kept) {
     visible(kept.error());
     return;
   }
-  Status applied = router_.apply(command);
+  Status applied = kind == entry::access   ? apply_access(command)
+                   : kind == entry::policy ? apply_policy(command)
+                                           : apply(command);
   TRV_ASSERT(applied.ok());
   broker_.when_durable(broker_.tail(),
                        [this, visible = std::move(visible)](Result<Durable> durable) mutable {
@@ -96,6 +126,8 @@ std::string Catalog::locate(std::string_view queue) const {
 void Catalog::share(UniqueFunction<void()> everywhere) {
   std::shared_ptr<const model::Router> router = router_.freeze();
   auto places = std::make_shared<const Places>(places_);
+  std::shared_ptr<const auth::Directory> access = access_;
+  std::shared_ptr<const model::Policies> policies = policies_;
   snapshot_ = router;
   places_snapshot_ = places;
   int others = broker_.core_count() - 1;
@@ -113,9 +145,12 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
   for (int i = 0; i < broker_.core_count(); ++i) {
     CoreIndex index(static_cast<std::uint16_t>(i));
     if (index == here) continue;
-    broker_.at_core(index, [router, places, progress, here](Broker& other) {
-      other.catalog().snapshot_ = router;
-      other.catalog().places_snapshot_ = places;
+    broker_.at_core(index, [router, places, access, policies, progress, here](Broker& other) {
+      Catalog& catalog = other.catalog();
+      catalog.snapshot_ = router;
+      catalog.places_snapshot_ = places;
+      catalog.access_ = access;
+      catalog.policies_ = policies;
       other.post(here, [progress] {
         if (--progress->missing == 0) progress->everywhere();
       });

@@ -1,4 +1,5 @@
-// Catalog: exchanges, bindings and the places of queues that read another topic's log.
+// Catalog: exchanges, bindings, the places of queues that read another topic's log, who may do what
+// (auth::Directory), and policies (model::Policies).
 //
 // The state lives on the core that owns shard_of(Catalog::home). Every core has an immutable
 // snapshot of it, which is replaced once a change is durable; publishing reads the snapshot only.
@@ -14,6 +15,13 @@
 #include "broker/broker.h"
 #include "model/router.h"
 
+namespace trv::auth {
+class Directory;
+}
+namespace trv::model {
+class Policies;
+}
+
 namespace trv::broker {
 
 class Catalog {
@@ -26,11 +34,20 @@ class Catalog {
   // This core's view. shared_ptr: readers keep the one they hold while a newer one takes its place.
   const std::shared_ptr<const model::Router>& snapshot() const { return snapshot_; }
 
+  // The same of users and their rights, and of policies. Never null. On the home core they are the
+  // state to validate a change against.
+  const std::shared_ptr<const auth::Directory>& access() const { return access_; }
+  const std::shared_ptr<const model::Policies>& policies() const { return policies_; }
+
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
   // On the home core: journals the encoded command and applies it; `visible` runs here once every
   // core's snapshot shows the change, or with the error when it cannot be made.
   void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+
+  // On the home core: as execute(), with a command of auth::Directory or of model::Policies.
+  void execute_access(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+  void execute_policy(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
 
   // On the home core: the same for what has lost its sense already (the bindings of a queue that is
   // gone), so nobody waits; tried again until there is place for it.
@@ -44,11 +61,14 @@ class Catalog {
   // --- for the broker ---------------------------------------------------------------------------
   void start();
   Status apply(ByteView command);
+  Status apply_access(ByteView command);
+  Status apply_policy(ByteView command);
   void apply_place(const std::string& queue, const std::string& source);
   const std::map<std::string, std::string, std::less<>>& places() const { return places_; }
 
  private:
-  void execute(Space space, ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+  void execute(Space space, storage::EntryKind kind, ByteView command,
+               UniqueFunction<void(Result<Durable>)> visible);
   // Gives every core the present state; `everywhere` runs here when all have it.
   void share(UniqueFunction<void()> everywhere);
 
@@ -62,6 +82,9 @@ class Catalog {
   std::vector<std::string> retries_;  // of clean_up()
   runtime::Timer retry_timer_;
   std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
+  // Replaced as a whole with every change, and shared with the other cores.
+  std::shared_ptr<const auth::Directory> access_;
+  std::shared_ptr<const model::Policies> policies_;
 };
 
 }  // namespace trv::broker

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "auth/directory.h"
 #include "base/log.h"
 #include "base/mutant.h"
 #include "broker/catalog.h"
@@ -11,6 +12,7 @@
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
 #include "broker/shard_state.h"
+#include "model/policies.h"
 
 namespace trv::broker {
 
@@ -362,6 +364,10 @@ void put_queue(std::string& out, const Queue& queue) {
 
 void put_catalog(std::string& out, Catalog& catalog) {
   for (const std::string& command : catalog.state().snapshot()) put(out, entry::catalog, command);
+  for (const std::string& command : catalog.access()->snapshot()) put(out, entry::access, command);
+  for (const std::string& command : catalog.policies()->snapshot()) {
+    put(out, entry::policy, command);
+  }
   for (const auto& [queue, source] : catalog.places()) {
     std::string payload;
     ByteWriter writer(payload);
@@ -415,6 +421,10 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_queue_state(shard, reader);
     case entry::catalog:
       return broker.catalog().apply(payload);
+    case entry::access:
+      return broker.catalog().apply_access(payload);
+    case entry::policy:
+      return broker.catalog().apply_policy(payload);
     case entry::queue_placed:
       return apply_queue_placed(broker, reader);
     case entry::keyspace:

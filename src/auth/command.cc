@@ -1,0 +1,104 @@
+// Encoding of commands: docs/formats/access.md.
+#include "auth/directory.h"
+
+namespace trv::auth {
+
+namespace {
+
+enum class Op : std::uint8_t {
+  put_user = 1,
+  delete_user = 2,
+  set_rights = 3,
+  clear_rights = 4,
+  set_topic_rights = 5,
+  clear_topic_rights = 6,
+};
+
+constexpr std::uint64_t tags_max = 1000;
+
+User read_user(ByteReader& r) {
+  User user;
+  user.name = r.sized();
+  const std::uint8_t hashing = r.u8();
+  if (hashing > static_cast<std::uint8_t>(Hashing::sha512)) r.fail();
+  user.hashing = static_cast<Hashing>(hashing);
+  user.hash = r.sized();
+  const std::uint64_t count = r.varint();
+  if (count > tags_max) r.fail();
+  for (std::uint64_t i = 0; i < count && r.ok(); ++i) user.tags.emplace_back(r.sized());
+  return user;
+}
+
+// Sized texts in their order; braces around this fix the order of evaluation.
+std::string text(ByteReader& r) { return std::string(r.sized()); }
+
+}  // namespace
+
+std::string encode(const Command& command) {
+  std::string out;
+  ByteWriter w(out);
+  const auto op = [&](Op code) { w.u8(static_cast<std::uint8_t>(code)); };
+  const auto texts = [&](std::initializer_list<std::string_view> all) {
+    for (const std::string_view one : all) w.sized(one);
+  };
+  if (const auto* put = std::get_if<PutUser>(&command)) {
+    op(Op::put_user);
+    w.sized(put->user.name);
+    w.u8(static_cast<std::uint8_t>(put->user.hashing));
+    w.sized(put->user.hash);
+    w.varint(put->user.tags.size());
+    for (const std::string& tag : put->user.tags) w.sized(tag);
+  } else if (const auto* gone = std::get_if<DeleteUser>(&command)) {
+    op(Op::delete_user);
+    texts({gone->name});
+  } else if (const auto* set = std::get_if<SetRights>(&command)) {
+    op(Op::set_rights);
+    texts({set->user, set->vhost, set->patterns[0], set->patterns[1], set->patterns[2]});
+  } else if (const auto* cleared = std::get_if<ClearRights>(&command)) {
+    op(Op::clear_rights);
+    texts({cleared->user, cleared->vhost});
+  } else if (const auto* topic = std::get_if<SetTopicRights>(&command)) {
+    op(Op::set_topic_rights);
+    texts({topic->user, topic->vhost, topic->exchange, topic->write, topic->read});
+  } else if (const auto* no_topic = std::get_if<ClearTopicRights>(&command)) {
+    op(Op::clear_topic_rights);
+    texts({no_topic->user, no_topic->vhost, no_topic->exchange});
+  }
+  return out;
+}
+
+Result<Command> parse_command(ByteView bytes) {
+  ByteReader r(bytes);
+  Command command;
+  switch (static_cast<Op>(r.u8())) {
+    case Op::put_user:
+      command = PutUser{read_user(r)};
+      break;
+    case Op::delete_user:
+      command = DeleteUser{text(r)};
+      break;
+    case Op::set_rights: {
+      SetRights set;
+      set.user = text(r);
+      set.vhost = text(r);
+      for (std::string& pattern : set.patterns) pattern = text(r);
+      command = std::move(set);
+      break;
+    }
+    case Op::clear_rights:
+      command = ClearRights{text(r), text(r)};
+      break;
+    case Op::set_topic_rights:
+      command = SetTopicRights{text(r), text(r), text(r), text(r), text(r)};
+      break;
+    case Op::clear_topic_rights:
+      command = ClearTopicRights{text(r), text(r), text(r)};
+      break;
+    default:
+      r.fail();
+  }
+  if (!r.done()) return Error{Errc::corrupt, "malformed command about users"};
+  return command;
+}
+
+}  // namespace trv::auth

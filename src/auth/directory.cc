@@ -1,0 +1,162 @@
+#include "auth/directory.h"
+
+#include <algorithm>
+
+namespace trv::auth {
+
+namespace {
+
+// The first user's password is known to everybody; its salt need not be a secret.
+constexpr ByteView first_salt = "trv0";
+
+User make_first_user() {
+  User user;
+  user.name = Directory::first_user;
+  user.hashing = Hashing::sha256;
+  user.hash = hash_password(Hashing::sha256, first_salt, Directory::first_user);
+  user.tags = {"administrator"};
+  return user;
+}
+
+}  // namespace
+
+bool User::has_tag(std::string_view tag) const {
+  return std::find(tags.begin(), tags.end(), tag) != tags.end();
+}
+
+bool Rights::allow_key(Right right, std::string_view exchange, std::string_view key) const {
+  const auto found = topics.find(exchange);
+  if (found == topics.end()) return true;
+  return (right == Right::write ? found->second.write : found->second.read).matches(key);
+}
+
+Directory::Directory() {
+  const std::string name(first_user);
+  users_[name] = std::make_shared<const User>(make_first_user());
+  Rights all;
+  for (Pattern& pattern : all.patterns) pattern = *Pattern::parse(".*");
+  all.granted = true;
+  rights_[name]["/"] = std::move(all);
+}
+
+const User* Directory::find(std::string_view name) const {
+  const auto found = users_.find(name);
+  return found == users_.end() ? nullptr : found->second.get();
+}
+
+const Rights* Directory::rights(std::string_view user, std::string_view vhost) const {
+  const auto found = rights_.find(user);
+  if (found == rights_.end()) return nullptr;
+  const auto there = found->second.find(vhost);
+  return there == found->second.end() || !there->second.granted ? nullptr : &there->second;
+}
+
+const User* Directory::log_in(std::string_view name, std::string_view password) const {
+  const User* user = find(name);
+  return user && password_fits(user->hashing, user->hash, password) ? user : nullptr;
+}
+
+bool Directory::operator==(const Directory& other) const {
+  const auto same = [](const auto& a, const auto& b) {
+    return a.first == b.first && *a.second == *b.second;
+  };
+  return std::equal(users_.begin(), users_.end(), other.users_.begin(), other.users_.end(), same) &&
+         rights_ == other.rights_;
+}
+
+Status Directory::apply(ByteView bytes) {
+  auto command = parse_command(bytes);
+  if (!command) return command.error();
+  if (auto* put = std::get_if<PutUser>(&*command)) {
+    const std::string name = put->user.name;
+    users_[name] = std::make_shared<const User>(std::move(put->user));
+  } else if (const auto* gone = std::get_if<DeleteUser>(&*command)) {
+    users_.erase(gone->name);
+    rights_.erase(gone->name);
+  } else if (const auto* set = std::get_if<SetRights>(&*command)) {
+    return apply(*set);
+  } else if (const auto* cleared = std::get_if<ClearRights>(&*command)) {
+    clear(*cleared);
+  } else if (const auto* topic = std::get_if<SetTopicRights>(&*command)) {
+    return apply(*topic);
+  } else if (const auto* no_topic = std::get_if<ClearTopicRights>(&*command)) {
+    clear(*no_topic);
+  }
+  return {};
+}
+
+Status Directory::apply(const SetRights& command) {
+  std::array<Pattern, 3> patterns;
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    auto parsed = Pattern::parse(command.patterns[i]);
+    if (!parsed) return Error{Errc::corrupt, "rights: " + parsed.error().message};
+    patterns[i] = std::move(*parsed);
+  }
+  if (!find(command.user)) return {};
+  Rights& rights = rights_[command.user][command.vhost];
+  rights.patterns = std::move(patterns);
+  rights.granted = true;
+  return {};
+}
+
+Status Directory::apply(const SetTopicRights& command) {
+  auto write = Pattern::parse(command.write);
+  auto read = Pattern::parse(command.read);
+  if (!write || !read) return Error{Errc::corrupt, "malformed topic rights"};
+  if (!find(command.user)) return {};
+  rights_[command.user][command.vhost].topics[command.exchange] = {std::move(*write),
+                                                                   std::move(*read)};
+  return {};
+}
+
+void Directory::clear(const ClearRights& command) {
+  const auto found = rights_.find(command.user);
+  if (found == rights_.end() || !found->second.contains(command.vhost)) return;
+  Rights& rights = found->second[command.vhost];
+  rights.patterns = {};
+  rights.granted = false;
+  tidy(command.user, command.vhost);
+}
+
+void Directory::clear(const ClearTopicRights& command) {
+  const auto found = rights_.find(command.user);
+  if (found == rights_.end() || !found->second.contains(command.vhost)) return;
+  auto& topics = found->second[command.vhost].topics;
+  if (command.exchange.empty()) {
+    topics.clear();
+  } else {
+    topics.erase(command.exchange);
+  }
+  tidy(command.user, command.vhost);
+}
+
+void Directory::tidy(const std::string& user, const std::string& vhost) {
+  auto& by_vhost = rights_[user];
+  const Rights& rights = by_vhost[vhost];
+  if (!rights.granted && rights.topics.empty()) by_vhost.erase(vhost);
+  if (by_vhost.empty()) rights_.erase(user);
+}
+
+std::vector<std::string> Directory::snapshot() const {
+  if (*this == Directory()) return {};
+  std::vector<std::string> commands;
+  commands.push_back(encode(DeleteUser{std::string(first_user)}));
+  for (const auto& [name, user] : users_) commands.push_back(encode(PutUser{*user}));
+  for (const auto& [user, by_vhost] : rights_) {
+    for (const auto& [vhost, rights] : by_vhost) {
+      if (rights.granted) {
+        commands.push_back(encode(SetRights{
+            user,
+            vhost,
+            {rights.patterns[0].text(), rights.patterns[1].text(), rights.patterns[2].text()}}));
+      }
+      for (const auto& [exchange, topic] : rights.topics) {
+        commands.push_back(
+            encode(SetTopicRights{user, vhost, exchange, topic.write.text(), topic.read.text()}));
+      }
+    }
+  }
+  return commands;
+}
+
+}  // namespace trv::auth

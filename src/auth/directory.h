@@ -1,0 +1,134 @@
+// Directory: users, their passwords and tags, and what each may do where.
+//
+// Owner: the catalog's core changes it by apply() alone, live and in recovery; every core reads an
+// immutable copy. Copies share what did not change.
+//
+// Invariants:
+//   - rights belong to users that exist, and go with them;
+//   - applying snapshot() to a new Directory gives an equal one;
+//   - apply() of a command about a user that is not there changes nothing.
+//
+// It does not know which resources exist, what an operation needs, or how errors are worded.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "auth/password.h"
+#include "base/bytes.h"
+#include "base/pattern.h"
+#include "base/result.h"
+
+namespace trv::auth {
+
+struct User {
+  std::string name;
+  Hashing hashing = Hashing::none;
+  std::string hash;  // salt and digest
+  std::vector<std::string> tags;
+
+  bool has_tag(std::string_view tag) const;
+  bool operator==(const User&) const = default;
+};
+
+enum class Right : std::uint8_t { configure = 0, write = 1, read = 2 };
+
+// What one user may do in one virtual host.
+class Rights {
+ public:
+  struct Topic {
+    Pattern write;
+    Pattern read;
+    bool operator==(const Topic&) const = default;
+  };
+
+  bool allow(Right right, std::string_view name) const {
+    return patterns[static_cast<std::size_t>(right)].matches(name);
+  }
+  // Of messages with this key at this exchange, where that is looked at.
+  bool allow_key(Right right, std::string_view exchange, std::string_view key) const;
+  bool operator==(const Rights&) const = default;
+
+  std::array<Pattern, 3> patterns;                   // by Right
+  bool granted = false;                              // else there are only topic rights
+  std::map<std::string, Topic, std::less<>> topics;  // by exchange
+};
+
+// Commands. Their encoding is docs/formats/access.md.
+struct PutUser {
+  User user;
+};
+struct DeleteUser {
+  std::string name;
+};
+struct SetRights {
+  std::string user;
+  std::string vhost;
+  std::array<std::string, 3> patterns;  // by Right; must parse
+};
+struct ClearRights {
+  std::string user;
+  std::string vhost;
+};
+struct SetTopicRights {
+  std::string user;
+  std::string vhost;
+  std::string exchange;
+  std::string write;
+  std::string read;
+};
+struct ClearTopicRights {
+  std::string user;
+  std::string vhost;
+  std::string exchange;  // empty: all of them
+};
+using Command =
+    std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights, ClearTopicRights>;
+
+std::string encode(const Command& command);
+Result<Command> parse_command(ByteView bytes);
+
+class Directory {
+ public:
+  static constexpr std::string_view first_user = "guest";
+
+  // With its first user, who may everything.
+  Directory();
+
+  // Errors: corrupt (not a command, or a pattern that does not parse).
+  Status apply(ByteView command);
+  std::vector<std::string> snapshot() const;
+
+  // Null when there is none. Valid as long as this Directory.
+  const User* find(std::string_view name) const;
+  // Null when the user was granted none.
+  const Rights* rights(std::string_view user, std::string_view vhost) const;
+  // The user, when the password is its own.
+  const User* log_in(std::string_view name, std::string_view password) const;
+
+  using Users = std::map<std::string, std::shared_ptr<const User>, std::less<>>;
+  // By user and virtual host.
+  using AllRights = std::map<std::string, std::map<std::string, Rights, std::less<>>, std::less<>>;
+  const Users& users() const { return users_; }
+  const AllRights& all_rights() const { return rights_; }
+  bool operator==(const Directory& other) const;
+
+ private:
+  Status apply(const SetRights& command);
+  Status apply(const SetTopicRights& command);
+  void clear(const ClearRights& command);
+  void clear(const ClearTopicRights& command);
+  // Forgets what grants nothing.
+  void tidy(const std::string& user, const std::string& vhost);
+
+  Users users_;  // shared with copies, which never change them
+  AllRights rights_;
+};
+
+}  // namespace trv::auth

@@ -1,0 +1,120 @@
+// Directory: logins, rights, replay of its own snapshot, and commands that are none.
+#include "auth/directory.h"
+
+#include <gtest/gtest.h>
+
+#include "base/base64.h"
+
+namespace trv::auth {
+namespace {
+
+void run(Directory& directory, const Command& command) {
+  ASSERT_TRUE(directory.apply(encode(command)).ok());
+}
+
+User user_with(const std::string& name, const std::string& password) {
+  return {name, Hashing::sha256, hash_password(Hashing::sha256, "salt", password), {"management"}};
+}
+
+Directory rebuilt(const Directory& directory) {
+  Directory again;
+  for (const std::string& command : directory.snapshot()) {
+    EXPECT_TRUE(again.apply(command).ok());
+  }
+  return again;
+}
+
+TEST(Directory, BeginsWithOneUserWhoMayEverything) {
+  const Directory directory;
+  ASSERT_NE(directory.log_in("guest", "guest"), nullptr);
+  EXPECT_TRUE(directory.log_in("guest", "guest")->has_tag("administrator"));
+  EXPECT_EQ(directory.log_in("guest", "other"), nullptr);
+  EXPECT_EQ(directory.log_in("guest", ""), nullptr);
+  EXPECT_EQ(directory.log_in("nobody", "guest"), nullptr);
+  EXPECT_TRUE(directory.rights("guest", "/")->allow(Right::configure, "anything"));
+  EXPECT_TRUE(directory.snapshot().empty());
+}
+
+// The example of RabbitMQ's documentation of password hashes.
+TEST(Directory, KnowsRabbitMqsHashes) {
+  const std::string hash = *base64_decode("kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR");
+  EXPECT_TRUE(password_fits(Hashing::sha256, hash, "test12"));
+  EXPECT_FALSE(password_fits(Hashing::sha256, hash, "test13"));
+  EXPECT_FALSE(password_fits(Hashing::sha512, hash, "test12"));
+  EXPECT_FALSE(password_fits(Hashing::none, "", ""));
+  EXPECT_EQ(hash_size(Hashing::sha512), 68u);
+}
+
+TEST(Directory, RightsAreExpressionsThatAreNotAnchored) {
+  Directory directory;
+  run(directory, PutUser{user_with("u", "p")});
+  EXPECT_EQ(directory.rights("u", "/"), nullptr);
+  run(directory, SetRights{"u", "/", {"^a", "", "x$|^y"}});
+  const Rights* rights = directory.rights("u", "/");
+  EXPECT_TRUE(rights->allow(Right::configure, "abc"));
+  EXPECT_FALSE(rights->allow(Right::configure, "ba"));
+  EXPECT_FALSE(rights->allow(Right::write, "a"));
+  EXPECT_TRUE(rights->allow(Right::write, ""));
+  EXPECT_TRUE(rights->allow(Right::read, "box"));
+  EXPECT_EQ(directory.rights("u", "other"), nullptr);
+  run(directory, ClearRights{"u", "/"});
+  EXPECT_EQ(directory.rights("u", "/"), nullptr);
+}
+
+TEST(Directory, TopicRightsLimitKeysOfTheirExchangeOnly) {
+  Directory directory;
+  run(directory, SetTopicRights{"guest", "/", "amq.topic", "^a\\.", ""});
+  const Rights* rights = directory.rights("guest", "/");
+  EXPECT_TRUE(rights->allow_key(Right::write, "amq.topic", "a.b"));
+  EXPECT_FALSE(rights->allow_key(Right::write, "amq.topic", "b.a"));
+  EXPECT_FALSE(rights->allow_key(Right::read, "amq.topic", "a.b"));
+  EXPECT_TRUE(rights->allow_key(Right::write, "other", "b.a"));
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, ClearTopicRights{"guest", "/", ""});
+  EXPECT_EQ(directory, Directory());
+}
+
+TEST(Directory, ASnapshotGivesAnEqualOneAlsoWithoutTheFirstUser) {
+  Directory directory;
+  run(directory, PutUser{user_with("u", "p")});
+  run(directory, SetRights{"u", "/", {".*", "b", ""}});
+  run(directory, SetTopicRights{"u", "/", "e", "w", "r"});
+  run(directory, SetTopicRights{"u", "other", "e", "w", "r"});
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, DeleteUser{"guest"});
+  EXPECT_EQ(rebuilt(directory), directory);
+  EXPECT_EQ(rebuilt(directory).find("guest"), nullptr);
+  EXPECT_EQ(directory.rights("guest", "/"), nullptr);
+  run(directory, DeleteUser{"u"});
+  EXPECT_EQ(rebuilt(directory), directory);
+  EXPECT_TRUE(directory.all_rights().empty());
+}
+
+TEST(Directory, NothingChangesForUsersThatAreNotThere) {
+  Directory directory;
+  run(directory, SetRights{"u", "/", {"", "", ""}});
+  run(directory, SetTopicRights{"u", "/", "e", "", ""});
+  run(directory, ClearRights{"u", "/"});
+  run(directory, ClearTopicRights{"u", "/", ""});
+  run(directory, DeleteUser{"u"});
+  EXPECT_EQ(directory, Directory());
+}
+
+TEST(Directory, RefusesWhatIsNoCommand) {
+  Directory directory;
+  for (const Command& command :
+       {Command(PutUser{user_with("u", "p")}), Command(SetRights{"guest", "/", {"a", "b", "c"}}),
+        Command(SetTopicRights{"guest", "/", "e", "w", "r"})}) {
+    const std::string whole = encode(command);
+    EXPECT_FALSE(directory.apply(whole + "x").ok());
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      EXPECT_FALSE(directory.apply(ByteView(whole).substr(0, size)).ok()) << size;
+    }
+  }
+  EXPECT_FALSE(directory.apply("\x09").ok());
+  EXPECT_FALSE(directory.apply(encode(SetRights{"guest", "/", {"(", "", ""}})).ok());
+  EXPECT_EQ(directory, Directory());
+}
+
+}  // namespace
+}  // namespace trv::auth
