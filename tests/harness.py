@@ -21,7 +21,8 @@ from pathlib import Path
 
 REPO = Path(__file__).resolve().parent.parent
 PROTOCOLS = ("amqp", "redis", "kafka")
-DEFAULT_PORTS = {"amqp": 5672, "redis": 6379, "kafka": 9092}
+PORTS = (*PROTOCOLS, "management")  # Of the HTTP API, too.
+DEFAULT_PORTS = {"amqp": 5672, "redis": 6379, "kafka": 9092, "management": 15672}
 READY_SECONDS = 20.0
 STOP_SECONDS_MAX = 2.0
 STOP_SECONDS_MAX_SANITIZED = 10.0  # an unoptimized build with sanitizers
@@ -120,6 +121,10 @@ class Broker:
         return self.ports["kafka"]
 
     @property
+    def management_port(self):
+        return self.ports["management"]
+
+    @property
     def amqp_url(self):
         return f"amqp://guest:guest@{self.host}:{self.amqp_port}/"
 
@@ -137,7 +142,7 @@ class Broker:
         command = [*self.prefix, str(self.binary), "serve", "--data-dir", str(self.data_directory),
                    "--durability", self.durability, "--shards", str(self.shards)]
         if not self.default_ports:
-            for protocol in PROTOCOLS:
+            for protocol in PORTS:
                 command += [f"--{protocol}-port", str(self.ports[protocol] if self.keep_ports and self.ports else 0)]
             command += ["--ports-file", str(self.ports_file)]
         return command + list(self.arguments)
@@ -178,8 +183,8 @@ class Broker:
             text = self.ports_file.read_text()
         except FileNotFoundError:
             return {}
-        found = dict(re.findall(r"(amqp|redis|kafka)[^\d\n]*(\d+)", text))
-        if set(found) != set(PROTOCOLS):
+        found = dict(re.findall(r"(amqp|redis|kafka|management)[^\d\n]*(\d+)", text))
+        if set(found) != set(PORTS):
             return {}
         return {protocol: int(port) for protocol, port in found.items()}
 

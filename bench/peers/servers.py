@@ -29,7 +29,7 @@ class Trivium(Server):
     def command(self):
         return [str(install.trivium_binary()), "serve", "--data-dir", str(self.root / "data"), "--durability",
                 self.durability, "--amqp-port", str(self.amqp_port), "--redis-port", str(self.redis_port),
-                "--kafka-port", str(self.kafka_port)]
+                "--kafka-port", str(self.kafka_port), "--management-port", "0"]
 
     def ready(self):
         return all(accepts(port) for port in (self.amqp_port, self.redis_port, self.kafka_port))

@@ -68,6 +68,8 @@ class Confirms {
   bool take_answer(Answer& answer);
   // The last number that a group covers.
   std::uint64_t grouped() const { return grouped_; }
+  // Published, and not answered yet.
+  std::uint64_t open_count() const { return last_ - answered_; }
 
  private:
   struct Group {
@@ -138,6 +140,8 @@ class Channel {
   void put_back(std::vector<Unsettled> entries);
   // That count against limits: of consumers, not of gets.
   std::uint32_t unsettled_count() const { return unsettled_count_; }
+  // All that wait for their settlement.
+  std::size_t open_delivery_count() const { return unsettled_.size() - blanks_; }
 
   Subscription& add_consumer(std::uint64_t key, std::string tag);
   // Of direct replies, of which a channel has at most one.

@@ -21,7 +21,9 @@ Connection::Connection(std::unique_ptr<runtime::Stream> stream, Services& servic
                        const SessionOptions& options)
     : stream_(std::move(stream)),
       session_(services, id, *this, options, stream_->peer_is_loopback()),
-      input_(stream_->core().input_blocks()) {}
+      input_(stream_->core().input_blocks()) {
+  session_.set_addresses(stream_->peer_address(), stream_->local_address());
+}
 
 Connection::~Connection() = default;
 
@@ -75,10 +77,12 @@ bool Connection::serve_buffer() {
     schedule_heartbeat();
     log::debug("amqp {}: open, client '{}'", stream_->peer_address(), session_.client_name());
   }
-  if (session_.state() == Session::State::closing && !closing_timer_.armed()) {
-    closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
-  }
   return session_.state() != Session::State::finished;
+}
+
+void Connection::expect_end() {
+  if (closing_timer_.armed()) return;
+  closing_timer_ = stream_->core().schedule(closing_time_max, [this] { stream_->close(); });
 }
 
 void Connection::wait_drained() {

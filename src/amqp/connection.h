@@ -34,6 +34,7 @@ class Connection final : public Output {
   std::size_t unsent() const override { return stream_->unsent(); }
   void wait_drained() override;
   void resume() override { resumed_.set(); }
+  void expect_end() override;
 
  private:
   // False when the connection is over.

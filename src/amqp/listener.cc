@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "amqp/connection.h"
+#include "amqp/management/management.h"
 #include "amqp/reader.h"
 #include "base/log.h"
 #include "runtime/stream.h"
@@ -15,8 +16,6 @@ struct Server::State {
         options(the_options),
         readers(broker),
         services{broker, sessions, {&readers}, {&sessions}} {
-    session_options.user = options.user;
-    session_options.password = options.password;
     session_options.loopback_only = options.loopback_only;
     session_options.version = options.version;
   }
@@ -51,6 +50,7 @@ struct Server::State {
   std::uint64_t last_id = 0;
   bool stopping = false;
   std::unordered_map<ConnectionId, std::unique_ptr<Connection>> connections;
+  std::unique_ptr<Management> management;
 };
 
 Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -80,8 +80,17 @@ void Server::connect(const std::vector<Server*>& by_core) {
   }
 }
 
+broker::Operations& Server::operations() {
+  State& state = *state_;
+  if (!state.management) {
+    state.management = std::make_unique<Management>(state.services, state.session_options);
+  }
+  return *state.management;
+}
+
 void Server::stop() {
   state_->stopping = true;
+  if (state_->management) state_->management->stop();
   state_->listener->close();
   for (const auto& [id, connection] : state_->connections) connection->shut_down();
   state_->readers.stop();

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "broker/broker.h"
+#include "broker/operations.h"
 #include "runtime/core.h"
 
 namespace trv::amqp {
@@ -18,10 +19,8 @@ namespace trv::amqp {
 struct Options {
   std::string bind = "127.0.0.1";
   std::uint16_t port = 5672;
-  bool shared = false;  // several cores listen on the port
-  std::string user = "guest";
-  std::string password = "guest";
-  bool loopback_only = true;              // for that user
+  bool shared = false;                    // several cores listen on the port
+  bool loopback_only = true;              // for the user that is there from the first
   std::string version;                    // of the product, as shown to clients
   std::uint32_t connections_max = 10000;  // of one core
 };
@@ -38,6 +37,8 @@ class Server {
   std::uint16_t port() const;
   // Once, before the cores run: the servers of all cores, by core.
   void connect(const std::vector<Server*>& by_core);
+  // After connect(), of the first core's: what its operator may ask. Lives as long as the Server.
+  broker::Operations& operations();
   // Accepts no more, tells clients that the broker goes, and closes. On the server's core.
   void stop();
   std::size_t connection_count() const;

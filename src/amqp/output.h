@@ -20,6 +20,8 @@ class Output {
   virtual void wait_drained() = 0;
   // The session stopped waiting or finished: call on_bytes() again, or close.
   virtual void resume() = 0;
+  // The session has sent connection.close: the peer has some time to answer.
+  virtual void expect_end() {}
 };
 
 }  // namespace trv::amqp

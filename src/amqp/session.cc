@@ -297,6 +297,7 @@ void Session::fail_connection(MethodId method, const Failure& failure) {
                                 .class_id = static_cast<std::uint16_t>(id >> 16),
                                 .method_id = static_cast<std::uint16_t>(id)});
   state_ = State::closing;
+  output_.expect_end();
 }
 
 void Session::shut_down() {

@@ -29,15 +29,19 @@
 #include "amqp/wire/methods.gen.h"
 #include "broker/broker.h"
 
+namespace trv::auth {
+class Directory;
+class Rights;
+}  // namespace trv::auth
+
 namespace trv::amqp {
 
 class Session;
 class StreamReaders;
+struct SessionFacts;  // amqp/management/facts.h
 
 struct SessionOptions {
-  std::string user = "guest";
-  std::string password = "guest";
-  bool loopback_only = true;  // for that user
+  bool loopback_only = true;  // for the user that is there from the first
   std::uint16_t channel_max = 2047;
   std::uint32_t frame_max = 131072;
   std::uint16_t heartbeat_seconds = 60;
@@ -57,6 +61,7 @@ class Sessions {
     return found == by_id_.end() ? nullptr : found->second;
   }
   std::size_t count() const { return by_id_.size(); }
+  const std::unordered_map<ConnectionId, Session*>& all() const { return by_id_; }
 
  private:
   std::unordered_map<ConnectionId, Session*> by_id_;
@@ -105,6 +110,12 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  // How operators see it: the ends of its socket. A session without is nobody's but theirs.
+  void set_addresses(std::string peer, std::string local);
+  // Instead of the handshake: for operations that come another way.
+  void open_directly(std::string user);
+  SessionFacts facts() const;
+
   // Looks at whole frames from the start of `bytes`. Result: how many bytes are done with. Stops
   // early when it must wait for the broker (see Output::resume) or is finished.
   std::size_t on_bytes(ByteView bytes);
@@ -136,6 +147,8 @@ class Session {
   ConnectionId id() const { return id_; }
   SessionLink link() const { return {&services_.sessions, id_}; }
   const std::string& user() const { return user_; }
+  // What the user may do now; null when it may nothing. Valid until the handler returns.
+  const auth::Rights* rights();
   std::uint64_t next_key() { return ++last_key_; }
   bool client_takes_cancel() const { return client_takes_cancel_; }
 
@@ -262,6 +275,14 @@ class Session {
   std::uint16_t heartbeat_seconds_ = 0;
   std::string user_;
   std::string client_name_;
+  std::string client_properties_;  // a table
+  std::string mechanism_;
+  // Where `rights_` was found, to see when that is out of date.
+  std::shared_ptr<const auth::Directory> access_;
+  const auth::Rights* rights_ = nullptr;
+  std::string peer_address_;
+  std::string local_address_;
+  WallTime opened_at_{};
   bool client_takes_cancel_ = false;
   bool client_takes_blocked_ = false;
   int waiting_ = 0;

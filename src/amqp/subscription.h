@@ -77,6 +77,8 @@ struct Subscription {
   CoreIndex core;        // that owns it; known once live
   ConsumerId id;         // the owner's name for it
   bool no_ack = false;
+  bool exclusive = false;
+  std::string arguments;    // as given: a table
   std::uint32_t limit = 0;  // unsettled deliveries; 0 is none
   std::uint32_t unsettled = 0;
   std::uint32_t granted = 0;

@@ -32,6 +32,13 @@ QueueFacts Queues::State::facts_of(Queue& queue) const {
   facts.ready_count = queue.cursor.ready_count(broker.topics().visible_end(*queue.topic));
   facts.outstanding_count = queue.cursor.outstanding_count();
   facts.consumer_count = static_cast<std::uint32_t>(queue.consumers.size());
+  if (queue.settings.single_active && !queue.consumers.empty()) {
+    // Nobody was chosen while there was nothing to give.
+    facts.active = queue.consumers.front()->id;
+    for (const auto& consumer : queue.consumers) {
+      if (consumer->id == queue.extras->active) facts.active = consumer->id;
+    }
+  }
   return facts;
 }
 

@@ -28,6 +28,7 @@ struct QueueFacts {
   std::uint64_t ready_count = 0;
   std::uint64_t outstanding_count = 0;
   std::uint32_t consumer_count = 0;
+  ConsumerId active;  // of a queue with a single active consumer; 0 when it has none
 };
 
 struct Delivery {

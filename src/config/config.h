@@ -18,6 +18,7 @@ struct Config {
   std::uint16_t amqp_port = 0;
   std::uint16_t redis_port = 0;
   std::uint16_t kafka_port = 0;
+  std::uint16_t management_port = 0;
   std::string advertised_host;
   Durability durability = Durability::fsync;
   std::chrono::milliseconds sync_interval{};

@@ -47,6 +47,9 @@ constexpr std::array table{
     Option{"kafka-port", Kind::number, "9092", 0, port_max, "",
            "Port for Kafka clients; 0 picks a free one",
            [](Config& c, const Value& v) { c.kafka_port = number_of<std::uint16_t>(v); }},
+    Option{"management-port", Kind::number, "15672", 0, port_max, "",
+           "Port for the HTTP API, as RabbitMQ's management plugin has it; 0 picks a free one",
+           [](Config& c, const Value& v) { c.management_port = number_of<std::uint16_t>(v); }},
     Option{"advertised-host", Kind::text, "", 0, 0, "",
            "Host name that Kafka clients are told to connect to; empty: the address at which each "
            "client came in",

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/server.h"
 #include "amqp/convert.h"
 #include "amqp/listener.h"
 #include "base/log.h"
@@ -99,6 +100,10 @@ struct Node::State {
   std::unique_ptr<runtime::OffloadPool> pool;
   std::vector<Lane> lanes;
   std::unique_ptr<Checkpointer> checkpointer;  // on the first lane's core
+  // The HTTP API has a core of its own, which owns no shards.
+  std::unique_ptr<runtime::Core> admin_core;
+  std::unique_ptr<admin::Server> admin;
+  std::unique_ptr<runtime::CoreThread> admin_thread;
   broker::Broker::Volume replayed;
   Ports ports;
 
@@ -108,6 +113,7 @@ struct Node::State {
   Status build_brokers();
   Status recover();
   Status open_listeners();
+  Status open_admin();
   Status start_journals();
   void run_cores();
 
@@ -184,7 +190,7 @@ Status Node::State::recover() {
 
 // Before the cores run, so that no connection meets a half-built node.
 Status Node::State::open_listeners() {
-  ports = {config.amqp_port, config.redis_port, config.kafka_port};
+  ports = {config.amqp_port, config.redis_port, config.kafka_port, config.management_port};
   bool shared = lanes.size() > 1;
   for (Lane& lane : lanes) {
     // The first core may have been given a free port; the others share it.
@@ -234,6 +240,29 @@ Status Node::State::open_listeners() {
   return {};
 }
 
+Status Node::State::open_admin() {
+  admin_core = std::make_unique<runtime::Core>(CoreIndex(static_cast<std::uint16_t>(lanes.size())),
+                                               pool.get());
+  admin::Options options;
+  options.bind = config.bind;
+  options.port = ports.management;
+  Lane& first = lanes.front();
+  admin::Facts facts;
+  facts.version = TRV_VERSION;
+  facts.cluster = "trivium@" + first.broker->options().cluster_id;
+  facts.node = facts.cluster;
+  facts.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
+  facts.bind = config.bind;
+  facts.ports = {{"amqp", ports.amqp}, {"redis", ports.redis}, {"kafka", ports.kafka}};
+  facts.started = runtime::steady_now();
+  auto opened = admin::Server::open(*admin_core, *first.broker, first.amqp->operations(), options,
+                                    std::move(facts));
+  if (!opened) return port_error(opened.error(), "management-port");
+  admin = std::move(*opened);
+  ports.management = admin->port();
+  return {};
+}
+
 Status Node::State::start_journals() {
   std::vector<std::unique_ptr<storage::Journal>> journals;
   for (Lane& lane : lanes) {
@@ -260,6 +289,7 @@ Status Node::State::start_journals() {
 
 void Node::State::run_cores() {
   for (Lane& lane : lanes) lane.thread = std::make_unique<runtime::CoreThread>(*lane.core);
+  admin_thread = std::make_unique<runtime::CoreThread>(*admin_core);
 }
 
 template <class F>
@@ -282,6 +312,11 @@ void Node::State::drain() {
 }
 
 Status Node::State::stop() {
+  // What it asked of the cores may still be answered; nobody waits for it then.
+  admin_thread->call([this] {
+    admin->stop();
+    admin_core->stop();
+  });
   lanes.front().thread->call([this] { checkpointer->stop(); });
   on_every_core([](Lane& lane) {
     lane.amqp->stop();
@@ -328,8 +363,11 @@ void Node::State::tear_down() {
   for (Lane& lane : lanes) {
     lane.thread.reset();  // waits for its end
   }
+  admin_thread.reset();
   if (pool) pool->stop();
   checkpointer.reset();
+  admin.reset();
+  admin_core.reset();
   for (Lane& lane : lanes) {
     lane.kafka.reset();
     lane.redis.reset();
@@ -351,12 +389,13 @@ Result<std::unique_ptr<Node>> Node::start(const config::Config& config) {
   auto state = std::make_unique<State>();
   state->config = config;
   for (auto step : {&State::open_store, &State::build_brokers, &State::recover,
-                    &State::open_listeners, &State::start_journals}) {
+                    &State::open_listeners, &State::open_admin, &State::start_journals}) {
     if (Status done = (state.get()->*step)(); !done) return done.error();
   }
   state->run_cores();
-  log::info("listening on {}: AMQP 0-9-1 on {}, Redis on {}, Kafka on {}", config.bind,
-            state->ports.amqp, state->ports.redis, state->ports.kafka);
+  const Ports& ports = state->ports;
+  log::info("listening on {}: AMQP 0-9-1 on {}, Redis on {}, Kafka on {}, the HTTP API on {}",
+            config.bind, ports.amqp, ports.redis, ports.kafka, ports.management);
   return std::unique_ptr<Node>(new Node(std::move(state)));
 }
 

@@ -18,6 +18,7 @@ struct Ports {
   std::uint16_t amqp = 0;
   std::uint16_t redis = 0;
   std::uint16_t kafka = 0;
+  std::uint16_t management = 0;
 };
 
 class Node {

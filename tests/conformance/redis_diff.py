@@ -1048,7 +1048,8 @@ def main():
             processes.append(
                 subprocess.Popen(
                     [options.binary, "serve", "--data-dir", data, "--redis-port", str(ours),
-                     "--amqp-port", str(free_port()), "--kafka-port", str(free_port())],
+                     "--amqp-port", str(free_port()), "--kafka-port", str(free_port()),
+                     "--management-port", "0"],
                     stdout=log, stderr=log))
             wait_for(ours, processes[-1])
         compared = differences = 0

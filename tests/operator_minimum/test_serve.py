@@ -11,7 +11,7 @@ import harness
 from rawclients import Amqp, Redis
 
 pytestmark = pytest.mark.own
-FREE_PORTS = ["--amqp-port", "0", "--redis-port", "0", "--kafka-port", "0"]
+FREE_PORTS = ["--amqp-port", "0", "--redis-port", "0", "--kafka-port", "0", "--management-port", "0"]
 
 
 def serve(*arguments, timeout=10, **environment):
@@ -22,7 +22,7 @@ def serve(*arguments, timeout=10, **environment):
 
 
 def test_busy_port_and_unwritable_directory_are_told(own_broker, tmp_path):
-    for protocol in harness.PROTOCOLS:
+    for protocol in harness.PORTS:
         port = own_broker.ports[protocol]
         arguments = list(FREE_PORTS)
         arguments[arguments.index(f"--{protocol}-port") + 1] = port
@@ -67,7 +67,7 @@ def test_bad_configuration_files_are_told_with_the_line(tmp_path):
 def test_flag_before_environment_before_file(tmp_path):
     """The same name in three places: the data directory that is made tells which one counted."""
     path = tmp_path / "trivium.toml"
-    path.write_text(f"data-dir = '{tmp_path}/from-file'\n" + "".join(f"{kind}-port = 0\n" for kind in harness.PROTOCOLS))
+    path.write_text(f"data-dir = '{tmp_path}/from-file'\n" + "".join(f"{kind}-port = 0\n" for kind in harness.PORTS))
     for environment, flags, expected in (
             ({}, [], "from-file"), ({"TRIVIUM_DATA_DIR": f"{tmp_path}/from-environment"}, [], "from-environment"),
             ({"TRIVIUM_DATA_DIR": f"{tmp_path}/from-environment"}, ["--data-dir", f"{tmp_path}/from-flag"], "from-flag")):

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "amqp/access.h"
 #include "amqp/arguments.h"
 #include "amqp/convert.h"
 #include "amqp/direct_reply.h"
@@ -195,6 +196,10 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
     return refuse_call();
   }
   if (r.queue == direct_reply_queue) return consume_replies(session, call, method);
+  if (auto refusal = refuse_queue(session, auth::Right::read, r.queue)) {
+    failure = std::move(*refusal);
+    return refuse_call();
+  }
   const auto start = stream_start(method.arguments, session.broker().wall_now(), failure);
   if (!start) return refuse_call();
   if (const auto priority = wire::find_field(method.arguments, "x-priority")) {
@@ -224,6 +229,8 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   s.queue = r.queue;
   s.location = location;
   s.no_ack = r.no_ack;
+  s.exclusive = r.exclusive;
+  s.arguments = method.arguments;
   s.limit = r.no_ack ? 0 : r.limit;
   // A stream's limit may also be the channel's.
   if (r.limit == 0) r.limit = call.channel.channel_limit;
@@ -338,6 +345,10 @@ void handle(Session& session, Call call, const wire::BasicGet& method) {
   Failure failure;
   if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
     session.fail(call.channel, call.method, failure);
+    return;
+  }
+  if (const auto refusal = refuse_queue(session, auth::Right::read, name)) {
+    session.fail(call.channel, call.method, *refusal);
     return;
   }
   const std::string location = session.broker().catalog().locate(name);

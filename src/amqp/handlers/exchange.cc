@@ -1,4 +1,5 @@
 // exchange.declare, delete, bind, unbind; and binding queues, which is the same to the router.
+#include "amqp/access.h"
 #include "amqp/arguments.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
@@ -16,8 +17,7 @@ using wire::MethodId;
 
 namespace {
 
-// What the catalog's owner answers: nothing, or why not.
-using Refusal = std::optional<Failure>;
+// The catalog's owner answers nothing, or why not.
 using Reply = UniqueFunction<void(Refusal, Status)>;
 
 // Executes a validated command and answers once every core routes by it.
@@ -60,6 +60,13 @@ void declare_at(Broker& owner, const WantedExchange& wanted, Reply reply) {
   }
 }
 
+// What an exchange routes nowhere goes where the user itself may write.
+Refusal refuse_alternate(Session& session, const model::Exchange& exchange) {
+  if (exchange.alternate.empty()) return std::nullopt;
+  if (auto refusal = refuse_exchange(session, auth::Right::read, exchange.name)) return refusal;
+  return refuse_exchange(session, auth::Right::write, exchange.alternate);
+}
+
 }  // namespace
 
 void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
@@ -71,6 +78,10 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
   auto then = answer<wire::ExchangeDeclareOk>(call.channel.ref, call.method, method.no_wait,
                                               exchange_resource(name));
   if (method.passive) {
+    if (const Refusal refusal = refuse_exchange_sight(session, name)) {
+      session.fail(call.channel, call.method, *refusal);
+      return;
+    }
     session.ask_later<Refusal>(
         std::string(Catalog::home),
         [name](Broker& owner, Reply reply) {
@@ -81,8 +92,11 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
     return;
   }
   WantedExchange wanted = wanted_exchange(method);
-  if (wanted.malformed) {
-    session.fail(call.channel, call.method, *wanted.malformed);
+  Refusal refusal = refuse_exchange(session, auth::Right::configure, name);
+  if (!refusal) refusal = wanted.malformed;
+  if (!refusal) refusal = refuse_alternate(session, wanted.exchange);
+  if (refusal) {
+    session.fail(call.channel, call.method, *refusal);
     return;
   }
   session.ask_later<Refusal>(
@@ -100,6 +114,10 @@ void handle(Session& session, Call call, const wire::ExchangeDelete& method) {
     return;
   }
   const std::string resource = exchange_resource(name);
+  if (const Refusal refusal = refuse_exchange(session, auth::Right::configure, name)) {
+    session.fail(call.channel, call.method, *refusal);
+    return;
+  }
   if (reserved(name)) {
     session.fail(call.channel, call.method,
                  {ReplyCode::access_refused, "deletion of system " + resource + " not allowed"});
@@ -167,6 +185,17 @@ void ask_binding(Session& session, ChannelRef ref, MethodId method, bool no_wait
       std::move(then));
 }
 
+// Whoever binds takes what the source has to where the target is.
+Refusal refuse_binding(Session& session, const model::Binding& binding) {
+  using auth::Right;
+  Refusal refusal = binding.to_exchange ? refuse_exchange(session, Right::write, binding.target)
+                                        : refuse_queue(session, Right::write, binding.target);
+  if (!refusal) refusal = refuse_exchange(session, Right::read, binding.source);
+  if (refusal) return refusal;
+  const model::Exchange* source = session.broker().catalog().snapshot()->find(binding.source);
+  return source ? refuse_key(session, Right::read, *source, binding.key) : std::nullopt;
+}
+
 template <class Ok, class Method>
 void bind_exchange(Session& session, Call call, const Method& method, bool bind) {
   if (method.source.empty() || method.destination.empty()) {
@@ -179,6 +208,10 @@ void bind_exchange(Session& session, Call call, const Method& method, bool bind)
   binding.target = method.destination;
   binding.key = method.routing_key;
   binding.arguments = wire::sorted_table(method.arguments);
+  if (const Refusal refusal = refuse_binding(session, binding)) {
+    session.fail(call.channel, call.method, *refusal);
+    return;
+  }
   ask_binding<Ok>(session, call.channel.ref, call.method, method.no_wait, std::move(binding), bind);
 }
 
@@ -200,6 +233,10 @@ void bind_queue(Session& session, Call call, const Method& method, bool no_wait,
   const bool by_name = method.queue.empty() && method.routing_key.empty();
   binding.key = by_name ? ByteView(binding.target) : method.routing_key;
   binding.arguments = wire::sorted_table(method.arguments);
+  if (const Refusal refusal = refuse_binding(session, binding)) {
+    session.fail(call.channel, call.method, *refusal);
+    return;
+  }
   const std::string queue = binding.target;
   ask_about_target(
       session, queue,

@@ -1,6 +1,7 @@
 // basic.publish and its content.
 #include <charconv>
 
+#include "amqp/access.h"
 #include "amqp/convert.h"
 #include "amqp/direct_reply.h"
 #include "amqp/envelope.h"
@@ -123,6 +124,10 @@ std::string without_blind_copies(Properties properties) {
 bool check(Session& session, Channel& channel, const Properties& p,
            std::vector<ByteView>& more_keys, Failure& failure) {
   const Content& content = channel.content;
+  if (auto refusal = refuse_exchange(session, auth::Right::write, content.exchange)) {
+    failure = std::move(*refusal);
+    return false;
+  }
   const model::Exchange* exchange = session.broker().catalog().snapshot()->find(content.exchange);
   if (!exchange) {
     failure = no_exchange(content.exchange);
@@ -147,6 +152,10 @@ bool check(Session& session, Channel& channel, const Properties& p,
   if (p.has(Property::headers)) {
     if (!add_copies(p.headers, "CC", more_keys, failure)) return false;
     if (!add_copies(p.headers, "BCC", more_keys, failure)) return false;
+  }
+  if (auto refusal = refuse_key(session, auth::Right::write, *exchange, content.routing_key)) {
+    failure = std::move(*refusal);
+    return false;
   }
   const bool foreign = p.has(Property::user_id) && p.user_id != session.user();
   if (foreign && !TRV_MUTANT(user_id_not_checked)) {

@@ -1,4 +1,5 @@
 // queue.declare, purge, delete. (Bindings are in exchange.cc.)
+#include "amqp/access.h"
 #include "amqp/arguments.h"
 #include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
@@ -116,6 +117,18 @@ auto declared(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
 
 namespace {
 
+// Who declares a queue may name it, and dead letters go where the user itself may write.
+Refusal refuse_declaration(Session& session, const std::string& name,
+                           const broker::QueueSettings& wanted) {
+  if (auto refusal = refuse_queue(session, auth::Right::configure, name)) return refusal;
+  if (!wanted.source.empty()) {
+    if (auto refusal = refuse_queue(session, auth::Right::read, wanted.source)) return refusal;
+  }
+  if (!wanted.dead_letter_exchange) return std::nullopt;
+  if (auto refusal = refuse_queue(session, auth::Right::read, name)) return refusal;
+  return refuse_exchange(session, auth::Right::write, *wanted.dead_letter_exchange);
+}
+
 // A reply address answers as a queue with a consumer while its channel has one.
 void declare_reply_address(Session& session, Call call, const wire::QueueDeclare& method) {
   const std::string name(method.queue);
@@ -162,6 +175,10 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
       session.fail(call.channel, call.method, failure);
       return;
     }
+    if (const Refusal refusal = refuse_queue_sight(session, name)) {
+      session.fail(call.channel, call.method, *refusal);
+      return;
+    }
     session.ask(
         catalog.locate(name),
         [name, connection = session.id()](Broker& owner) {
@@ -173,6 +190,10 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   const bool reserved_name = name.starts_with("amq.");
   if (name.empty()) name = generated_name("amq.gen-");
   WantedQueue wanted = wanted_queue(name, method);
+  if (const Refusal refusal = refuse_declaration(session, name, wanted.settings)) {
+    session.fail(call.channel, call.method, *refusal);
+    return;
+  }
   // A new queue over another log lives where that log does; one that exists is where it is.
   std::string location = catalog.locate(name);
   if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
@@ -265,6 +286,10 @@ void handle(Session& session, Call call, const wire::QueueDelete& method) {
     session.fail(call.channel, call.method, failure);
     return;
   }
+  if (const Refusal refusal = refuse_queue(session, auth::Right::configure, name)) {
+    session.fail(call.channel, call.method, *refusal);
+    return;
+  }
   session.ask(
       session.broker().catalog().locate(name),
       [name, connection = session.id(),
@@ -278,6 +303,10 @@ void handle(Session& session, Call call, const wire::QueuePurge& method) {
   Failure failure;
   if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
     session.fail(call.channel, call.method, failure);
+    return;
+  }
+  if (const Refusal refusal = refuse_queue(session, auth::Right::read, name)) {
+    session.fail(call.channel, call.method, *refusal);
     return;
   }
   session.ask(

@@ -1,0 +1,48 @@
+// Users and rights in the API's JSON, and changes of them.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/context.h"
+#include "admin/request.h"
+#include "auth/directory.h"
+#include "base/result.h"
+
+namespace trv::admin {
+
+using AccessView = std::shared_ptr<const auth::Directory>;
+
+runtime::Task<AccessView> access_view(Context& context);
+// What became of a change: whether that which it is about was there before.
+struct Changed {
+  Status status;
+  bool was_there = false;
+};
+// Makes the change. `there(directory)` is asked before it, at the same moment; nothing is done when
+// it is about what must be there, and is not.
+runtime::Task<Changed> change_access(Context& context, auth::Command command,
+                                     std::function<bool(const auth::Directory&)> there,
+                                     bool only_if_there);
+
+boost::json::object user_to_json(const auth::User& user);
+boost::json::object rights_to_json(const std::string& user, const std::string& vhost,
+                                   const auth::Rights& rights);
+boost::json::object topic_rights_to_json(const std::string& user, const std::string& vhost,
+                                         const std::string& exchange,
+                                         const auth::Rights::Topic& topic);
+// All of them, in the order of their names.
+boost::json::array users_to_json(const auth::Directory& directory);
+boost::json::array rights_to_json(const auth::Directory& directory);
+boost::json::array topic_rights_to_json(const auth::Directory& directory);
+
+// Errors: invalid_argument, with the reason of the refusal.
+Result<auth::Command> user_from_json(const std::string& name, const boost::json::object& body);
+Result<auth::Command> rights_from_json(const std::string& user, const std::string& vhost,
+                                       const boost::json::object& body);
+Result<auth::Command> topic_rights_from_json(const std::string& user, const std::string& vhost,
+                                             const boost::json::object& body);
+
+}  // namespace trv::admin

@@ -1,0 +1,204 @@
+// definitions: everything durable that was declared, out and in again.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "admin/access.h"
+#include "admin/routes.h"
+
+namespace trv::admin {
+
+namespace {
+
+namespace json = boost::json;
+using broker::Operation;
+using broker::OperationResult;
+using Subject = broker::Operations::Subject;
+using runtime::Task;
+
+// The members of `item` that a definition has.
+json::object picked(const json::value& item, std::initializer_list<std::string_view> names) {
+  json::object out;
+  for (const std::string_view name : names) {
+    if (const json::value* value = item.get_object().if_contains(name)) out[name] = *value;
+  }
+  return out;
+}
+
+bool predeclared(const json::value& exchange) {
+  const std::string_view name = exchange.at("name").as_string();
+  return name.empty() || name.starts_with("amq.");
+}
+
+Task<json::object> export_vhost(Context& context) {
+  json::object out;
+  json::array queues;
+  const json::array all_queues = co_await context.list(Subject::queues);
+  for (const json::value& queue : all_queues) {
+    if (!queue.at("durable").as_bool() || queue.at("exclusive").as_bool()) continue;
+    json::object one = picked(queue, {"name", "vhost", "durable", "auto_delete", "arguments"});
+    const std::string_view type = queue.at("type").as_string();
+    one["type"] = type;
+    queues.push_back(std::move(one));
+  }
+  json::array exchanges;
+  const json::array all_exchanges = co_await context.list(Subject::exchanges);
+  for (const json::value& exchange : all_exchanges) {
+    if (predeclared(exchange) || !exchange.at("durable").as_bool()) continue;
+    exchanges.push_back(picked(
+        exchange, {"name", "vhost", "type", "durable", "auto_delete", "internal", "arguments"}));
+  }
+  json::array bindings;
+  const json::array all_bindings = co_await context.list(Subject::bindings);
+  for (const json::value& binding : all_bindings) {
+    const json::value* durable = binding.get_object().if_contains("durable");
+    if (!durable || !durable->as_bool()) continue;  // also those of the default exchange
+    bindings.push_back(picked(binding, {"source", "vhost", "destination", "destination_type",
+                                        "routing_key", "arguments"}));
+  }
+  out["queues"] = std::move(queues);
+  out["exchanges"] = std::move(exchanges);
+  out["bindings"] = std::move(bindings);
+  out["policies"] = json::array();
+  out["parameters"] = json::array();
+  co_return out;
+}
+
+Task<Reply> export_all(Context& context, Request) {
+  json::object out;
+  out["product_name"] = "Trivium";
+  out["product_version"] = context.facts().version;
+  const AccessView view = co_await access_view(context);
+  out["users"] = users_to_json(*view);
+  out["permissions"] = rights_to_json(*view);
+  out["topic_permissions"] = topic_rights_to_json(*view);
+  json::array vhosts;
+  vhosts.push_back(json::object{{"name", "/"}});
+  out["vhosts"] = std::move(vhosts);
+  json::object vhost = co_await export_vhost(context);
+  for (auto& [name, value] : vhost) out[name] = std::move(value);
+  out["global_parameters"] = json::array();
+  co_return Reply(ok(out));
+}
+
+Task<Reply> export_one(Context& context, Request request) {
+  if (!known_vhost(request)) co_return not_found();
+  co_return ok(co_await export_vhost(context));
+}
+
+// What a file may hold that cannot be kept: then nothing of it is.
+std::string refuse_definitions(const json::object& body) {
+  static constexpr std::string_view absent[] = {"policies", "parameters"};
+  for (const std::string_view name : absent) {
+    const json::value* list = body.if_contains(name);
+    if (list && list->is_array() && !list->get_array().empty()) {
+      return std::string(name) + " cannot be imported";
+    }
+  }
+  static constexpr std::string_view present[] = {
+      "vhosts", "users", "permissions", "topic_permissions", "queues", "exchanges", "bindings"};
+  for (const std::string_view name : present) {
+    const json::value* list = body.if_contains(name);
+    if (!list) continue;
+    if (!list->is_array()) return std::string(name) + " is no list";
+    for (const json::value& item : list->get_array()) {
+      if (!item.is_object()) return std::string(name) + " holds what is no object";
+      const json::object& object = item.get_object();
+      const std::string vhost = text_of(object, name == "vhosts" ? "name" : "vhost");
+      if (name != "users" && vhost != "/" && (name == "vhosts" || object.contains("vhost"))) {
+        return "virtual host '" + vhost + "' is not implemented";
+      }
+    }
+  }
+  return {};
+}
+
+// Every definition as the operation that makes it, in an order in which they can be made.
+std::vector<Operation> operations_of(const json::object& body, const std::string& user) {
+  std::vector<Operation> all;
+  const auto each = [&body](std::string_view name, auto visit) {
+    const json::value* list = body.if_contains(name);
+    if (!list) return;
+    for (const json::value& item : list->get_array()) visit(item.get_object());
+  };
+  each("queues", [&](json::object queue) {
+    // A type beside the arguments counts as one of them.
+    const std::string type = text_of(queue, "type");
+    json::value& arguments = queue["arguments"];
+    if (!arguments.is_object()) arguments = json::object();
+    if (!type.empty() && type != "classic") arguments.get_object().emplace("x-queue-type", type);
+    all.push_back({Operation::Verb::declare_queue, user, std::move(queue)});
+  });
+  each("exchanges", [&](const json::object& exchange) {
+    all.push_back({Operation::Verb::declare_exchange, user, exchange});
+  });
+  each("bindings", [&](json::object binding) {
+    binding["target"] = text_of(binding, "destination");
+    binding["key"] = text_of(binding, "routing_key");
+    binding["to_exchange"] = text_of(binding, "destination_type") == "exchange";
+    all.push_back({Operation::Verb::bind, user, std::move(binding)});
+  });
+  return all;
+}
+
+// Users and their rights as commands.
+Result<std::vector<auth::Command>> access_commands(const json::object& body) {
+  std::vector<auth::Command> commands;
+  Status status;
+  const auto each = [&](std::string_view name, auto read) {
+    const json::value* list = body.if_contains(name);
+    if (!list) return;
+    for (const json::value& item : list->get_array()) {
+      auto command = read(item.get_object());
+      if (!command) {
+        status = Error{Errc::invalid_argument, std::string(name) + ": " + command.error().message};
+        return;
+      }
+      commands.push_back(std::move(*command));
+    }
+  };
+  each("users",
+       [](const json::object& user) { return user_from_json(text_of(user, "name"), user); });
+  each("permissions", [](const json::object& rights) {
+    return rights_from_json(text_of(rights, "user"), "/", rights);
+  });
+  each("topic_permissions", [](const json::object& rights) {
+    return topic_rights_from_json(text_of(rights, "user"), "/", rights);
+  });
+  if (!status) return status.error();
+  return commands;
+}
+
+Task<Reply> import(Context& context, Request request) {
+  if (request.params.contains("vhost") && !known_vhost(request)) co_return not_found();
+  if (const std::string why = refuse_definitions(request.body); !why.empty()) {
+    co_return bad_request(why);
+  }
+  auto commands = access_commands(request.body);
+  if (!commands) co_return bad_request(commands.error().message);
+  for (auth::Command& command : *commands) {
+    const auto any = [](const auth::Directory&) { return true; };
+    const Changed changed = co_await change_access(context, std::move(command), any, false);
+    if (!changed.status) co_return failure(503, "unavailable", changed.status.error().message);
+  }
+  for (Operation& operation : operations_of(request.body, request.user)) {
+    const OperationResult result =
+        co_await context.run(operation.verb, operation.user, std::move(operation.arguments));
+    const bool made =
+        result.kind == OperationResult::Kind::done || result.kind == OperationResult::Kind::created;
+    if (!made) co_return bad_request(result.reason);
+  }
+  co_return no_content();
+}
+
+constexpr Route table[] = {
+    {"GET", "/definitions", Rank::administrator, export_all},
+    {"POST", "/definitions", Rank::administrator, import},
+    {"GET", "/definitions/{vhost}", Rank::administrator, export_one},
+    {"POST", "/definitions/{vhost}", Rank::administrator, import},
+};
+
+}  // namespace
+
+std::span<const Route> definition_routes() { return table; }
+
+}  // namespace trv::admin

@@ -1,0 +1,197 @@
+// overview, nodes, vhosts, and what else tells of the broker as a whole.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "admin/listing.h"
+#include "admin/process.h"
+#include "admin/routes.h"
+#include "broker/broker.h"
+
+namespace trv::admin {
+
+namespace {
+
+namespace json = boost::json;
+using Subject = broker::Operations::Subject;
+using runtime::Task;
+
+// Whose API this is: some clients ask what they may expect.
+constexpr std::string_view imitated_version = "4.2.0";
+
+constexpr std::string_view exchange_types[] = {
+    "direct", "fanout", "topic", "headers", "x-consistent-hash", "x-delayed-message"};
+
+json::array exchange_type_list() {
+  json::array types;
+  for (const std::string_view name : exchange_types) {
+    types.push_back({{"name", name}, {"enabled", true}});
+  }
+  return types;
+}
+
+json::array listener_list(const Facts& facts) {
+  json::array listeners;
+  for (const ListeningPort& one : facts.ports) {
+    listeners.push_back({{"node", facts.node},
+                         {"protocol", one.protocol},
+                         {"ip_address", facts.bind},
+                         {"port", one.port}});
+  }
+  return listeners;
+}
+
+Task<Reply> overview(Context& context, Request request) {
+  const Facts& facts = context.facts();
+  const json::array queues = co_await context.list(Subject::queues);
+  const json::array exchanges = co_await context.list(Subject::exchanges);
+  const json::array connections = co_await context.list(Subject::connections);
+  const json::array channels = co_await context.list(Subject::channels);
+  const json::array consumers = co_await context.list(Subject::consumers);
+  std::uint64_t ready = 0;
+  std::uint64_t unacknowledged = 0;
+  for (const json::value& queue : queues) {
+    ready += queue.at("messages_ready").to_number<std::uint64_t>();
+    unacknowledged += queue.at("messages_unacknowledged").to_number<std::uint64_t>();
+  }
+  json::object object;
+  object["product_name"] = "Trivium";
+  object["product_version"] = facts.version;
+  object["rabbitmq_version"] = imitated_version;
+  object["management_version"] = imitated_version;
+  object["erlang_version"] = "none";
+  object["cluster_name"] = facts.cluster;
+  object["node"] = facts.node;
+  object["rates_mode"] = "none";
+  object["disable_stats"] = false;
+  object["enable_queue_totals"] = true;
+  object["exchange_types"] = exchange_type_list();
+  object["listeners"] = listener_list(facts);
+  object["message_stats"] = json::object();
+  object["queue_totals"] = {{"messages", ready + unacknowledged},
+                            {"messages_ready", ready},
+                            {"messages_unacknowledged", unacknowledged}};
+  object["object_totals"] = {{"queues", queues.size()},
+                             {"exchanges", exchanges.size()},
+                             {"connections", connections.size()},
+                             {"channels", channels.size()},
+                             {"consumers", consumers.size()}};
+  co_return shown(request, std::move(object));
+}
+
+Task<json::object> node(Context& context) {
+  const Facts& facts = context.facts();
+  const bool disk_full =
+      co_await context.ask<bool>([](broker::Broker& home, UniqueFunction<void(bool)> answer) {
+        answer(home.short_of_space());
+      });
+  const ProcessFacts process = process_facts(facts.data_dir);
+  json::object object;
+  object["name"] = facts.node;
+  object["type"] = "disc";
+  object["running"] = true;
+  object["being_drained"] = false;
+  object["os_pid"] = std::to_string(process.id);
+  object["uptime"] =
+      std::chrono::duration_cast<std::chrono::milliseconds>(context.core().now() - facts.started)
+          .count();
+  object["processors"] = process.processors;
+  object["proc_used"] = process.threads;
+  object["fd_used"] = process.files_open;
+  object["fd_total"] = process.files_max;
+  object["mem_used"] = process.memory_used;
+  object["mem_limit"] = process.memory_total;
+  object["mem_alarm"] = false;
+  object["disk_free"] = process.disk_free;
+  object["disk_free_alarm"] = disk_full;
+  object["rates_mode"] = "none";
+  object["db_dir"] = facts.data_dir;
+  object["exchange_types"] = exchange_type_list();
+  object["auth_mechanisms"] = {{{"name", "PLAIN"}, {"enabled", true}},
+                               {{"name", "AMQPLAIN"}, {"enabled", true}}};
+  object["enabled_plugins"] = json::array();
+  object["partitions"] = json::array();
+  co_return object;
+}
+
+Task<Reply> list_nodes(Context& context, Request request) {
+  json::array nodes;
+  nodes.push_back(co_await node(context));
+  co_return listed(request, std::move(nodes));
+}
+
+Task<Reply> show_node(Context& context, Request request) {
+  if (request.param("name") != context.facts().node) co_return not_found();
+  co_return shown(request, co_await node(context));
+}
+
+json::object vhost() {
+  return {{"name", "/"},
+          {"description", "Default virtual host"},
+          {"tags", json::array()},
+          {"tracing", false},
+          {"default_queue_type", "classic"}};
+}
+
+Task<Reply> list_vhosts(Context&, Request request) {
+  json::array vhosts;
+  if (request.sees_vhost) vhosts.push_back(vhost());
+  co_return listed(request, std::move(vhosts));
+}
+
+Task<Reply> show_vhost(Context&, Request request) {
+  if (!known_vhost(request)) co_return not_found();
+  co_return shown(request, vhost());
+}
+
+Task<Reply> refuse_vhost(Context&, Request request) {
+  if (known_vhost(request)) {
+    co_return request.method == "PUT" ? no_content()
+                                      : bad_request("the only virtual host cannot be removed");
+  }
+  if (request.method == "DELETE") co_return not_found();
+  co_return bad_request("there is one virtual host, '/'; others are not implemented");
+}
+
+Task<Reply> cluster_name(Context& context, Request) {
+  co_return ok(json::object{{"name", context.facts().cluster}});
+}
+
+Task<Reply> version(Context& context, Request) {
+  co_return Reply{200, "text/plain", context.facts().version, {}};
+}
+
+// Of what there is none here.
+Task<Reply> nothing(Context&, Request request) { co_return listed(request, {}); }
+
+Task<Reply> auth(Context&, Request) { co_return ok(json::object{{"oauth_enabled", false}}); }
+
+constexpr Route table[] = {
+    {"GET", "/overview", Rank::management, overview},
+    {"GET", "/nodes", Rank::monitoring, list_nodes},
+    {"GET", "/nodes/{name}", Rank::monitoring, show_node},
+    {"GET", "/vhosts", Rank::management, list_vhosts},
+    {"GET", "/vhosts/{vhost}", Rank::management, show_vhost},
+    {"PUT", "/vhosts/{vhost}", Rank::administrator, refuse_vhost},
+    {"DELETE", "/vhosts/{vhost}", Rank::administrator, refuse_vhost},
+    {"GET", "/cluster-name", Rank::management, cluster_name},
+    {"GET", "/version", Rank::management, version},
+    {"GET", "/auth", Rank::management, auth},
+    {"GET", "/extensions", Rank::management, nothing},
+    {"GET", "/feature-flags", Rank::management, nothing},
+    {"GET", "/deprecated-features", Rank::management, nothing},
+    {"GET", "/deprecated-features/used", Rank::management, nothing},
+    {"GET", "/shovels", Rank::monitoring, nothing},
+    {"GET", "/federation-links", Rank::monitoring, nothing},
+    {"GET", "/parameters", Rank::policymaker, nothing},
+    {"GET", "/global-parameters", Rank::policymaker, nothing},
+    {"GET", "/policies", Rank::management, nothing},
+    {"GET", "/operator-policies", Rank::management, nothing},
+    {"GET", "/vhost-limits", Rank::management, nothing},
+    {"GET", "/user-limits", Rank::management, nothing},
+};
+
+}  // namespace
+
+std::span<const Route> overview_routes() { return table; }
+
+}  // namespace trv::admin

@@ -1,0 +1,2 @@
+// Boost.JSON, compiled once: Debian's header package is enough to build with.
+#include <boost/json/src.hpp>
