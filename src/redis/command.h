@@ -41,6 +41,7 @@ enum class KeyRule : std::uint8_t {
   none,
   range,    // from `first` to `last` (negative: from the end), every `step`
   streams,  // the first half of what follows the word STREAMS
+  sorted,   // as range, and the one behind SORT's word STORE
   counted,  // as many as the argument at `first` says, behind it; and `last` unless that is 0
 };
 

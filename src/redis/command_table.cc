@@ -55,7 +55,9 @@ std::array<std::span<const Command>, family_count> families() {
           config_commands(),       introspection_commands(), scan_commands(),
           hash_commands(),         list_commands(),          list_move_commands(),
           set_commands(),          set_algebra_commands(),   sorted_commands(),
-          sorted_range_commands(), sorted_pop_commands(),    sorted_algebra_commands()};
+          sorted_range_commands(), sorted_pop_commands(),    sorted_algebra_commands(),
+          string_part_commands(),  key_move_commands(),      bit_commands(),
+          bitfield_commands(),     sorting_commands()};
 }
 
 CommandTable::CommandTable() {
@@ -117,6 +119,20 @@ std::optional<std::size_t> streams_index(std::span<const ByteView> args) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::size_t> store_index(std::span<const ByteView> args) {
+  std::optional<std::size_t> found;
+  for (std::size_t i = 2; i + 1 < args.size(); ++i) {
+    if (is_word(args[i], "limit")) {
+      i += 2;
+    } else if (is_word(args[i], "by") || is_word(args[i], "get")) {
+      ++i;
+    } else if (is_word(args[i], "store")) {
+      found = ++i;
+    }
+  }
+  return found;
 }
 
 std::int64_t key_count(std::span<const ByteView> args, std::size_t index) {

@@ -42,6 +42,9 @@ class CommandTable {
 // The index of the word STREAMS; nothing when it is missing or what follows is not of even count.
 std::optional<std::size_t> streams_index(std::span<const ByteView> args);
 
+// The index of the key that SORT stores into; nothing when it stores nothing.
+std::optional<std::size_t> store_index(std::span<const ByteView> args);
+
 // The number of keys that the argument tells; 0 when it is none.
 std::int64_t key_count(std::span<const ByteView> args, std::size_t index);
 
@@ -64,6 +67,9 @@ bool CommandTable::each_key(const Command& command, std::span<const ByteView> ar
       visit(static_cast<std::size_t>(command.first_key + i));
     }
     return true;
+  }
+  if (command.key_rule == KeyRule::sorted) {
+    if (std::optional<std::size_t> store = store_index(args)) visit(*store);
   }
   std::int64_t last = command.last_key < 0 ? size + command.last_key : command.last_key;
   if (last >= size) return false;

@@ -53,6 +53,16 @@ class Client {
   virtual void kill(bool linger) = 0;
 };
 
+// Up to where OBJECT ENCODING names the small form of a value, as Redis's settings of these names
+// do.
+struct EncodingSettings {
+  std::size_t hash_fields_max = 512;
+  std::size_t hash_value_size_max = 64;
+  std::size_t set_integers_max = 512;
+  std::size_t sorted_members_max = 128;
+  std::size_t sorted_value_size_max = 64;
+};
+
 struct ServiceSettings {
   std::string bind;
   std::uint16_t port = 0;
@@ -60,6 +70,7 @@ struct ServiceSettings {
   std::uint32_t clients_max = 10'000;
   std::int64_t bulk_size_max = 16 << 20;
   std::string run_id;
+  EncodingSettings encodings;
 };
 
 // Counters of one core; INFO adds them up.

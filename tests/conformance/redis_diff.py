@@ -2,6 +2,7 @@
 """Compares our replies with a real redis-server's, byte by byte, over a script of commands.
 
 Usage: redis_diff.py --binary PATH/trivium [--redis redis-server] [--port PORT] [--verbose]
+                     [--random COUNT --seed SEED]
 
 It starts a redis-server and our server on free ports of the loopback with empty data directories
 (or uses ours on --port), sends every script to both over RESP2 and again over RESP3, and prints
@@ -19,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import redis_random
 
 HOST = "127.0.0.1"
 
@@ -1003,6 +1006,34 @@ def compare_malformed(theirs, ours):
     return len(MALFORMED), differences
 
 
+def compare_random(theirs, ours, seed, count, protocol):
+    """The same random commands to both, in pipelines of 50; everything is deleted now and then."""
+    source = redis_random.Source(seed)
+    pair = [Raw(theirs), Raw(ours)]
+    differences = done = 0
+    for raw in pair:
+        raw.command("FLUSHALL")
+        raw.command("HELLO", str(protocol))
+    while done < count and differences < 20:
+        commands = [source.command() for _ in range(50)]
+        if source.random.random() < 0.02:
+            commands.append([b"FLUSHALL"])
+        for raw in pair:
+            for command in commands:
+                raw.send(*command)
+        for command in commands:
+            replies = [raw.reply() for raw in pair]
+            done += 1
+            if command[0].decode().upper() in redis_random.UNORDERED:
+                replies = [sorted(reply.split(b"\r\n")) for reply in replies]
+            if replies[0] != replies[1] and differences < 20:
+                differences += 1
+                print(f"RESP{protocol} random, seed {seed}, {done}: {command}\n  redis: {replies[0]!r}\n  ours:  {replies[1]!r}")
+    for raw in pair:
+        raw.close()
+    return done, differences
+
+
 def free_port():
     with socket.socket() as one:
         one.bind((HOST, 0))
@@ -1027,6 +1058,8 @@ def main():
     parser.add_argument("--port", type=int, help="of a running one of ours")
     parser.add_argument("--redis", default="redis-server")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--random", type=int, default=0, help="so many random commands, too, in both protocols")
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if not shutil.which(options.redis):
         raise SystemExit(f"{options.redis} is not installed: nothing was compared")
@@ -1055,7 +1088,9 @@ def main():
         compared = differences = 0
         for count, bad in (compare(theirs, ours, 2, options.verbose),
                            compare(theirs, ours, 3, options.verbose),
-                           compare_malformed(theirs, ours)):
+                           compare_malformed(theirs, ours),
+                           compare_random(theirs, ours, options.seed, options.random // 2, 2),
+                           compare_random(theirs, ours, options.seed + 1, options.random // 2, 3)):
             compared += count
             differences += bad
         print(f"{compared} replies compared, {differences} unexpected differences")

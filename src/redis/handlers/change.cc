@@ -20,6 +20,11 @@ std::string& Change::fresh(Op op, ByteView key) {
 
 void Change::remove(ByteView key) { fresh(Op::remove, key); }
 
+void Change::put(ByteView key, ByteView value) {
+  steps_.push_back({std::string(key), {}, Op::put});
+  model::Keyspace::encode_put(steps_.back().command, key, value, std::nullopt);
+}
+
 void Change::copy(const KeyEntry& entry, ByteView key) {
   model::Keyspace::encode_copy(entry, key, [&](ByteView command) {
     steps_.push_back({std::string(key), std::string(command), Op::put});

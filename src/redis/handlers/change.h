@@ -25,6 +25,8 @@ class Change {
   std::string& command(Op op, ByteView key);
   std::string& fresh(Op op, ByteView key);
   void remove(ByteView key);
+  // The key holds this string, whatever it held, and does not expire.
+  void put(ByteView key, ByteView value);
   // `key`, which is missing or removed before, comes to hold what the entry holds.
   void copy(const KeyEntry& entry, ByteView key);
   bool empty() const { return steps_.empty(); }

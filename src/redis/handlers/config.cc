@@ -1,4 +1,5 @@
-// CONFIG: what can be said of the settings in Redis's words. None can be changed while it runs.
+// CONFIG: what can be said of the settings in Redis's words. Only what OBJECT ENCODING names small
+// can be changed while it runs.
 #include <fmt/format.h>
 
 #include <map>
@@ -6,6 +7,7 @@
 #include "redis/handlers/families.h"
 #include "redis/service.h"
 #include "redis/wire/glob.h"
+#include "redis/wire/number.h"
 
 namespace trv::redis {
 
@@ -24,9 +26,30 @@ std::string_view sync_word(Durability level) {
   return "no";
 }
 
+struct EncodingOption {
+  std::string_view name;
+  std::string_view former_name;
+  std::size_t EncodingSettings::*setting;
+};
+constexpr EncodingOption encoding_options[] = {
+    {"hash-max-listpack-entries", "hash-max-ziplist-entries", &EncodingSettings::hash_fields_max},
+    {"hash-max-listpack-value", "hash-max-ziplist-value", &EncodingSettings::hash_value_size_max},
+    {"set-max-intset-entries", "set-max-intset-entries", &EncodingSettings::set_integers_max},
+    {"zset-max-listpack-entries", "zset-max-ziplist-entries",
+     &EncodingSettings::sorted_members_max},
+    {"zset-max-listpack-value", "zset-max-ziplist-value", &EncodingSettings::sorted_value_size_max},
+};
+
+const EncodingOption* find_encoding_option(std::string_view name) {
+  for (const EncodingOption& option : encoding_options) {
+    if (option.name == name || option.former_name == name) return &option;
+  }
+  return nullptr;
+}
+
 std::map<std::string, std::string> present_settings(Call& call) {
   const ServiceSettings& settings = call.service.settings();
-  return {
+  std::map<std::string, std::string> present = {
       {"appendfsync", std::string(sync_word(call.broker.options().durability))},
       {"appendonly", call.broker.options().durability == Durability::memory ? "no" : "yes"},
       {"bind", settings.bind},
@@ -41,6 +64,12 @@ std::map<std::string, std::string> present_settings(Call& call) {
       {"save", ""},
       {"timeout", "0"},
   };
+  for (const EncodingOption& option : encoding_options) {
+    std::string value = fmt::format("{}", settings.encodings.*option.setting);
+    present.emplace(option.name, value);
+    present.emplace(option.former_name, value);
+  }
+  return present;
 }
 
 void config_get(Call& call) {
@@ -64,21 +93,45 @@ std::string lower(ByteView text) {
   return out;
 }
 
-// Setting what is set already is right; anything else would be a promise that is not kept.
+// Every core has settings of its own.
+void change_encodings(Call& call, const EncodingSettings& encodings) {
+  for (int i = 0; i < call.broker.core_count(); ++i) {
+    CoreIndex core(static_cast<std::uint16_t>(i));
+    Service& there = call.service.peer(core);
+    call.broker.at_core(
+        core, [&there, encodings](broker::Broker&) { there.settings().encodings = encodings; });
+  }
+}
+
+// Setting what is set already is right; anything else but how small values are named would be a
+// promise that is not kept.
 void config_set(Call& call) {
   std::map<std::string, std::string> settings = present_settings(call);
   if (call.args.size() % 2 != 0) return call.reply.error(wrong_arity("config|set"));
+  EncodingSettings encodings = call.service.settings().encodings;
+  bool changed = false;
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
     if (at == settings.end()) {
       return call.reply.error("ERR Unknown option or number of arguments for CONFIG SET - '" +
                               std::string(call.args[i]) + "'");
     }
+    if (const EncodingOption* option = find_encoding_option(at->first)) {
+      std::optional<std::uint64_t> value = parse_unsigned(call.args[i + 1]);
+      if (!value) {
+        return call.reply.error("ERR CONFIG SET failed (possibly related to argument '" +
+                                at->first + "') - argument couldn't be parsed into an integer");
+      }
+      encodings.*option->setting = static_cast<std::size_t>(*value);
+      changed = true;
+      continue;
+    }
     if (at->second != call.args[i + 1]) {
       return call.reply.error("ERR CONFIG SET failed (possibly related to argument '" + at->first +
                               "') - can't set immutable config");
     }
   }
+  if (changed) change_encodings(call, encodings);
   call.reply.ok();
 }
 
@@ -100,7 +153,8 @@ constexpr Command rows[] = {
     {"config|get", -3, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.0.0",
      "Returns settings by name or pattern.", config_get},
     {"config|set", -4, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.0.0",
-     "Accepts the present value of a setting, and no other.", config_set},
+     "Changes what OBJECT ENCODING tells, and accepts the present value of other settings.",
+     config_set},
     {"config|resetstat", 2, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.0.0",
      "Resets the counters that INFO shows.", config_resetstat},
 };

@@ -32,9 +32,14 @@ std::span<const Command> sorted_commands();
 std::span<const Command> sorted_range_commands();
 std::span<const Command> sorted_pop_commands();
 std::span<const Command> sorted_algebra_commands();
+std::span<const Command> string_part_commands();
+std::span<const Command> key_move_commands();
+std::span<const Command> bit_commands();
+std::span<const Command> bitfield_commands();
+std::span<const Command> sorting_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 24;
+inline constexpr std::size_t family_count = 29;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

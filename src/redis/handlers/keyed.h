@@ -72,6 +72,8 @@ struct TimeUnit {
   bool seconds;
   bool absolute;
 };
+// EX, PX, EXAT or PXAT.
+std::optional<TimeUnit> expiry_word(ByteView arg);
 std::optional<WallTime> expiry_arg(Call& call, std::size_t index, TimeUnit unit,
                                    bool positive_only);
 

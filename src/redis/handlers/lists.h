@@ -48,12 +48,6 @@ struct CountedKeys {
   std::size_t next = 0;  // index of the argument behind the keys
 };
 std::optional<CountedKeys> counted_keys(Call& call, std::size_t count_index);
-// numkeys key [key ...] [LIMIT n], as SINTERCARD and ZINTERCARD take them.
-struct CardinalityArgs {
-  std::span<const ByteView> keys;
-  std::size_t limit = std::numeric_limits<std::size_t>::max();
-};
-std::optional<CardinalityArgs> cardinality_args(Call& call);
 // COUNT n at the end of MPOP commands, 1 when it is missing.
 std::optional<std::size_t> pop_count_arg(Call& call, std::size_t index);
 

@@ -1,9 +1,10 @@
 // Sets: intersections, unions and differences of several keys.
 #include <algorithm>
+#include <limits>
 #include <unordered_set>
 
+#include "redis/handlers/change.h"
 #include "redis/handlers/families.h"
-#include "redis/handlers/lists.h"
 #include "redis/handlers/set_members.h"
 #include "redis/wire/number.h"
 
@@ -116,6 +117,38 @@ void sinterstore(Call& call) { store(call, all_common); }
 void sunionstore(Call& call) { store(call, sum); }
 void sdiffstore(Call& call) { store(call, difference); }
 
+// numkeys key [key ...] [LIMIT n]
+struct CardinalityArgs {
+  std::span<const ByteView> keys;
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
+};
+
+std::optional<CardinalityArgs> cardinality_args(Call& call) {
+  std::optional<std::int64_t> count = parse_integer(call.args[1]);
+  if (!count || *count <= 0) {
+    call.reply.error("ERR numkeys should be greater than 0");
+    return std::nullopt;
+  }
+  if (static_cast<std::uint64_t>(*count) > call.args.size() - 2) {
+    call.reply.error("ERR Number of keys can't be greater than number of args");
+    return std::nullopt;
+  }
+  CardinalityArgs what{call.args.subspan(2, static_cast<std::size_t>(*count))};
+  for (std::size_t i = 2 + what.keys.size(); i < call.args.size(); i += 2) {
+    if (i + 1 == call.args.size() || !is_word(call.args[i], "limit")) {
+      call.reply.error(text::syntax);
+      return std::nullopt;
+    }
+    std::optional<std::int64_t> limit = parse_integer(call.args[i + 1]);
+    if (!limit || *limit < 0) {
+      call.reply.error("ERR LIMIT can't be negative");
+      return std::nullopt;
+    }
+    if (*limit > 0) what.limit = static_cast<std::size_t>(*limit);
+  }
+  return what;
+}
+
 void sintercard(Call& call) {
   std::optional<CardinalityArgs> what = cardinality_args(call);
   if (!what) return;
@@ -144,32 +177,6 @@ constexpr Command rows[] = {
 };
 
 }  // namespace
-
-std::optional<CardinalityArgs> cardinality_args(Call& call) {
-  std::optional<std::int64_t> count = parse_integer(call.args[1]);
-  if (!count || *count <= 0) {
-    call.reply.error("ERR numkeys should be greater than 0");
-    return std::nullopt;
-  }
-  if (static_cast<std::uint64_t>(*count) > call.args.size() - 2) {
-    call.reply.error("ERR Number of keys can't be greater than number of args");
-    return std::nullopt;
-  }
-  CardinalityArgs what{call.args.subspan(2, static_cast<std::size_t>(*count))};
-  for (std::size_t i = 2 + what.keys.size(); i < call.args.size(); i += 2) {
-    if (i + 1 == call.args.size() || !is_word(call.args[i], "limit")) {
-      call.reply.error(text::syntax);
-      return std::nullopt;
-    }
-    std::optional<std::int64_t> limit = parse_integer(call.args[i + 1]);
-    if (!limit || *limit < 0) {
-      call.reply.error("ERR LIMIT can't be negative");
-      return std::nullopt;
-    }
-    if (*limit > 0) what.limit = static_cast<std::size_t>(*limit);
-  }
-  return what;
-}
 
 std::span<const Command> set_algebra_commands() { return rows; }
 

@@ -1,9 +1,9 @@
 // Sorted sets: intersections, unions and differences of several keys, which may also be sets.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "redis/handlers/families.h"
-#include "redis/handlers/lists.h"
 #include "redis/handlers/sorted.h"
 #include "redis/wire/number.h"
 
@@ -15,7 +15,8 @@ using model::Set;
 using model::SortedMember;
 using model::SortedSet;
 
-enum class Combination : std::uint8_t { sum, intersection, difference };
+// `count`: how many the intersection has.
+enum class Combination : std::uint8_t { sum, intersection, difference, count };
 enum class Aggregate : std::uint8_t { sum, least, most };
 
 // One of the keys. Members of a set have score 1.
@@ -48,6 +49,7 @@ struct Request {
   std::vector<Source> sources;
   Aggregate aggregate = Aggregate::sum;
   bool with_scores = false;
+  std::size_t limit = std::numeric_limits<std::size_t>::max();
 };
 
 // Infinity times zero, and infinities that cancel out, count as 0.
@@ -88,23 +90,43 @@ bool parse_aggregate(Call& call, ByteView word, Aggregate& aggregate) {
   return true;
 }
 
+bool parse_weights(Call& call, std::size_t& i, Request& request) {
+  for (Source& source : request.sources) {
+    std::optional<double> weight = parse_real(call.args[++i]);
+    if (!weight) {
+      call.reply.error("ERR weight value is not a float");
+      return false;
+    }
+    source.weight = *weight;
+  }
+  return true;
+}
+
+bool parse_limit(Call& call, ByteView text, std::size_t& limit) {
+  std::optional<std::int64_t> given = parse_integer(text);
+  if (!given || *given < 0) {
+    call.reply.error("ERR LIMIT can't be negative");
+    return false;
+  }
+  if (*given > 0) limit = static_cast<std::size_t>(*given);
+  return true;
+}
+
 // What follows the keys.
-bool parse_rest(Call& call, std::size_t i, bool weighs, bool shows, Request& request) {
+bool parse_rest(Call& call, std::size_t i, Combination combination, bool stores, Request& request) {
+  bool counts = combination == Combination::count;
+  bool weighs = !counts && combination != Combination::difference;
   for (; i < call.args.size(); ++i) {
     std::size_t left = call.args.size() - i - 1;
-    if (weighs && is_word(call.args[i], "weights") && left >= request.sources.size()) {
-      for (Source& source : request.sources) {
-        std::optional<double> weight = parse_real(call.args[++i]);
-        if (!weight) {
-          call.reply.error("ERR weight value is not a float");
-          return false;
-        }
-        source.weight = *weight;
-      }
-    } else if (weighs && is_word(call.args[i], "aggregate") && left >= 1) {
+    ByteView word = call.args[i];
+    if (weighs && is_word(word, "weights") && left >= request.sources.size()) {
+      if (!parse_weights(call, i, request)) return false;
+    } else if (weighs && is_word(word, "aggregate") && left >= 1) {
       if (!parse_aggregate(call, call.args[++i], request.aggregate)) return false;
-    } else if (shows && is_word(call.args[i], "withscores")) {
+    } else if (!stores && !counts && is_word(word, "withscores")) {
       request.with_scores = true;
+    } else if (counts && is_word(word, "limit") && left >= 1) {
+      if (!parse_limit(call, call.args[++i], request.limit)) return false;
     } else {
       call.reply.error(text::syntax);
       return false;
@@ -129,8 +151,7 @@ std::optional<Request> parse(Call& call, std::size_t count_index, Combination co
   auto size = static_cast<std::size_t>(*count);
   Request request;
   if (!find_sources(call, call.args.subspan(first, size), request)) return std::nullopt;
-  bool weighs = combination != Combination::difference;
-  if (!parse_rest(call, first + size, weighs, count_index == 1, request)) return std::nullopt;
+  if (!parse_rest(call, first + size, combination, count_index != 1, request)) return std::nullopt;
   return request;
 }
 
@@ -201,15 +222,14 @@ void zinterstore(Call& call) { store(call, Combination::intersection); }
 void zdiffstore(Call& call) { store(call, Combination::difference); }
 
 void zintercard(Call& call) {
-  std::optional<CardinalityArgs> what = cardinality_args(call);
-  Request request;
-  if (!what || !find_sources(call, what->keys, request)) return;
-  std::vector<Source>& sources = request.sources;
+  std::optional<Request> request = parse(call, 1, Combination::count);
+  if (!request) return;
+  std::vector<Source>& sources = request->sources;
   std::stable_sort(sources.begin(), sources.end(),
                    [](const Source& a, const Source& b) { return a.size() < b.size(); });
   std::size_t count = 0;
   sources[0].each([&](ByteView name, double) {
-    if (count == what->limit) return;
+    if (count == request->limit) return;
     bool everywhere = std::all_of(sources.begin() + 1, sources.end(), [&](const Source& source) {
       return source.score_of(name).has_value();
     });

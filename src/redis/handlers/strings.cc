@@ -1,11 +1,19 @@
 // String values: SET and its kin, counters, and reading.
 #include <limits>
 
+#include "redis/handlers/change.h"
 #include "redis/handlers/families.h"
-#include "redis/handlers/keyed.h"
 #include "redis/wire/number.h"
 
 namespace trv::redis {
+
+std::optional<TimeUnit> expiry_word(ByteView arg) {
+  if (is_word(arg, "ex")) return TimeUnit{true, false};
+  if (is_word(arg, "px")) return TimeUnit{false, false};
+  if (is_word(arg, "exat")) return TimeUnit{true, true};
+  if (is_word(arg, "pxat")) return TimeUnit{false, true};
+  return std::nullopt;
+}
 
 namespace {
 
@@ -28,14 +36,6 @@ struct SetOptions {
   bool keep_expiry = false;
   std::optional<WallTime> expires;
 };
-
-std::optional<TimeUnit> expiry_word(ByteView arg) {
-  if (is_word(arg, "ex")) return TimeUnit{true, false};
-  if (is_word(arg, "px")) return TimeUnit{false, false};
-  if (is_word(arg, "exat")) return TimeUnit{true, true};
-  if (is_word(arg, "pxat")) return TimeUnit{false, true};
-  return std::nullopt;
-}
 
 bool parse_set(Call& call, SetOptions& options) {
   std::size_t expiry_index = 0;
@@ -160,17 +160,11 @@ void mset(Call& call) {
       return call.reply.error(text::wrong_type);
     }
   }
-  // All of them or none.
-  std::uint64_t size = 0;
-  for (ByteView arg : call.args) size += arg.size() + put_overhead_max;
-  if (Status room = call.broker.promise(broker::Space::more, size); !room) {
-    return write_error(call.reply, room.error());
-  }
-  call.broker.take_back(size);
+  Change change(call);
   for (std::size_t i = 1; i < call.args.size(); i += 2) {
-    if (!put_string(call, call.args[i], call.args[i + 1], std::nullopt)) return;
+    change.put(call.args[i], call.args[i + 1]);
   }
-  call.reply.ok();
+  if (change.store(broker::Space::more)) call.reply.ok();
 }
 
 void add_to(Call& call, std::int64_t amount) {

@@ -1,0 +1,186 @@
+"""Random commands over few keys, for comparing two servers (redis_diff.py --random).
+
+Arguments are mostly sound, and sometimes of the wrong type, missing or absurd. What is random in the reply is not
+asked for; what has no order is compared as a bag.
+"""
+
+import random
+
+KEYS = [b"k%d" % number for number in range(12)]
+MEMBERS = [b"m%d" % number for number in range(20)] + [b"%d" % number for number in range(-5, 30)]
+UNORDERED = {"SMEMBERS", "SUNION", "SINTER", "SDIFF", "HGETALL", "HKEYS", "HVALS", "HSCAN", "SSCAN", "ZSCAN", "KEYS"}
+
+
+class Source:
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+
+    def one(self, *choices):
+        return self.random.choice(choices)
+
+    def many(self, make, most=4):
+        return [make() for _ in range(self.random.randint(1, most))]
+
+    def key(self):
+        return self.random.choice(KEYS)
+
+    def member(self):
+        return self.random.choice(MEMBERS)
+
+    def number(self):
+        return self.one(0, 1, -1, 2, 3, 5, -3, 10, 100, -100, 2**31, "x", "", 9223372036854775807, "-0", "1.5")
+
+    def index(self):
+        return self.random.randint(-8, 8) if self.random.random() < 0.95 else self.number()
+
+    def count(self):
+        return self.random.randint(0, 5) if self.random.random() < 0.95 else self.number()
+
+    def score(self):
+        return self.one("1", "2", "2.5", "-1", "3", "10", "0", "inf", "-inf", "+inf", "1e3", "-0.5", "nan", "x", "(1")
+
+    def bound(self):
+        return self.one("-inf", "+inf", "1", "(1", "2", "(2.5", "3", "(x", "0")
+
+    def name_bound(self):
+        return self.one("-", "+", "[m1", "(m1", "[m5", "(5", "[", "m3", "[z")
+
+    def value(self):
+        return self.one(b"a", b"bb", b"", b"10", b"-7", b"3.25", b"text" * 20, bytes(range(256)), b"9223372036854775807")
+
+    def fields(self):
+        return [part for _ in range(self.random.randint(1, 3)) for part in (self.member(), self.value())]
+
+    def scored(self):
+        return [part for _ in range(self.random.randint(1, 3)) for part in (self.score(), self.member())]
+
+    def counted_keys(self):
+        keys = self.many(self.key, 3)
+        return [len(keys) if self.random.random() < 0.95 else self.number(), *keys]
+
+    def maybe(self, *words):
+        return list(words) if self.random.random() < 0.3 else []
+
+    # -- commands by family
+
+    def strings(self):
+        key = self.key()
+        return self.one(
+            lambda: ["SET", key, self.value(), *self.maybe(self.one("NX", "XX", "GET", "KEEPTTL"))],
+            lambda: ["GET", key], lambda: ["GETRANGE", key, self.index(), self.index()],
+            lambda: ["SETRANGE", key, self.one(0, 1, 5, -1, 40), self.value()], lambda: ["APPEND", key, self.value()],
+            lambda: ["INCRBY", key, self.number()], lambda: ["DECR", key], lambda: ["INCRBYFLOAT", key, self.score()],
+            lambda: ["STRLEN", key], lambda: ["GETDEL", key], lambda: ["GETSET", key, self.value()],
+            lambda: ["GETEX", key, *self.maybe("PERSIST")], lambda: ["SETNX", key, self.value()],
+            lambda: ["MSET", key, self.value(), self.key(), self.value()], lambda: ["MGET", *self.many(self.key)],
+            lambda: ["MSETNX", key, self.value(), self.key(), self.value()],
+            lambda: ["LCS", key, self.key(), *self.maybe(self.one("LEN", "IDX"))])()
+
+    def bits(self):
+        key = self.key()
+        offset = self.one(0, 1, 7, 8, 9, 63, 100, -1, "x")
+        return self.one(
+            lambda: ["SETBIT", key, offset, self.one(0, 1, 1, 2)], lambda: ["GETBIT", key, offset],
+            lambda: ["BITCOUNT", key, *self.maybe(self.index(), self.index(), *self.maybe(self.one("BIT", "BYTE", "X")))],
+            lambda: ["BITPOS", key, self.one(0, 1, 1, 2), *self.maybe(self.index(), *self.maybe(
+                self.index(), *self.maybe(self.one("BIT", "BYTE"))))],
+            lambda: ["BITOP", self.one("AND", "OR", "XOR", "NOT"), key, *self.many(self.key, 3)],
+            lambda: ["BITFIELD", key, *self.maybe("OVERFLOW", self.one("WRAP", "SAT", "FAIL", "BAD")), "INCRBY",
+                     self.one("u2", "i8", "u63", "i64", "u64", "i5"), self.one("0", "#1", "3", "#2", "-1"), self.number(),
+                     *self.maybe("GET", "u8", 0), *self.maybe("SET", "i5", "#1", self.number())],
+            lambda: ["BITFIELD_RO", key, "GET", self.one("u4", "i9"), self.one(0, 5, "#3")])()
+
+    def hashes(self):
+        key = self.key()
+        return self.one(
+            lambda: ["HSET", key, *self.fields()], lambda: ["HMSET", key, *self.fields()],
+            lambda: ["HDEL", key, *self.many(self.member)], lambda: ["HGET", key, self.member()],
+            lambda: ["HMGET", key, *self.many(self.member)], lambda: ["HGETALL", key], lambda: ["HLEN", key],
+            lambda: ["HINCRBY", key, self.member(), self.number()], lambda: ["HKEYS", key], lambda: ["HVALS", key],
+            lambda: ["HINCRBYFLOAT", key, self.member(), self.score()], lambda: ["HSETNX", key, self.member(), self.value()],
+            lambda: ["HEXISTS", key, self.member()], lambda: ["HSTRLEN", key, self.member()],
+            lambda: ["HSCAN", key, 0, "COUNT", 1000, *self.maybe("MATCH", "m1*")])()
+
+    def lists(self):
+        key, end = self.key(), lambda: self.one("LEFT", "RIGHT")
+        return self.one(
+            lambda: [self.one("LPUSH", "RPUSH", "LPUSH", "RPUSH", "LPUSHX", "RPUSHX"), key, *self.many(self.member)],
+            lambda: [self.one("LPOP", "RPOP"), key, *self.maybe(self.count())], lambda: ["LLEN", key],
+            lambda: ["LRANGE", key, self.index(), self.index()], lambda: ["LINDEX", key, self.index()],
+            lambda: ["LSET", key, self.index(), self.member()], lambda: ["LREM", key, self.index(), self.member()],
+            lambda: ["LINSERT", key, self.one("BEFORE", "AFTER", "BAD"), self.member(), self.member()],
+            lambda: ["LTRIM", key, self.index(), self.index()],
+            lambda: ["LPOS", key, self.member(), *self.maybe("RANK", self.index()), *self.maybe("COUNT", self.count()),
+                     *self.maybe("MAXLEN", self.count())],
+            lambda: ["LMOVE", key, self.key(), end(), end()], lambda: ["RPOPLPUSH", key, self.key()],
+            lambda: ["LMPOP", *self.counted_keys(), end(), *self.maybe("COUNT", self.count())])()
+
+    def sets(self):
+        key = self.key()
+        return self.one(
+            lambda: ["SADD", key, *self.many(self.member)], lambda: ["SREM", key, *self.many(self.member)],
+            lambda: ["SISMEMBER", key, self.member()], lambda: ["SMISMEMBER", key, *self.many(self.member)],
+            lambda: ["SCARD", key], lambda: ["SMEMBERS", key], lambda: ["SMOVE", key, self.key(), self.member()],
+            lambda: [self.one("SUNION", "SINTER", "SDIFF"), *self.many(self.key)],
+            lambda: [self.one("SUNIONSTORE", "SINTERSTORE", "SDIFFSTORE"), key, *self.many(self.key)],
+            lambda: ["SINTERCARD", *self.counted_keys(), *self.maybe("LIMIT", self.count())],
+            lambda: ["SSCAN", key, 0, "COUNT", 1000])()
+
+    def sorted_sets(self):
+        key = self.key()
+        return self.one(
+            lambda: ["ZADD", key, *self.maybe(self.one("NX", "XX", "GT", "LT")), *self.maybe("CH"), *self.scored()],
+            lambda: ["ZADD", key, *self.maybe(self.one("NX", "XX", "GT", "LT")), "INCR", self.score(), self.member()],
+            lambda: ["ZADD", key, *self.scored()], lambda: ["ZINCRBY", key, self.score(), self.member()],
+            lambda: ["ZREM", key, *self.many(self.member)], lambda: ["ZCARD", key], lambda: ["ZSCORE", key, self.member()],
+            lambda: ["ZMSCORE", key, *self.many(self.member)], lambda: [self.one("ZRANK", "ZREVRANK"), key, self.member()],
+            lambda: [self.one("ZRANGE", "ZREVRANGE"), key, self.index(), self.index(), *self.maybe("WITHSCORES")],
+            lambda: ["ZRANGE", key, self.bound(), self.bound(), "BYSCORE", *self.maybe("REV"), *self.maybe("WITHSCORES"),
+                     *self.maybe("LIMIT", self.index(), self.index())],
+            lambda: ["ZRANGESTORE", key, self.key(), self.index(), self.index(), *self.maybe("REV")],
+            lambda: [self.one("ZRANGEBYSCORE", "ZREVRANGEBYSCORE"), key, self.bound(), self.bound(),
+                     *self.maybe("LIMIT", self.index(), self.index()), *self.maybe("WITHSCORES")],
+            lambda: ["ZCOUNT", key, self.bound(), self.bound()],
+            lambda: ["ZREMRANGEBYRANK", key, self.index(), self.index()],
+            lambda: ["ZREMRANGEBYSCORE", key, self.bound(), self.bound()],
+            lambda: [self.one("ZPOPMIN", "ZPOPMAX"), key, *self.maybe(self.count())],
+            lambda: ["ZMPOP", *self.counted_keys(), self.one("MIN", "MAX"), *self.maybe("COUNT", self.count())],
+            lambda: [self.one("ZUNION", "ZINTER"), *self.counted_keys(), *self.maybe("WEIGHTS", 2),
+                     *self.maybe("AGGREGATE", self.one("MIN", "MAX", "SUM")), *self.maybe("WITHSCORES")],
+            lambda: ["ZDIFF", *self.counted_keys(), *self.maybe("WITHSCORES")],
+            lambda: [self.one("ZUNIONSTORE", "ZINTERSTORE"), key, *self.counted_keys(),
+                     *self.maybe("AGGREGATE", self.one("MIN", "MAX", "SUM"))],
+            lambda: ["ZDIFFSTORE", key, *self.counted_keys()],
+            lambda: ["ZINTERCARD", *self.counted_keys(), *self.maybe("LIMIT", self.count())],
+            lambda: ["ZSCAN", key, 0, "COUNT", 1000])()
+
+    def names(self):
+        """Lexical ranges, on keys of their own, whose members have one score."""
+        key = self.one(b"lex1", b"lex2")
+        return self.one(
+            lambda: ["ZADD", key, *[part for member in self.many(self.member) for part in ("0", member)]],
+            lambda: ["ZREM", key, self.member()],
+            lambda: ["ZRANGEBYLEX", key, self.name_bound(), self.name_bound(), *self.maybe("LIMIT", self.index(), self.index())],
+            lambda: ["ZREVRANGEBYLEX", key, self.name_bound(), self.name_bound()],
+            lambda: ["ZRANGE", key, self.name_bound(), self.name_bound(), "BYLEX", *self.maybe("REV")],
+            lambda: ["ZLEXCOUNT", key, self.name_bound(), self.name_bound()],
+            lambda: ["ZREMRANGEBYLEX", key, self.name_bound(), self.name_bound()])()
+
+    def keys(self):
+        key = self.key()
+        return self.one(
+            lambda: ["DEL", key], lambda: ["UNLINK", *self.many(self.key, 2)], lambda: ["EXISTS", *self.many(self.key)],
+            lambda: ["TYPE", key], lambda: ["RENAME", key, self.key()], lambda: ["RENAMENX", key, self.key()],
+            lambda: ["COPY", key, self.key(), *self.maybe("REPLACE")], lambda: ["EXPIRE", key, self.one(1000, -1, 0, "x")],
+            lambda: ["PERSIST", key], lambda: ["TTL", key], lambda: ["TOUCH", *self.many(self.key)],
+            lambda: ["SORT", key, *self.maybe("ALPHA"), *self.maybe("DESC"), *self.maybe("LIMIT", self.index(), self.index())],
+            lambda: ["SORT", key, "ALPHA", *self.maybe("STORE", self.key())],
+            lambda: ["SORT", key, "ALPHA", "GET", "#", "GET", "k*"], lambda: ["DBSIZE"], lambda: ["KEYS", "*"])()
+
+    def command(self):
+        family = self.random.choice([self.strings, self.bits, self.hashes, self.lists, self.lists, self.sets, self.sorted_sets,
+                                     self.sorted_sets, self.names, self.keys])
+        made = [part if isinstance(part, bytes) else str(part).encode() for part in family()]
+        if self.random.random() < 0.01:  # an argument too few, or too many
+            made = made[:-1] if self.random.random() < 0.5 and len(made) > 1 else [*made, b"extra"]
+        return made
