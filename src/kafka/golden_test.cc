@@ -47,7 +47,8 @@ Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool 
       DeleteRecordsApi, DeleteGroupsApi, IncrementalAlterConfigsApi, DescribeClusterApi,
       DescribeLogDirsApi, ElectLeadersApi, AlterPartitionReassignmentsApi,
       ListPartitionReassignmentsApi, OffsetDeleteApi, DescribeProducersApi, DescribeTransactionsApi,
-      ListTransactionsApi, DescribeTopicPartitionsApi>(key, body, version, flexible);
+      ListTransactionsApi, DescribeTopicPartitionsApi, ConsumerGroupHeartbeatApi,
+      ConsumerGroupDescribeApi>(key, body, version, flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

@@ -383,9 +383,10 @@ GroupError Group::heartbeat(const GroupMemberName& name, std::int32_t generation
 GroupError Group::check_commit(const GroupMemberName& name, std::int32_t generation, Commit kind,
                                Moment now) {
   if (state_ == State::dead) return GroupError::unavailable;
+  // Consumers that assign to themselves may have a name though they are no members.
+  if (generation < 0 && members_.empty()) return GroupError::none;
   if (generation < 0 && name.member_id.empty() && !name.instance_id) {
-    bool allowed = kind == Commit::transactional || members_.empty();
-    return allowed ? GroupError::none : GroupError::unknown_member;
+    return kind == Commit::transactional ? GroupError::none : GroupError::unknown_member;
   }
   GroupError error = check_member(name);
   if (error != GroupError::none) return error;

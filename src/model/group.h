@@ -172,8 +172,8 @@ class Group {
   // the caller need not look after them: a tick that comes too early does nothing.
   std::optional<Moment> next_deadline() const;
 
-  // May this member commit offsets? An empty member id with generation -1 is a committer outside
-  // the membership. A transactional commit is checked against the member only.
+  // May this member commit offsets? A generation of -1 is a committer outside the membership: for
+  // groups without members. A transactional commit is checked against the member only.
   enum class Commit : bool { plain, transactional };
   GroupError check_commit(const GroupMemberName& member, std::int32_t generation, Commit kind,
                           Moment now);

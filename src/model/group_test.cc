@@ -494,6 +494,7 @@ TEST_F(StaticGroupTest, LeaveByInstanceName) {
 TEST_F(GroupTest, CommitRules) {
   using Commit = Group::Commit;
   EXPECT_EQ(group.check_commit({"", {}}, -1, Commit::plain, now), GroupError::none);
+  EXPECT_EQ(group.check_commit({"x", {}}, -1, Commit::plain, now), GroupError::none);
   EXPECT_EQ(group.check_commit({"x", {}}, 3, Commit::plain, now), GroupError::unknown_member);
   auto ids = stable(2);
   EXPECT_EQ(group.check_commit({"", {}}, -1, Commit::plain, now), GroupError::unknown_member);
