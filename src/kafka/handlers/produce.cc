@@ -40,6 +40,23 @@ bool is_zstd(ByteView batch) {
              static_cast<int>(model::Compression::zstd);
 }
 
+// Names the records for which a batch was refused that a topic compacted by key cannot take: a
+// producer then knows that the others were good.
+void name_keyless_records(ByteView batch, AnswerPartition& answer) {
+  Result<model::BatchHeader> header = model::check_batch(batch);
+  if (!header) return;
+  Slice whole = Slice::of_static(batch);
+  if (!model::check_batch_records(whole, *header)) return;
+  Result<Slice> records = model::batch_records(whole, *header);
+  if (!records) return;
+  model::BatchRecordReader reader(records->view(), header->record_count);
+  model::BatchRecord record;
+  for (std::int32_t index = 0; reader.next(record); ++index) {
+    if (record.key) continue;
+    answer.record_errors.push_back({index, "Compacted topic cannot accept message without key"});
+  }
+}
+
 void append_part(broker::Broker& owner, broker::Topic* topic, const Part& part,
                  std::int16_t version, Outcome& outcome) {
   AnswerPartition& answer = outcome.partitions.emplace_back();
@@ -61,6 +78,10 @@ void append_part(broker::Broker& owner, broker::Topic* topic, const Part& part,
   Result<broker::Appended> appended =
       owner.topics().append_batch(*topic, PartitionIndex(part.index), *part.records);
   if (!appended) {
+    if (appended.error().code == Errc::invalid_argument &&
+        broker::Topics::settings(*topic).cleaning.on) {
+      name_keyless_records(*part.records, answer);
+    }
     return fail(produce_error_code(appended.error().code), appended.error().message);
   }
   answer.base_offset = appended->base_offset.value;
