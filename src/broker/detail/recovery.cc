@@ -377,6 +377,46 @@ void put_catalog(std::string& out, Catalog& catalog) {
   }
 }
 
+// Of what is not topics and queues.
+Status apply_other_entry(Broker& broker, storage::EntryKind kind, ShardState& shard,
+                         ByteView payload, BlobRange where) {
+  ByteReader reader(payload);
+  switch (kind) {
+    case entry::catalog:
+      return broker.catalog().apply(payload);
+    case entry::access:
+      return broker.catalog().apply_access(payload);
+    case entry::policy:
+      return broker.catalog().apply_policy(payload);
+    case entry::queue_placed:
+      return apply_queue_placed(broker, reader);
+    case entry::keyspace:
+      return apply_keyspace(shard, reader);
+    case entry::claim_group:
+      return apply_claim_group(shard, reader);
+    case entry::group_offsets:
+      return apply_group_offsets(shard, reader);
+    case entry::transaction:
+      return apply_transaction(shard, reader);
+    case entry::group_offsets_state:
+      return shard.group_offsets.restore(payload);
+    case entry::consumer_group:
+      return shard.consumer_groups.apply(payload);
+    case entry::consumer_groups_state:
+      return shard.consumer_groups.restore(payload);
+    case entry::transactions_state:
+      return shard.transactions.restore(payload);
+    case entry::delay_added:
+      return apply_delay(shard, reader, where, true);
+    case entry::delay_ended:
+      return apply_delay(shard, reader, where, false);
+    case entry::delays_state:
+      return shard.delays.restore_state(payload);
+    default:
+      return Error{Errc::unsupported, "unknown kind of journal entry: " + std::to_string(kind)};
+  }
+}
+
 }  // namespace
 
 Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, ByteView payload,
@@ -419,38 +459,8 @@ Status apply_entry(Broker& broker, storage::EntryKind kind, ShardState& shard, B
       return apply_queue_failed(shard, reader);
     case entry::queue_state:
       return apply_queue_state(shard, reader);
-    case entry::catalog:
-      return broker.catalog().apply(payload);
-    case entry::access:
-      return broker.catalog().apply_access(payload);
-    case entry::policy:
-      return broker.catalog().apply_policy(payload);
-    case entry::queue_placed:
-      return apply_queue_placed(broker, reader);
-    case entry::keyspace:
-      return apply_keyspace(shard, reader);
-    case entry::claim_group:
-      return apply_claim_group(shard, reader);
-    case entry::group_offsets:
-      return apply_group_offsets(shard, reader);
-    case entry::transaction:
-      return apply_transaction(shard, reader);
-    case entry::group_offsets_state:
-      return shard.group_offsets.restore(payload);
-    case entry::consumer_group:
-      return shard.consumer_groups.apply(payload);
-    case entry::consumer_groups_state:
-      return shard.consumer_groups.restore(payload);
-    case entry::transactions_state:
-      return shard.transactions.restore(payload);
-    case entry::delay_added:
-      return apply_delay(shard, reader, where, true);
-    case entry::delay_ended:
-      return apply_delay(shard, reader, where, false);
-    case entry::delays_state:
-      return shard.delays.restore_state(payload);
     default:
-      return Error{Errc::unsupported, "unknown kind of journal entry: " + std::to_string(kind)};
+      return apply_other_entry(broker, kind, shard, payload, where);
   }
 }
 
