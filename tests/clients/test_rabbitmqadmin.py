@@ -3,18 +3,20 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pika
 import pytest
 
+import harness
+
 pytestmark = pytest.mark.own
-SCRIPTS = sorted(Path("/usr/lib/rabbitmq/lib").glob("*/plugins/rabbitmq_management-*/priv/www/cli/rabbitmqadmin"))
+SCRIPTS = sorted((harness.REPO / ".cache/debian/rabbitmq-server").glob(
+    "usr/lib/rabbitmq/lib/*/plugins/rabbitmq_management-*/priv/www/cli/rabbitmqadmin"))
 
 
 @pytest.fixture
 def admin(broker):
-    assert SCRIPTS, "Debian's rabbitmq-server is not installed"
+    assert SCRIPTS, "./dev clients unpacks Debian's rabbitmq-server"
 
     def run(*arguments, code=0, user="guest", password="guest"):
         result = subprocess.run(
