@@ -299,3 +299,43 @@ def test_what_was_popped_stays_popped(own_broker, name):
         assert taken == list(range(37))
         assert [int(one) for one in client.lrange(name, 0, -1)] == list(range(37, 100))
         assert client.zcard(f"{name}.z") == 79
+
+
+@pytest.mark.own
+def test_a_kill_leaves_moves_whole(own_broker, name):
+    """An element that moves between keys is in exactly one of them, whenever the broker dies."""
+    with connect(own_broker) as client:
+        lists = near(client, f"{name}.l", 2)
+        sets = near(client, f"{name}.s", 2)
+        client.rpush(lists[0], *range(50))
+        client.sadd(sets[0], *range(50))
+    for _ in range(3):
+        batches = []
+
+        def move():
+            try:
+                with connect(own_broker) as client:
+                    while True:
+                        pipe = client.pipeline(transaction=False)
+                        for number in range(25):
+                            pipe.lmove(lists[0], lists[1], "LEFT", "RIGHT")
+                            pipe.lmove(lists[1], lists[0], "RIGHT", "LEFT")
+                            pipe.smove(sets[number % 2], sets[1 - number % 2], number)
+                            pipe.rename(lists[1], lists[1])
+                        pipe.execute(raise_on_error=False)
+                        batches.append(number)
+            except redis.RedisError:
+                pass  # It was killed.
+
+        mover = threading.Thread(target=move)
+        mover.start()
+        deadline = time.monotonic() + 20
+        while len(batches) < 5 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        own_broker.kill()
+        mover.join(20)
+        own_broker.start()
+        with connect(own_broker) as client:
+            elements = [int(one) for key in lists for one in client.lrange(key, 0, -1)]
+            assert sorted(elements) == list(range(50))
+            assert sorted(int(one) for key in sets for one in client.smembers(key)) == list(range(50))

@@ -172,7 +172,8 @@ void run_steps(Call& call, const std::vector<Step>& steps) {
   ReplyWriter writer(body, call.reply.protocol());
   for (const Step& step : steps) run_step(step, bytes, writer);
   Change change(call);
-  if (last > 0) {
+  // What is so already is no change.
+  if (last > 0 && (!found.entry || found.entry->value.text() != bytes)) {
     ByteWriter command(change.fresh(Op::overwrite, call.args[1]));
     command.varint(first);
     command.bytes(ByteView(bytes).substr(static_cast<std::size_t>(first),

@@ -47,6 +47,10 @@ void setbit(Call& call) {
   auto byte = static_cast<unsigned>(at < bytes.size() ? static_cast<unsigned char>(bytes[at]) : 0);
   unsigned mask = 0x80u >> (*offset % 8);
   byte = *wanted == 1 ? byte | mask : byte & ~mask;
+  // What is so already is no change.
+  if (found.entry && at < bytes.size() && old == (*wanted == 1)) {
+    return call.reply.integer(old ? 1 : 0);
+  }
   Change change(call);
   ByteWriter writer(change.fresh(Op::overwrite, call.args[1]));
   writer.varint(at);
@@ -95,8 +99,8 @@ std::optional<BitRange> bit_range(Call& call, std::size_t at, std::size_t byte_c
   if (range.end_given) {
     std::optional<std::int64_t> given = integer_arg(call, at + 1);
     if (!given) return std::nullopt;
-    if (*start < 0 && *given < 0 && *start > *given) return BitRange{0, 0, true};
-    end = *given < 0 ? std::max<std::int64_t>(*given + size, 0) : std::min(*given, size - 1);
+    end = *given < 0 ? std::max<std::int64_t>(*given + size, 0) : *given;
+    end = std::min(end, size - 1);  // -1 when the string is empty
   }
   std::int64_t begin = *start < 0 ? std::max<std::int64_t>(*start + size, 0) : *start;
   if (begin > end) return BitRange{0, 0, range.end_given};
@@ -135,11 +139,21 @@ std::uint64_t count_bits(ByteView bytes, BitRange range) {
   return count;
 }
 
+// Two indexes from the end in the wrong order: nothing, whatever else is said and however short the
+// string is. BITPOS does not look at it so.
+bool turned_round(Call& call) {
+  if (call.args.size() != 4 && call.args.size() != 5) return false;
+  std::optional<std::int64_t> start = parse_integer(call.args[2]);
+  std::optional<std::int64_t> end = parse_integer(call.args[3]);
+  return start && end && *start < 0 && *end < 0 && *start > *end;
+}
+
 void bitcount(Call& call) {
   FoundString found = find_string(call, call.args[1]);
   if (found.refused) return;
   if (!found.entry) return call.reply.integer(0);
   if (call.args.size() == 3) return call.reply.error(text::syntax);
+  if (turned_round(call)) return call.reply.integer(0);
   const std::string& bytes = found.entry->value.text();
   std::optional<BitRange> range = bit_range(call, 2, bytes.size());
   if (range) call.reply.count(count_bits(bytes, *range));

@@ -257,12 +257,12 @@ void command_getkeys(Call& call) {
   auto count = static_cast<std::int64_t>(args.size());
   bool fits = command->arity < 0 ? count >= -command->arity : count == command->arity;
   if (!fits) return call.reply.error("ERR Invalid number of arguments specified for command");
-  std::vector<ByteView> keys;
-  bool shaped =
-      CommandTable::each_key(*command, args, [&](std::size_t i) { keys.push_back(args[i]); });
+  std::vector<std::size_t> keys;
+  bool shaped = CommandTable::each_key(*command, args, [&](std::size_t i) { keys.push_back(i); });
   if (!shaped) return call.reply.error("ERR Invalid arguments specified for command");
+  std::sort(keys.begin(), keys.end());
   call.reply.array(keys.size());
-  for (ByteView key : keys) call.reply.bulk(key);
+  for (std::size_t index : keys) call.reply.bulk(args[index]);
 }
 
 constexpr std::uint32_t any = flag::loading | flag::stale;
