@@ -83,25 +83,19 @@ std::optional<BitRange> bit_range(Call& call, std::size_t at, std::size_t byte_c
     call.reply.error(text::syntax);
     return std::nullopt;
   }
-  bool in_bits = false;
-  if (call.args.size() == at + 3) {
-    in_bits = is_word(call.args[at + 2], "bit");
-    if (!in_bits && !is_word(call.args[at + 2], "byte")) {
-      call.reply.error(text::syntax);
-      return std::nullopt;
-    }
-  }
   std::optional<std::int64_t> start = integer_arg(call, at);
   if (!start) return std::nullopt;
-  std::int64_t size = static_cast<std::int64_t>(byte_count) * (in_bits ? 8 : 1);
-  std::int64_t end = size - 1;
   range.end_given = call.args.size() > at + 1;
-  if (range.end_given) {
-    std::optional<std::int64_t> given = integer_arg(call, at + 1);
-    if (!given) return std::nullopt;
-    end = *given < 0 ? std::max<std::int64_t>(*given + size, 0) : *given;
-    end = std::min(end, size - 1);  // -1 when the string is empty
+  std::optional<std::int64_t> given = range.end_given ? integer_arg(call, at + 1) : -1;
+  if (!given) return std::nullopt;
+  bool in_bits = call.args.size() == at + 3 && is_word(call.args[at + 2], "bit");
+  if (call.args.size() == at + 3 && !in_bits && !is_word(call.args[at + 2], "byte")) {
+    call.reply.error(text::syntax);
+    return std::nullopt;
   }
+  std::int64_t size = static_cast<std::int64_t>(byte_count) * (in_bits ? 8 : 1);
+  std::int64_t end = *given < 0 ? std::max<std::int64_t>(*given + size, 0) : *given;
+  end = std::min(end, size - 1);  // -1 when the string is empty
   std::int64_t begin = *start < 0 ? std::max<std::int64_t>(*start + size, 0) : *start;
   if (begin > end) return BitRange{0, 0, range.end_given};
   std::uint64_t unit = in_bits ? 1 : 8;

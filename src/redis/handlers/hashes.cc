@@ -193,9 +193,10 @@ void write_random(Call& call, const Hash& hash, std::int64_t count, bool with_va
   bool flat = with_values && call.reply.protocol() == Protocol::resp2;
   const auto& fields = hash.fields();
   if (count < 0) {
-    auto times = static_cast<std::size_t>(-count);
-    call.reply.array(flat ? times * 2 : times);
-    for (std::size_t i = 0; i < times; ++i) {
+    std::optional<std::size_t> times = repeated_count(call, count);
+    if (!times) return;
+    call.reply.array(flat ? *times * 2 : *times);
+    for (std::size_t i = 0; i < *times; ++i) {
       write_field(call.reply, fields.at(call.service.random()() % hash.size()), with_values);
       if (reply_too_large(call, start)) return;
     }

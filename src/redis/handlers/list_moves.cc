@@ -54,13 +54,17 @@ std::optional<CountedKeys> counted_keys(Call& call, std::size_t count_index) {
 
 std::optional<std::size_t> pop_count_arg(Call& call, std::size_t index) {
   if (index == call.args.size()) return 1;
-  if (index + 2 != call.args.size() || !is_word(call.args[index], "count")) {
+  if (index + 1 == call.args.size() || !is_word(call.args[index], "count")) {
     call.reply.error(text::syntax);
     return std::nullopt;
   }
   std::optional<std::int64_t> count = parse_integer(call.args[index + 1]);
   if (!count || *count <= 0) {
     call.reply.error("ERR count should be greater than 0");
+    return std::nullopt;
+  }
+  if (index + 2 != call.args.size()) {
+    call.reply.error(text::syntax);
     return std::nullopt;
   }
   return static_cast<std::size_t>(*count);

@@ -8,7 +8,19 @@
 #include <unordered_set>
 #include <vector>
 
+#include "redis/handlers/keyed.h"
+
 namespace trv::redis {
+
+// How many members a negative count asks for. Nothing, and an error reply, when even empty ones
+// would make too large a reply: it must not be built first.
+inline std::optional<std::size_t> repeated_count(Call& call, std::int64_t count) {
+  constexpr std::size_t member_size_min = 6;  // "$0", and two line ends
+  auto times = static_cast<std::uint64_t>(-count);
+  if (times <= reply_bytes_max / member_size_min) return static_cast<std::size_t>(times);
+  call.reply.error(text::reply_too_large);
+  return std::nullopt;
+}
 
 // `count` different indexes below `size`, all of them when there are not more. In any order.
 inline std::vector<std::size_t> distinct_indexes(std::mt19937_64& random, std::size_t size,

@@ -174,9 +174,10 @@ void srandmember(Call& call) {
     reply_too_large(call, start);
     return;
   }
-  auto times = static_cast<std::size_t>(-*count);
-  call.reply.array(times);
-  for (std::size_t i = 0; i < times; ++i) {
+  std::optional<std::size_t> times = repeated_count(call, *count);
+  if (!times) return;
+  call.reply.array(*times);
+  for (std::size_t i = 0; i < *times; ++i) {
     call.reply.bulk(members.at(random() % members.size()).name);
     if (reply_too_large(call, start)) return;
   }

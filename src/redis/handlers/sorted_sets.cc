@@ -196,9 +196,10 @@ void write_random(Call& call, const SortedSet& sorted, std::int64_t count, bool 
   const auto& members = sorted.members();
   auto& random = call.service.random();
   if (count < 0) {
-    auto times = static_cast<std::size_t>(-count);
-    array_of_scored(call.reply, times, with_scores);
-    for (std::size_t i = 0; i < times; ++i) {
+    std::optional<std::size_t> times = repeated_count(call, count);
+    if (!times) return;
+    array_of_scored(call.reply, *times, with_scores);
+    for (std::size_t i = 0; i < *times; ++i) {
       write_scored(call.reply, members.at(random() % members.size()), with_scores);
       if (reply_too_large(call, start)) return;
     }
