@@ -91,11 +91,12 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
                                            : apply(command);
   TRV_ASSERT(applied.ok());
   broker_.when_durable(broker_.tail(),
-                       [this, visible = std::move(visible)](Result<Durable> durable) mutable {
+                       [this, kind, visible = std::move(visible)](Result<Durable> durable) mutable {
                          if (!durable) {
                            visible(durable.error());
                            return;
                          }
+                         if (kind == entry::policy) broker_.queues().on_policies();
                          // The token outlives the hop: it says what has happened already.
                          Durable token = *durable;
                          share([visible = std::move(visible), token]() mutable { visible(token); });
@@ -150,7 +151,9 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
       catalog.snapshot_ = router;
       catalog.places_snapshot_ = places;
       catalog.access_ = access;
+      const bool other_policies = catalog.policies_ != policies;
       catalog.policies_ = policies;
+      if (other_policies) other.queues().on_policies();
       other.post(here, [progress] {
         if (--progress->missing == 0) progress->everywhere();
       });

@@ -64,6 +64,16 @@ struct Queue {
   std::optional<Sequence> head_checked;
   std::unique_ptr<QueueExtras> extras;  // null for a plain queue
 
+  // What policies have made of what was declared; null when none bears on it.
+  struct Governed {
+    QueueSettings declared;
+    std::string policy;
+    std::string operator_policy;
+  };
+  std::unique_ptr<Governed> governed;
+  // As it is stored; `settings` are those in force.
+  const QueueSettings& declared() const { return governed ? governed->declared : settings; }
+
   // Its changes are in the journal.
   bool durable() const { return is_journaled(settings, *topic); }
   model::ReadyIndex* index() const { return extras && extras->index ? &*extras->index : nullptr; }

@@ -32,6 +32,10 @@ QueueFacts Queues::State::facts_of(Queue& queue) const {
   facts.ready_count = queue.cursor.ready_count(broker.topics().visible_end(*queue.topic));
   facts.outstanding_count = queue.cursor.outstanding_count();
   facts.consumer_count = static_cast<std::uint32_t>(queue.consumers.size());
+  if (queue.governed) {
+    facts.policy = queue.governed->policy;
+    facts.operator_policy = queue.governed->operator_policy;
+  }
   if (queue.settings.single_active && !queue.consumers.empty()) {
     // Nobody was chosen while there was nothing to give.
     facts.active = queue.consumers.front()->id;
@@ -106,6 +110,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
   }
   Queue& queue = state_->insert(name, stored, *topic, start);
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
+  state_->apply_policies(queue);
   touch(name);
   return Declared{true, state_->facts_of(queue), broker.tail()};
 }

@@ -29,6 +29,9 @@ struct QueueFacts {
   std::uint64_t outstanding_count = 0;
   std::uint32_t consumer_count = 0;
   ConsumerId active;  // of a queue with a single active consumer; 0 when it has none
+  // Names of those that bear on it; empty without.
+  std::string policy;
+  std::string operator_policy;
 };
 
 struct Delivery {
@@ -120,6 +123,9 @@ class Queues {
                         std::span<const Sequence> sequences, Settlement how);
   // What settling so many records of a queue takes in the journal at most.
   static std::uint64_t settled_size(std::string_view queue, std::uint64_t count);
+
+  // Other policies bear on the queues of this core from now on: Catalog::policies().
+  void on_policies();
 
   // Removes the exclusive queues of a connection that has ended.
   void remove_exclusive(ConnectionId connection);

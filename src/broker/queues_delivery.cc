@@ -481,6 +481,7 @@ void Queues::tick() {
 }
 
 void Queues::start() {
+  on_policies();
   for (auto& [name, queue] : state_->by_name) {
     touch(name);
     if (model::ReadyIndex* index = queue->index()) index->forget_below(queue->cursor.floor());

@@ -20,7 +20,12 @@ void Queues::State::add_extras(Queue& queue) {
   bool wanted = indexed || settings.unused_ms_max || settings.single_active || settings.strict;
   if (!wanted) return;
   queue.extras = std::make_unique<QueueExtras>();
-  if (!indexed) return;
+  add_index(queue);
+}
+
+void Queues::State::add_index(Queue& queue) {
+  const QueueSettings& settings = queue.settings;
+  if (settings.level_max == 0 && !settings.limits.bytes_max) return;
   queue.extras->index.emplace(
       model::ReadyIndex::Options{settings.level_max, settings.limits.bytes_max.has_value()},
       queue.cursor.floor());
@@ -52,6 +57,11 @@ bool Queues::State::refresh_index(Queue& queue) {
           std::uint8_t level = codec ? codec->priority(record) : 0;
           index->add(record.sequence, level, static_cast<std::uint32_t>(size));
           if (deadline_ms(queue, record)) queue.extras->has_deadlines = true;
+        } else if (queue.cursor.is_outstanding(record.sequence)) {
+          // Given out before there was an index.
+          std::uint8_t level = codec ? codec->priority(record) : 0;
+          index->add(record.sequence, level, static_cast<std::uint32_t>(size));
+          index->take(record.sequence);
         } else {
           index->pass_to(record.sequence + 1);
         }

@@ -44,7 +44,6 @@ struct PolicyDefinition {
   std::optional<std::string> dead_letter_exchange;
   std::optional<std::string> dead_letter_key;
   std::optional<std::int64_t> failures_max;  // negative: no limit
-  std::optional<std::string> alternate;
   bool operator==(const PolicyDefinition&) const = default;
 };
 

@@ -34,6 +34,7 @@ class ReadyIndex {
   // Everything before it has been added, or passed over.
   Sequence end() const { return end_; }
   std::uint64_t bytes() const { return bytes_; }
+  bool counts_bytes() const { return options_.counts_bytes; }
   std::optional<Sequence> first() const;
   // The oldest of each level that has any, the highest level first.
   std::vector<Sequence> heads() const;

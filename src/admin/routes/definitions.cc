@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "admin/access.h"
+#include "admin/policy.h"
 #include "admin/routes.h"
 
 namespace trv::admin {
@@ -14,6 +15,8 @@ using broker::Operation;
 using broker::OperationResult;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
+
+constexpr std::string_view operator_policy = "operator_policy";
 
 // The members of `item` that a definition has.
 json::object picked(const json::value& item, std::initializer_list<std::string_view> names) {
@@ -58,8 +61,22 @@ Task<json::object> export_vhost(Context& context) {
   out["queues"] = std::move(queues);
   out["exchanges"] = std::move(exchanges);
   out["bindings"] = std::move(bindings);
-  out["policies"] = json::array();
-  out["parameters"] = json::array();
+  const PolicyView view = co_await policy_view(context);
+  out["policies"] = policies_to_json(*view, model::PolicyClass::users);
+  // Those of the operator are parameters there.
+  json::array parameters;
+  for (json::value& policy : policies_to_json(*view, model::PolicyClass::operators)) {
+    json::object& value = policy.get_object();
+    json::object parameter;
+    parameter["component"] = operator_policy;
+    for (const char* member : {"vhost", "name"}) {
+      parameter[member] = value.at(member);
+      value.erase(member);
+    }
+    parameter["value"] = std::move(value);
+    parameters.push_back(std::move(parameter));
+  }
+  out["parameters"] = std::move(parameters);
   co_return out;
 }
 
@@ -87,15 +104,9 @@ Task<Reply> export_one(Context& context, Request request) {
 
 // What a file may hold that cannot be kept: then nothing of it is.
 std::string refuse_definitions(const json::object& body) {
-  static constexpr std::string_view absent[] = {"policies", "parameters"};
-  for (const std::string_view name : absent) {
-    const json::value* list = body.if_contains(name);
-    if (list && list->is_array() && !list->get_array().empty()) {
-      return std::string(name) + " cannot be imported";
-    }
-  }
   static constexpr std::string_view present[] = {
-      "vhosts", "users", "permissions", "topic_permissions", "queues", "exchanges", "bindings"};
+      "vhosts",     "users",  "permissions", "topic_permissions", "policies",
+      "parameters", "queues", "exchanges",   "bindings"};
   for (const std::string_view name : present) {
     const json::value* list = body.if_contains(name);
     if (!list) continue;
@@ -168,6 +179,39 @@ Result<std::vector<auth::Command>> access_commands(const json::object& body) {
   return commands;
 }
 
+Result<std::vector<model::Policy>> policies_of(const json::object& body) {
+  std::vector<model::Policy> policies;
+  const auto add = [&policies](model::PolicyClass of, const std::string& name,
+                               const json::object& value) -> Status {
+    auto policy = policy_from_json(of, name, value);
+    if (!policy) return policy.error();
+    policies.push_back(std::move(*policy));
+    return {};
+  };
+  if (const json::value* list = body.if_contains("policies")) {
+    for (const json::value& item : list->get_array()) {
+      const json::object& policy = item.get_object();
+      Status added = add(model::PolicyClass::users, text_of(policy, "name"), policy);
+      if (!added) return added.error();
+    }
+  }
+  if (const json::value* list = body.if_contains("parameters")) {
+    for (const json::value& item : list->get_array()) {
+      const json::object& parameter = item.get_object();
+      const std::string component = text_of(parameter, "component");
+      const json::value* value = parameter.if_contains("value");
+      if (component != operator_policy || !value || !value->is_object()) {
+        return Error{Errc::invalid_argument,
+                     "parameters of '" + component + "' are not implemented"};
+      }
+      Status added =
+          add(model::PolicyClass::operators, text_of(parameter, "name"), value->get_object());
+      if (!added) return added.error();
+    }
+  }
+  return policies;
+}
+
 Task<Reply> import(Context& context, Request request) {
   if (request.params.contains("vhost") && !known_vhost(request)) co_return not_found();
   if (const std::string why = refuse_definitions(request.body); !why.empty()) {
@@ -175,6 +219,12 @@ Task<Reply> import(Context& context, Request request) {
   }
   auto commands = access_commands(request.body);
   if (!commands) co_return bad_request(commands.error().message);
+  auto policies = policies_of(request.body);
+  if (!policies) co_return bad_request(policies.error().message);
+  for (model::Policy& policy : *policies) {
+    const PolicyChanged changed = co_await put_policy(context, std::move(policy));
+    if (!changed.status) co_return failure(503, "unavailable", changed.status.error().message);
+  }
   for (auth::Command& command : *commands) {
     const auto any = [](const auth::Directory&) { return true; };
     const Changed changed = co_await change_access(context, std::move(command), any, false);

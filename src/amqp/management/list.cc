@@ -44,6 +44,8 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.ready = queue.ready_count;
     one.unacknowledged = queue.outstanding_count;
     one.consumers = queue.consumer_count;
+    one.policy = std::move(queue.policy);
+    one.operator_policy = std::move(queue.operator_policy);
     listed.push_back(std::move(one));
   }
   for (const broker::TopicFacts& topic : broker.topics().list()) {

@@ -341,7 +341,13 @@ struct Taking {
     message["exchange"] = text_to_json(got.exchange);
     message["routing_key"] = text_to_json(got.routing_key);
     message["message_count"] = got.message_count;
-    message["properties"] = properties_to_json(properties);
+    json::object shown_properties = properties_to_json(properties);
+    // RabbitMQ's way to say that there are none.
+    if (shown_properties.empty()) {
+      message["properties"] = json::array();
+    } else {
+      message["properties"] = std::move(shown_properties);
+    }
     message["payload"] = plain ? json::string(shown) : json::string(base64_encode(shown));
     message["payload_encoding"] = plain ? "string" : "base64";
     messages.push_back(std::move(message));

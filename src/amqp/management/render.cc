@@ -99,6 +99,11 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel,
   return object;
 }
 
+json::value name_or_null(const std::string& name) {
+  if (name.empty()) return nullptr;
+  return text_to_json(name);
+}
+
 std::string exchange_type(const model::Exchange& exchange) {
   return exchange.delayed ? "x-delayed-message" : model::to_string(exchange.kind);
 }
@@ -181,6 +186,8 @@ json::array render_queues(std::span<const ListedQueue> queues) {
                    {"exclusive", queue.exclusive},
                    {"arguments", table_to_json(queue.arguments)},
                    {"state", "running"},
+                   {"policy", name_or_null(queue.policy)},
+                   {"operator_policy", name_or_null(queue.operator_policy)},
                    {"consumers", queue.consumers},
                    {"messages", queue.ready + queue.unacknowledged},
                    {"messages_ready", queue.ready},

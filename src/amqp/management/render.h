@@ -25,6 +25,8 @@ struct ListedQueue {
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint32_t consumers = 0;
+  std::string policy;
+  std::string operator_policy;
 };
 
 boost::json::array render_connections(std::span<const SessionFacts> sessions);

@@ -42,6 +42,12 @@ struct Queues::State {
                           const Topic& topic);
   // What its settings ask for beyond a plain queue.
   void add_extras(Queue& queue);
+  // If its settings ask for one. Requires: it has extras, and no index.
+  void add_index(Queue& queue);
+  // Makes the settings what the policies of now say.
+  void apply_policies(Queue& queue);
+  // Its settings have changed.
+  void refit(Queue& queue);
   static void leave_topic(Queue& queue);
   // Takes the queue out of all tables; consumers are told. Its topic stays.
   void erase(Queue& queue);

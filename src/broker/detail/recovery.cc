@@ -343,7 +343,7 @@ void put_queue(std::string& out, const Queue& queue) {
   ByteWriter writer(declared);
   writer.sized(queue.name);
   writer.i64_le(queue.cursor.floor().value);
-  encode(queue.settings, declared);
+  encode(queue.declared(), declared);
   put(out, entry::queue_declared, declared);
   std::string state;
   ByteWriter(state).sized(queue.name);

@@ -1,0 +1,239 @@
+#include "admin/policy.h"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <limits>
+
+#include "broker/catalog.h"
+
+namespace trv::admin {
+
+namespace {
+
+namespace json = boost::json;
+using model::Overflow;
+using model::Policy;
+using model::PolicyClass;
+using model::PolicyDefinition;
+using model::PolicyTarget;
+using runtime::Task;
+
+constexpr std::int64_t ten_years_ms = 315'360'000'000;
+constexpr std::size_t name_size_max = 255;
+
+struct TargetName {
+  const char* name;
+  PolicyTarget target;
+};
+// Of what policies bear on here.
+constexpr TargetName targets[] = {
+    {"all", PolicyTarget::all},
+    {"queues", PolicyTarget::queues},
+    {"classic_queues", PolicyTarget::classic_queues},
+    {"quorum_queues", PolicyTarget::strict_queues},
+};
+
+struct NumberSetting {
+  const char* name;
+  const char* words;  // in refusals
+  std::optional<std::uint64_t> PolicyDefinition::*member;
+  std::int64_t least;
+  std::int64_t most;
+};
+constexpr NumberSetting numbers[] = {
+    {"message-ttl", "message TTL", &PolicyDefinition::message_ttl_ms, 0, ten_years_ms},
+    {"expires", "queue expiry", &PolicyDefinition::unused_ms_max, 1, ten_years_ms},
+    {"max-length", "maximum length", &PolicyDefinition::count_max, 0,
+     std::numeric_limits<std::int64_t>::max()},
+    {"max-length-bytes", "maximum length in bytes", &PolicyDefinition::bytes_max, 0,
+     std::numeric_limits<std::int64_t>::max()},
+};
+
+struct OverflowName {
+  const char* name;
+  Overflow overflow;
+};
+constexpr OverflowName overflows[] = {
+    {"drop-head", Overflow::drop_oldest},
+    {"reject-publish", Overflow::refuse},
+    {"reject-publish-dlx", Overflow::refuse_to_dead_letters},
+};
+
+Error invalid(const std::string& reason) {
+  return {Errc::invalid_argument, "Validation failed\n\n" + reason + "\n"};
+}
+
+// False when the setting is another one.
+Result<bool> read_number(std::string_view name, const json::value& value, PolicyDefinition& out) {
+  for (const NumberSetting& row : numbers) {
+    if (row.name != name) continue;
+    if (!value.is_int64() || value.get_int64() < row.least || value.get_int64() > row.most) {
+      return invalid(json::serialize(value) + " is not a valid " + row.words);
+    }
+    out.*row.member = static_cast<std::uint64_t>(value.get_int64());
+    return true;
+  }
+  if (name != "delivery-limit") return false;
+  if (!value.is_int64() || value.get_int64() > std::numeric_limits<std::int32_t>::max()) {
+    return invalid(json::serialize(value) + " is not a valid delivery limit");
+  }
+  out.failures_max = value.get_int64();
+  return true;
+}
+
+Result<bool> read_text(std::string_view name, const json::value& value, PolicyDefinition& out) {
+  const bool known =
+      name == "overflow" || name == "dead-letter-exchange" || name == "dead-letter-routing-key";
+  if (!known) return false;
+  if (!value.is_string() || value.get_string().size() > name_size_max) {
+    const char* words = name == "overflow"               ? "overflow value"
+                        : name == "dead-letter-exchange" ? "dead letter exchange name"
+                                                         : "dead letter routing key";
+    return invalid(json::serialize(value) + " is not a valid " + words);
+  }
+  std::string text(value.get_string());
+  if (name == "dead-letter-exchange") {
+    out.dead_letter_exchange = std::move(text);
+  } else if (name == "dead-letter-routing-key") {
+    out.dead_letter_key = std::move(text);
+  } else {
+    for (const OverflowName& row : overflows) {
+      if (row.name == text) out.overflow = row.overflow;
+    }
+    if (!out.overflow) return invalid('"' + text + "\" is not a valid overflow value");
+  }
+  return true;
+}
+
+Result<PolicyDefinition> definition_of(PolicyClass of, const json::object& given) {
+  if (given.empty()) return invalid("no policy provided");
+  PolicyDefinition definition;
+  for (const auto& [key, value] : given) {
+    const std::string_view name(key.data(), key.size());
+    auto taken = read_number(name, value, definition);
+    if (taken && !*taken) {
+      const bool for_users_only = name.starts_with("dead-letter-");
+      if (!for_users_only || of == PolicyClass::users) taken = read_text(name, value, definition);
+    }
+    if (!taken) return taken.error();
+    if (!*taken) return invalid(std::string(name) + " is not a recognised policy setting");
+  }
+  return definition;
+}
+
+json::object definition_to_json(const PolicyDefinition& definition) {
+  json::object object;
+  for (const NumberSetting& row : numbers) {
+    if (definition.*row.member) object[row.name] = *(definition.*row.member);
+  }
+  if (definition.failures_max) object["delivery-limit"] = *definition.failures_max;
+  for (const OverflowName& row : overflows) {
+    if (definition.overflow == row.overflow) object["overflow"] = row.name;
+  }
+  if (definition.dead_letter_exchange) {
+    object["dead-letter-exchange"] = *definition.dead_letter_exchange;
+  }
+  if (definition.dead_letter_key) object["dead-letter-routing-key"] = *definition.dead_letter_key;
+  return object;
+}
+
+// Makes a change on the catalog's core, wherever that is.
+Task<PolicyChanged> change(Context& context, PolicyClass of, std::string name, std::string command,
+                           bool only_if_there) {
+  auto work = [of, name = std::move(name), command = std::move(command), only_if_there](
+                  broker::Broker& home, UniqueFunction<void(PolicyChanged)> answer) {
+    const CoreIndex first = home.core().index();
+    home.at(broker::Catalog::home, [first, of, name, command, only_if_there,
+                                    answer = std::move(answer)](broker::Broker& owner) mutable {
+      const bool was_there = owner.catalog().policies()->find(of, name) != nullptr;
+      auto tell = [first, was_there, &owner, answer = std::move(answer)](Status status) mutable {
+        owner.post(first,
+                   [was_there, status = std::move(status), answer = std::move(answer)]() mutable {
+                     answer({std::move(status), was_there});
+                   });
+      };
+      if (only_if_there && !was_there) return tell({});
+      owner.catalog().execute_policy(
+          command, [tell = std::move(tell)](Result<broker::Durable> visible) mutable {
+            tell(visible ? Status() : Status(visible.error()));
+          });
+    });
+  };
+  co_return co_await context.ask<PolicyChanged>(std::move(work));
+}
+
+}  // namespace
+
+Task<PolicyView> policy_view(Context& context) {
+  co_return co_await context.ask<PolicyView>(
+      [](broker::Broker& home, UniqueFunction<void(PolicyView)> answer) {
+        answer(home.catalog().policies());
+      });
+}
+
+Task<PolicyChanged> put_policy(Context& context, Policy policy) {
+  std::string command = model::encode_put(policy);
+  co_return co_await change(context, policy.of, policy.name, std::move(command), false);
+}
+
+Task<PolicyChanged> delete_policy(Context& context, PolicyClass of, std::string name) {
+  std::string command = model::encode_delete(of, name);
+  co_return co_await change(context, of, std::move(name), std::move(command), true);
+}
+
+json::object policy_to_json(const Policy& policy) {
+  json::object object;
+  object["vhost"] = "/";
+  object["name"] = policy.name;
+  object["pattern"] = policy.pattern.text();
+  for (const TargetName& row : targets) {
+    if (row.target == policy.target) object["apply-to"] = row.name;
+  }
+  object["definition"] = definition_to_json(policy.definition);
+  object["priority"] = policy.priority;
+  return object;
+}
+
+json::array policies_to_json(const model::Policies& policies, PolicyClass of) {
+  json::array all;
+  for (const auto& [key, policy] : policies.all()) {
+    if (policy.of == of) all.push_back(policy_to_json(policy));
+  }
+  return all;
+}
+
+Result<Policy> policy_from_json(PolicyClass of, const std::string& name, const json::object& body) {
+  const std::string missing = missing_keys(body, {"pattern", "definition"});
+  if (!missing.empty()) return Error{Errc::invalid_argument, missing};
+  Policy policy;
+  policy.of = of;
+  policy.name = name;
+  if (name.empty() || name.size() > name_size_max) return invalid("the name is empty or too long");
+  const json::value& pattern = body.at("pattern");
+  if (!pattern.is_string()) return invalid("pattern should be a regular expression");
+  auto parsed = Pattern::parse(std::string(pattern.get_string()));
+  if (!parsed) {
+    return invalid("pattern should be regular expression but is invalid: " +
+                   parsed.error().message);
+  }
+  policy.pattern = std::move(*parsed);
+  const json::value& given = body.at("definition");
+  if (!given.is_object()) return invalid("definition should be an object");
+  auto definition = definition_of(of, given.get_object());
+  if (!definition) return definition.error();
+  policy.definition = std::move(*definition);
+  if (const json::value* priority = body.if_contains("priority")) {
+    if (!priority->is_int64()) return invalid("priority should be a number");
+    policy.priority = priority->get_int64();
+  }
+  const std::string target = body.contains("apply-to") ? text_of(body, "apply-to") : "all";
+  for (const TargetName& row : targets) {
+    if (row.name != target) continue;
+    policy.target = row.target;
+    return policy;
+  }
+  return invalid("apply-to '" + target + "' is not implemented");
+}
+
+}  // namespace trv::admin

@@ -1,0 +1,34 @@
+// Policies in the API's JSON, and changes of them.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <memory>
+#include <string>
+
+#include "admin/context.h"
+#include "admin/request.h"
+#include "base/result.h"
+#include "model/policies.h"
+
+namespace trv::admin {
+
+using PolicyView = std::shared_ptr<const model::Policies>;
+
+runtime::Task<PolicyView> policy_view(Context& context);
+
+struct PolicyChanged {
+  Status status;
+  bool was_there = false;
+};
+runtime::Task<PolicyChanged> put_policy(Context& context, model::Policy policy);
+// Nothing is done when there is none.
+runtime::Task<PolicyChanged> delete_policy(Context& context, model::PolicyClass of,
+                                           std::string name);
+
+boost::json::object policy_to_json(const model::Policy& policy);
+boost::json::array policies_to_json(const model::Policies& policies, model::PolicyClass of);
+// Errors: invalid_argument, with the reason of the refusal.
+Result<model::Policy> policy_from_json(model::PolicyClass of, const std::string& name,
+                                       const boost::json::object& body);
+
+}  // namespace trv::admin

@@ -1,0 +1,76 @@
+// policies and operator-policies.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "admin/listing.h"
+#include "admin/policy.h"
+#include "admin/routes.h"
+
+namespace trv::admin {
+
+namespace {
+
+namespace json = boost::json;
+using model::PolicyClass;
+using runtime::Task;
+
+template <PolicyClass of>
+Task<Reply> list_policies(Context& context, Request request) {
+  const bool one_vhost = request.params.contains("vhost");
+  if (one_vhost && !known_vhost(request)) co_return not_found();
+  if (!request.sees_vhost) co_return listed(request, {});
+  const PolicyView view = co_await policy_view(context);
+  co_return listed(request, policies_to_json(*view, of));
+}
+
+template <PolicyClass of>
+Task<Reply> show_policy(Context& context, Request request) {
+  if (!known_vhost(request)) co_return not_found();
+  const PolicyView view = co_await policy_view(context);
+  const model::Policy* policy = view->find(of, request.param("name"));
+  if (!policy) co_return not_found();
+  co_return shown(request, policy_to_json(*policy));
+}
+
+Reply reply_of(const PolicyChanged& changed, bool makes) {
+  if (!changed.status) return failure(503, "unavailable", changed.status.error().message);
+  if (changed.was_there) return no_content();
+  return makes ? created() : not_found();
+}
+
+template <PolicyClass of>
+Task<Reply> set_policy(Context& context, Request request) {
+  if (!known_vhost(request)) co_return not_found();
+  auto policy = policy_from_json(of, request.param("name"), request.body);
+  if (!policy) co_return bad_request(policy.error().message);
+  const PolicyChanged changed = co_await put_policy(context, std::move(*policy));
+  co_return reply_of(changed, true);
+}
+
+template <PolicyClass of>
+Task<Reply> clear_policy(Context& context, Request request) {
+  if (!known_vhost(request)) co_return not_found();
+  const PolicyChanged changed = co_await delete_policy(context, of, request.param("name"));
+  co_return reply_of(changed, false);
+}
+
+constexpr PolicyClass users = PolicyClass::users;
+constexpr PolicyClass operators = PolicyClass::operators;
+constexpr Route table[] = {
+    {"GET", "/policies", Rank::management, list_policies<users>},
+    {"GET", "/policies/{vhost}", Rank::management, list_policies<users>},
+    {"GET", "/policies/{vhost}/{name}", Rank::management, show_policy<users>},
+    {"PUT", "/policies/{vhost}/{name}", Rank::policymaker, set_policy<users>},
+    {"DELETE", "/policies/{vhost}/{name}", Rank::policymaker, clear_policy<users>},
+    {"GET", "/operator-policies", Rank::management, list_policies<operators>},
+    {"GET", "/operator-policies/{vhost}", Rank::management, list_policies<operators>},
+    {"GET", "/operator-policies/{vhost}/{name}", Rank::management, show_policy<operators>},
+    {"PUT", "/operator-policies/{vhost}/{name}", Rank::administrator, set_policy<operators>},
+    {"DELETE", "/operator-policies/{vhost}/{name}", Rank::administrator, clear_policy<operators>},
+};
+
+}  // namespace
+
+std::span<const Route> policy_routes() { return table; }
+
+}  // namespace trv::admin

@@ -1,0 +1,262 @@
+// What policies make of queues that are there and of those to come, that it outlives a restart and
+// a checkpoint, that what is out is not lost when an index comes or goes; and users in the catalog.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "auth/directory.h"
+#include "broker/broker_test_support.h"
+#include "model/policies.h"
+
+namespace trv::broker {
+namespace {
+
+using Bodies = std::vector<std::string>;
+
+void publish(Broker& broker, std::string_view key, std::string_view body) {
+  Publication publication;
+  publication.routing_key = key;
+  publication.record = message(body);
+  ASSERT_TRUE(broker.publisher().publish(publication, [](const Published&) {}).ok());
+}
+
+void declare(Broker& broker, const std::string& name, const QueueSettings& settings = {}) {
+  ASSERT_TRUE(broker.queues().declare(name, settings, {}).ok());
+}
+
+void put(TestBroker& broker, const std::string& name, const std::string& pattern,
+         const model::PolicyDefinition& definition,
+         model::PolicyClass of = model::PolicyClass::users) {
+  model::Policy policy;
+  policy.of = of;
+  policy.name = name;
+  policy.pattern = *Pattern::parse(pattern);
+  policy.definition = definition;
+  bool visible = false;
+  broker.round([&] {
+    broker->catalog().execute_policy(model::encode_put(policy),
+                                     [&](Result<Durable> done) { visible = done.ok(); });
+  });
+  EXPECT_TRUE(visible);
+}
+
+void remove(TestBroker& broker, const std::string& name) {
+  broker.round([&] {
+    broker->catalog().execute_policy(model::encode_delete(model::PolicyClass::users, name),
+                                     [](Result<Durable>) {});
+  });
+}
+
+Bodies drain(TestBroker& broker, std::string_view name) {
+  Bodies bodies;
+  broker.round([&] {
+    ConsumerId holder = broker->queues().new_holder();
+    for (;;) {
+      auto taken = broker->queues().take(name, holder, true);
+      ASSERT_TRUE(taken.ok());
+      if (!*taken) return;
+      bodies.emplace_back(*(*taken)->record.value);
+    }
+  });
+  return bodies;
+}
+
+model::PolicyDefinition count_max(std::uint64_t count) {
+  model::PolicyDefinition definition;
+  definition.count_max = count;
+  return definition;
+}
+
+model::PolicyDefinition bytes_max(std::uint64_t bytes) {
+  model::PolicyDefinition definition;
+  definition.bytes_max = bytes;
+  return definition;
+}
+
+TEST(QueuePolicies, ShortenWhatIsThereAndLetGoAgain) {
+  TestBroker broker;
+  broker.round([&] {
+    for (const char* name : {"q", "other"}) {
+      declare(*broker, name);
+      for (const char* body : {"a", "b", "c", "d"}) publish(*broker, name, body);
+    }
+  });
+  put(broker, "short", "^q$", count_max(2));
+  broker.round([&] {
+    EXPECT_EQ(broker->queues().find("q")->ready_count, 2u);
+    EXPECT_EQ(broker->queues().find("q")->policy, "short");
+    EXPECT_EQ(broker->queues().find("other")->ready_count, 4u);
+    EXPECT_EQ(broker->queues().find("other")->policy, "");
+  });
+  remove(broker, "short");
+  broker.round([&] {
+    for (const char* body : {"e", "f"}) publish(*broker, "q", body);
+    EXPECT_EQ(broker->queues().find("q")->policy, "");
+  });
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"c", "d", "e", "f"}));
+}
+
+TEST(QueuePolicies, TheSmallerLimitAndTheDeclarationsOwnWordsCount) {
+  TestBroker broker;
+  model::PolicyDefinition definition = count_max(5);
+  definition.message_ttl_ms = 1000;
+  definition.dead_letter_exchange = "elsewhere";
+  definition.failures_max = 50;
+  put(broker, "p", "q", definition);
+  put(broker, "o", "q", count_max(3), model::PolicyClass::operators);
+  broker.round([&] {
+    QueueSettings settings;
+    settings.limits.count_max = 4;
+    settings.message_ttl_ms = 2000;
+    settings.dead_letter_exchange = "mine";
+    settings.strict = true;
+    settings.failures_max = 20;
+    declare(*broker, "q", settings);
+    const QueueFacts facts = *broker->queues().find("q");
+    EXPECT_EQ(facts.settings.limits.count_max, 3u);
+    EXPECT_EQ(facts.settings.message_ttl_ms, 1000);
+    EXPECT_EQ(facts.settings.dead_letter_exchange, "mine");
+    EXPECT_EQ(facts.settings.failures_max, 20u);
+    EXPECT_EQ(facts.operator_policy, "o");
+  });
+}
+
+TEST(QueuePolicies, AreThereAfterARestartAndACheckpoint) {
+  TestBroker broker;
+  broker.round([&] { declare(*broker, "q"); });
+  put(broker, "short", "^q$", bytes_max(2));
+  const auto check = [&] {
+    broker.round([&] {
+      const QueueFacts facts = *broker->queues().find("q");
+      EXPECT_EQ(facts.policy, "short");
+      EXPECT_EQ(facts.settings.limits.bytes_max, 2u);
+    });
+  };
+  broker.restart();
+  check();
+  broker.checkpoint();
+  broker.restart();
+  check();
+  // What is stored is what was declared.
+  remove(broker, "short");
+  broker.checkpoint();
+  broker.crash();
+  broker.round([&] {
+    EXPECT_EQ(broker->queues().find("q")->settings.limits, model::QueueLimits());
+    EXPECT_TRUE(broker->catalog().policies()->all().empty());
+  });
+}
+
+TEST(QueuePolicies, WhatIsOutComesBackWhenAnIndexCameOrWent) {
+  TestBroker broker;
+  ConsumerId holder;
+  std::vector<Sequence> out;
+  const auto take = [&] {
+    auto taken = broker->queues().take("q", holder, false);
+    ASSERT_TRUE(taken.ok() && *taken);
+    out.push_back((*taken)->sequence);
+  };
+  const auto settle = [&](Sequence sequence, Settlement how) {
+    EXPECT_TRUE(broker->queues().settle("q", holder, {&sequence, 1}, how).ok());
+  };
+  broker.round([&] {
+    declare(*broker, "q");
+    for (const char* body : {"a", "b", "c", "d"}) publish(*broker, "q", body);
+  });
+  broker.round([&] {
+    holder = broker->queues().new_holder();
+    take();
+    take();
+  });
+  put(broker, "bytes", "q", bytes_max(100));
+  broker.round([&] {
+    settle(out[0], Settlement::release);
+    settle(out[1], Settlement::complete);
+  });
+  out.clear();
+  broker.round(take);
+  remove(broker, "bytes");
+  broker.round([&] { settle(out[0], Settlement::release); });
+  EXPECT_EQ(drain(broker, "q"), (Bodies{"a", "c", "d"}));
+}
+
+// Against a set of bodies: whatever policies come and go, nothing is lost and nothing comes twice.
+TEST(QueuePolicies, LoseNothingInAnyOrderOfThings) {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937 random(seed);
+    TestBroker broker;
+    ConsumerId holder;
+    broker.round([&] {
+      declare(*broker, "q");
+      holder = broker->queues().new_holder();
+    });
+    std::vector<std::string> sent;
+    std::vector<std::string> done;
+    std::vector<std::pair<Sequence, std::string>> out;
+    for (int step = 0; step < 120; ++step) {
+      switch (random() % 6) {
+        case 0:
+          put(broker, "p", "q", random() % 2 ? bytes_max(1 << 20) : count_max(1 << 20));
+          break;
+        case 1:
+          remove(broker, "p");
+          break;
+        case 2:
+        case 3:
+          sent.push_back(std::to_string(step));
+          broker.round([&] { publish(*broker, "q", sent.back()); });
+          break;
+        case 4:
+          broker.round([&] {
+            auto taken = broker->queues().take("q", holder, false);
+            ASSERT_TRUE(taken.ok());
+            if (*taken) out.emplace_back((*taken)->sequence, std::string(*(*taken)->record.value));
+          });
+          break;
+        default:
+          if (out.empty()) break;
+          const auto one = out.begin() + static_cast<std::ptrdiff_t>(random() % out.size());
+          const bool complete = random() % 2;
+          if (complete) done.push_back(one->second);
+          broker.round([&] {
+            static_cast<void>(
+                broker->queues().settle("q", holder, {&one->first, 1},
+                                        complete ? Settlement::complete : Settlement::release));
+          });
+          out.erase(one);
+      }
+    }
+    broker.round([&] { broker->queues().release_all("q", holder); });
+    for (const std::string& body : drain(broker, "q")) done.push_back(body);
+    std::sort(done.begin(), done.end());
+    std::sort(sent.begin(), sent.end());
+    EXPECT_EQ(done, sent);
+  }
+}
+
+TEST(CatalogAccess, IsThereAfterARestartAndACheckpoint) {
+  TestBroker broker;
+  const auto run = [&](const auth::Command& command) {
+    broker.round(
+        [&] { broker->catalog().execute_access(auth::encode(command), [](Result<Durable>) {}); });
+  };
+  auth::User user;
+  user.name = "u";
+  user.hashing = auth::Hashing::sha256;
+  user.hash = auth::hash_password(user.hashing, "salt", "p");
+  run(auth::PutUser{user});
+  run(auth::SetRights{"u", "/", {"a", "b", "c"}});
+  run(auth::DeleteUser{"guest"});
+  const auth::Directory before = *broker->catalog().access();
+  EXPECT_NE(before.log_in("u", "p"), nullptr);
+  broker.crash();
+  EXPECT_EQ(*broker->catalog().access(), before);
+  broker.checkpoint();
+  broker.crash();
+  EXPECT_EQ(*broker->catalog().access(), before);
+  EXPECT_EQ(broker->catalog().access()->find("guest"), nullptr);
+}
+
+}  // namespace
+}  // namespace trv::broker
