@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/utf8.h"
+
 namespace trv::admin {
 
 namespace {
@@ -76,7 +78,8 @@ Reply no_content() { return {204, "", "", {}}; }
 Reply created() { return {201, "", "", {}}; }
 
 Reply failure(int status, std::string_view error, std::string_view reason) {
-  Reply reply = ok(json::object{{"error", error}, {"reason", reason}});
+  // Texts of refusals may be cut anywhere.
+  Reply reply = ok(json::object{{"error", error}, {"reason", to_valid_utf8(reason)}});
   reply.status = status;
   return reply;
 }
@@ -110,7 +113,7 @@ bool parse_target(std::string_view target, Request& out) {
     path.remove_prefix(1);
     const std::size_t end = std::min(path.find('/'), path.size());
     std::string segment;
-    if (!decode(path.substr(0, end), false, segment)) return false;
+    if (!decode(path.substr(0, end), false, segment) || !is_valid_utf8(segment)) return false;
     path.remove_prefix(end);
     // A slash at the end changes nothing.
     if (!path.empty() || !segment.empty()) out.path.push_back(std::move(segment));

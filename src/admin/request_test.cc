@@ -33,7 +33,7 @@ TEST(Target, IsSplitBeforeItIsDecoded) {
 
 TEST(Target, RefusesWhatIsMalformed) {
   Request request;
-  for (const char* target : {"", "api", "*", "/a%2", "/a%zz", "/a?x=%", "/a?%g1=1"}) {
+  for (const char* target : {"", "api", "*", "/a%2", "/a%zz", "/a?x=%", "/a?%g1=1", "/a/%ff"}) {
     EXPECT_FALSE(parse_target(target, request)) << target;
   }
 }

@@ -2,37 +2,16 @@
 
 #include <cstdio>
 
+#include "base/utf8.h"
+
 namespace trv::amqp {
 
 namespace {
 
-// The length of the well-formed UTF-8 sequence at the start of `bytes`; 0 when there is none.
-std::size_t sequence_size(ByteView bytes) {
-  const auto octet = [&](std::size_t i) { return static_cast<std::uint8_t>(bytes[i]); };
-  const auto follows = [&](std::size_t i, std::uint8_t low, std::uint8_t high) {
-    return i < bytes.size() && octet(i) >= low && octet(i) <= high;
-  };
-  const std::uint8_t first = octet(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xc2 && first <= 0xdf) return follows(1, 0x80, 0xbf) ? 2 : 0;
-  if (first >= 0xe0 && first <= 0xef) {
-    // No over-long forms, no surrogates.
-    const std::uint8_t low = first == 0xe0 ? 0xa0 : 0x80;
-    const std::uint8_t high = first == 0xed ? 0x9f : 0xbf;
-    return follows(1, low, high) && follows(2, 0x80, 0xbf) ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const std::uint8_t low = first == 0xf0 ? 0x90 : 0x80;
-    const std::uint8_t high = first == 0xf4 ? 0x8f : 0xbf;
-    return follows(1, low, high) && follows(2, 0x80, 0xbf) && follows(3, 0x80, 0xbf) ? 4 : 0;
-  }
-  return 0;
-}
-
 void append_json_text(std::string& out, ByteView text) {
   out += '"';
   while (!text.empty()) {
-    const std::size_t size = sequence_size(text);
+    const std::size_t size = utf8_sequence_size(text);
     const auto first = static_cast<unsigned char>(text[0]);
     if (size == 0) {
       out += "\xef\xbf\xbd";
@@ -97,14 +76,7 @@ std::string decimal_text(const wire::Value& value) {
 
 }  // namespace
 
-bool is_utf8(ByteView bytes) {
-  while (!bytes.empty()) {
-    const std::size_t size = sequence_size(bytes);
-    if (size == 0) return false;
-    bytes.remove_prefix(size);
-  }
-  return true;
-}
+bool is_utf8(ByteView bytes) { return is_valid_utf8(bytes); }
 
 std::string value_text(const wire::Value& value) {
   if (value.type == 'D') return decimal_text(value);

@@ -276,6 +276,9 @@ def test_malformed_http_ends_the_connection(broker, api):
             while part := raw.recv(65536):
                 answer += part
             assert answer.split(b" ")[1] in (b"400", b"413"), (bad[:40], answer)
+    # Refusals that quote what was cut within a character.
+    status, answer, _ = api.ask("PUT", f"queues/%2F/{quote('ü' * 127)}", {"arguments": {"x-message-ttl": -1}})
+    assert status == 400 and "ü" in answer["reason"]
     # Several requests in one write are answered in order.
     with socket.create_connection((broker.host, broker.management_port), timeout=5) as raw:
         head = f"Authorization: {api.authorization}\r\n".encode()
