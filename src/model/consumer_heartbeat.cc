@@ -157,22 +157,23 @@ Topics topics_for(const ConsumerGroup& group, const View& view, const FoundTopic
 }
 
 // Did the topics change that these members subscribe to? Those that nobody wants any more do not
-// count.
-bool topics_changed(const KnownTopics& before, const KnownTopics& after, const View& view,
-                    const TopicPatterns& patterns) {
+// count; one that a pattern matched before, and that is gone, does.
+bool topics_changed(const ConsumerGroup& group, const Topics& known, const View& view) {
   std::set<std::string_view> wanted;
   for (const auto& [id, member] : view) {
     wanted.insert(member->topics.begin(), member->topics.end());
-    auto matches = patterns.find(member->pattern);
-    if (matches != patterns.end()) wanted.insert(matches->second.begin(), matches->second.end());
+    for (const TopicPatterns* patterns : {&group.patterns(), &known.patterns}) {
+      auto matches = patterns->find(member->pattern);
+      if (matches != patterns->end()) wanted.insert(matches->second.begin(), matches->second.end());
+    }
   }
-  for (const auto& [name, topic] : before) {
+  for (const auto& [name, topic] : group.topics()) {
     if (!wanted.contains(name)) continue;
-    auto now = after.find(name);
-    if (now == after.end() || now->second != topic) return true;
+    auto now = known.topics.find(name);
+    if (now == known.topics.end() || now->second != topic) return true;
   }
-  return std::any_of(after.begin(), after.end(),
-                     [&](const auto& topic) { return !before.contains(topic.first); });
+  return std::any_of(known.topics.begin(), known.topics.end(),
+                     [&](const auto& topic) { return !group.topics().contains(topic.first); });
 }
 
 std::vector<TopicId> topic_ids(const ConsumerMember& member, const Topics& known) {
@@ -246,7 +247,7 @@ void update_group(const ConsumerGroup& group, const View& view, const Topics& kn
   if (known.topics != group.topics()) change.topics = known.topics;
   if (known.patterns != group.patterns()) change.patterns = known.patterns;
   std::int32_t epoch = group.epoch();
-  if (grown || topics_changed(group.topics(), known.topics, view, known.patterns)) {
+  if (grown || topics_changed(group, known, view)) {
     change.epoch = ++epoch;
   }
   if (epoch == group.target_epoch()) return;

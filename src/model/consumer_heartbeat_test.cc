@@ -229,6 +229,21 @@ TEST(ConsumerHeartbeat, PatternsMatchNamesAndAddToThem) {
   all.expect_replayable();
 }
 
+TEST(ConsumerHeartbeat, WhatAPatternMatchedMayGo) {
+  Consumers all;
+  ConsumerHeartbeat request = joining("m1", {});
+  request.pattern = ".*";
+  KnownTopics both{{"t", {t_id, 1}}, {"u", {u_id, 2}}};
+  all.beat(request, found_all(both, {{".*", {"t", "u"}}}));
+  FoundTopics one;
+  one.topics = {{"u", {u_id, 2}}};
+  one.patterns = {{".*", {"u"}}};
+  ConsumerOutcome told = all.beat(beating("m1", 1), one);
+  EXPECT_EQ(told.assignment, (TopicPartitions{{u_id, {0, 1}}}));
+  EXPECT_EQ(all.group().epoch(), 2);
+  all.expect_replayable();
+}
+
 TEST(ConsumerHeartbeat, WhatIsRefused) {
   struct Case {
     const char* name;
