@@ -41,7 +41,7 @@ constexpr ApiRow in_order(Versions versions) {
 
 constexpr std::array table{
     row<wire::ProduceApi, handle_produce>({0, 3, 11}),
-    row<wire::FetchApi, handle_fetch>({4, 4, 12}),
+    row<wire::FetchApi, handle_fetch>({4, 4, 16}),
     in_order<wire::ListOffsetsApi, handle_list_offsets>({1, 1, 7}),
     in_order<wire::MetadataApi, handle_metadata>({0, 0, 12}),
     in_order<wire::OffsetCommitApi, handle_offset_commit>({2, 2, 9}),

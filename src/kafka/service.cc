@@ -23,6 +23,11 @@ FetchRun* Service::find_fetch(std::uint64_t id) {
   return it == fetches_.end() ? nullptr : it->second.get();
 }
 
+void Service::note_topic_name(TopicId id, std::string name) {
+  if (topic_names_.size() >= topic_names_max) topic_names_.clear();
+  topic_names_.insert_or_assign(id, std::move(name));
+}
+
 void Service::forget_fetch(std::uint64_t id) { fetches_.erase(id); }
 
 }  // namespace trv::kafka

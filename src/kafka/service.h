@@ -35,6 +35,9 @@ inline constexpr std::int32_t partition_count_max = 10'000;
 // As Kafka's offset.metadata.max.bytes.
 inline constexpr std::size_t offset_metadata_size_max = 4096;
 
+// Beyond that all are forgotten.
+inline constexpr std::size_t topic_names_max = 100'000;
+
 class Service {
  public:
   Service(broker::Broker& broker, Options options);
@@ -55,6 +58,14 @@ class Service {
     return it == sessions_.end() ? nullptr : it->second;
   }
 
+  // Names of topics by their ids, as far as clients have asked for them: an id never names another
+  // topic, but its topic may be gone by now. Null when not known. Valid until the next note.
+  const std::string* find_topic_name(TopicId id) const {
+    auto it = topic_names_.find(id);
+    return it == topic_names_.end() ? nullptr : &it->second;
+  }
+  void note_topic_name(TopicId id, std::string name);
+
   // Fetches that are under way on this core.
   std::uint64_t next_fetch_id() { return ++last_fetch_id_; }
   FetchRun& add_fetch(std::uint64_t id, std::unique_ptr<FetchRun> run);
@@ -68,6 +79,7 @@ class Service {
   std::unordered_map<ConnectionId, Session*> sessions_;
   std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;
   std::uint64_t last_fetch_id_ = 0;
+  std::unordered_map<TopicId, std::string> topic_names_;
 };
 
 // Runs `work` on the core `home`: at once when that is `here`'s.

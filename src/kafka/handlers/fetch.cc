@@ -6,12 +6,56 @@
 #include "kafka/errors.h"
 #include "kafka/handlers/fetch_run.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/handlers/topic_places.h"
+#include "kafka/names.h"
 
 namespace trv::kafka {
 namespace {
 
 constexpr std::int16_t error_session_not_found = 70;
 constexpr std::chrono::milliseconds wait_max(60'000);
+
+// From here on topics are asked for by id.
+constexpr std::int16_t ids_from_version = 13;
+
+std::vector<FetchTopic> topics_of(const wire::FetchRequest& request, bool by_id) {
+  std::vector<FetchTopic> topics;
+  topics.reserve(request.topics.size());
+  for (const auto& asked : request.topics) {
+    FetchTopic& topic = topics.emplace_back();
+    topic.name = std::string(asked.name);
+    if (by_id) topic.id = asked.topic_id;
+    topic.partitions.reserve(asked.partitions.size());
+    for (const auto& partition : asked.partitions) {
+      topic.partitions.push_back({partition.index, partition.current_leader_epoch,
+                                  partition.fetch_offset, partition.max_bytes});
+    }
+  }
+  return topics;
+}
+
+// The ids whose topics are not known yet.
+std::vector<wire::Uuid> name_topics(Service& service, std::vector<FetchTopic>& topics) {
+  std::vector<wire::Uuid> unknown;
+  for (FetchTopic& topic : topics) {
+    if (!topic.id) continue;
+    if (const std::string* name = service.find_topic_name(topic_id(*topic.id))) {
+      topic.name = *name;
+    } else {
+      unknown.push_back(*topic.id);
+    }
+  }
+  return unknown;
+}
+
+void start_run(const Reply& reply, const FetchTerms& terms, std::vector<FetchTopic> topics) {
+  Service& service = reply.service();
+  // While ids were looked up, the connection may have ended.
+  if (service.find(reply.connection()) == nullptr) return;
+  FetchId id = service.next_fetch_id();
+  auto run = std::make_unique<FetchRun>(reply, id, terms, std::move(topics));
+  service.add_fetch(id, std::move(run)).start();
+}
 
 }  // namespace
 
@@ -33,20 +77,19 @@ void handle_fetch(const Call& call, const wire::FetchRequest& request) {
   terms.wait = std::clamp(std::chrono::milliseconds(request.max_wait_ms),
                           std::chrono::milliseconds(0), wait_max);
   if (terms.bytes_min == 0) terms.wait = std::chrono::milliseconds(0);
-  std::vector<FetchTopic> topics;
-  topics.reserve(request.topics.size());
-  for (const auto& asked : request.topics) {
-    FetchTopic& topic = topics.emplace_back();
-    topic.name = std::string(asked.name);
-    topic.partitions.reserve(asked.partitions.size());
-    for (const auto& partition : asked.partitions) {
-      topic.partitions.push_back({partition.index, partition.current_leader_epoch,
-                                  partition.fetch_offset, partition.max_bytes});
-    }
-  }
-  FetchId id = call.service.next_fetch_id();
-  auto run = std::make_unique<FetchRun>(call.reply, id, terms, std::move(topics));
-  call.service.add_fetch(id, std::move(run)).start();
+  std::vector<FetchTopic> topics = topics_of(request, call.header.version >= ids_from_version);
+  Service& service = call.service;
+  std::vector<wire::Uuid> unknown = name_topics(service, topics);
+  if (unknown.empty()) return start_run(call.reply, terms, std::move(topics));
+  resolve_topic_ids(
+      service, std::move(unknown),
+      [&service, reply = call.reply, terms, topics = std::move(topics)](TopicNames names) mutable {
+        for (auto& [uuid, name] : names) {
+          if (!name.empty()) service.note_topic_name(topic_id(uuid), std::move(name));
+        }
+        name_topics(service, topics);
+        start_run(reply, terms, std::move(topics));
+      });
 }
 
 }  // namespace trv::kafka

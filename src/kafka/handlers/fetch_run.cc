@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
+#include "kafka/names.h"
 
 namespace trv::kafka {
 namespace {
@@ -70,12 +71,25 @@ void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPart
   if (answer.records.size > 0) budget.at_least_one = false;
 }
 
+TopicResult refuse_partitions(const FetchTopic& asked, ErrorCode code) {
+  TopicResult result;
+  for (const FetchPartition& partition : asked.partitions) {
+    AnswerPartition& answer = result.partitions.emplace_back();
+    answer.index = partition.index;
+    fail(answer, result, code);
+  }
+  return result;
+}
+
 // On the owner's core.
 TopicResult read_partitions(broker::Broker& owner, const FetchTopic& asked,
                             broker::Isolation isolation, Budget budget) {
   TopicResult result;
   result.partitions.reserve(asked.partitions.size());
   broker::Topic* topic = owner.topics().find(asked.name);
+  bool other =
+      asked.id && (topic == nullptr || topic_uuid(owner.topics().state(*topic).id()) != *asked.id);
+  if (other) return refuse_partitions(asked, ErrorCode::unknown_topic_id);
   for (const FetchPartition& partition : asked.partitions) {
     read_partition(owner, topic, partition, isolation, budget, result);
   }
@@ -219,6 +233,7 @@ void FetchRun::send() {
   for (std::size_t place = 0; place < topics_.size(); ++place) {
     response.topics[place].name = std::move(topics_[place].name);
     topics_[place].name = response.topics[place].name;
+    response.topics[place].topic_id = topics_[place].id.value_or(wire::Uuid());
     response.topics[place].partitions = std::move(results_[place].partitions);
   }
   reply_.send(response);

@@ -8,6 +8,7 @@
 // most once; every watch has fired or is taken back when the run ends.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct FetchPartition {
 };
 
 struct FetchTopic {
-  std::string name;
+  std::string name;  // empty: of an id that no topic has
+  // When that was asked for: of another topic of the name nothing is read.
+  std::optional<wire::Uuid> id;
   std::vector<FetchPartition> partitions;
 };
 
