@@ -37,6 +37,11 @@ def read_table():
     return {row["name"]: row for row in tomllib.loads(TABLE.read_text())["mutant"]}
 
 
+def shards_of(row):
+    """How many the broker has in client tests: some bugs need several."""
+    return row.get("shards", 1)
+
+
 def unit_program(module):
     found = sorted(path for path in BUILD.glob(f"src/**/{module}") if path.is_file())
     if len(found) != 1:
@@ -57,9 +62,9 @@ def command_of(test):
     raise SystemExit(f"{TABLE.name}: a test is 'unit ...', 'golden ...' or 'client ...', not '{test}'")
 
 
-def run_test(test, mutant=None):
+def run_test(test, shards, mutant=None):
     command, judge = command_of(test)
-    environment = {**os.environ, "BROKER": str(BUILD / "trivium"), "SHARDS": "1"}
+    environment = {**os.environ, "BROKER": str(BUILD / "trivium"), "SHARDS": str(shards)}
     environment.pop("TRIVIUM_MUTANT", None)
     if mutant:
         environment["TRIVIUM_MUTANT"] = mutant
@@ -77,8 +82,8 @@ def run_test(test, mutant=None):
 def run_without(tests):
     """A test that fails by itself proves nothing about the bug."""
     bad = {}
-    for test in tests:
-        outcome, why = run_test(test)
+    for test, shards in tests:
+        outcome, why = run_test(test, shards)
         if outcome is not Outcome.passed:
             bad[test] = why
             print(f"without a mutant: {test}: {outcome.name}: {why}", flush=True)
@@ -91,7 +96,7 @@ def try_mutant(row, bad):
     for test in row["tests"]:
         if test in bad:
             continue
-        outcome, why = run_test(test, row["name"])
+        outcome, why = run_test(test, shards_of(row), row["name"])
         if outcome is not Outcome.caught:
             problems.append(f"'{test}': {outcome.name}: {why}")
     return problems
@@ -108,7 +113,7 @@ def main():
         parser.error(f"no such mutant: {' '.join(sorted(unknown))}")
     rows = [table[name] for name in options.names or table]
     began = time.monotonic()
-    tests = sorted({test for row in rows for test in row["tests"]})
+    tests = sorted({(test, shards_of(row)) for row in rows for test in row["tests"]})
     print(f"{len(rows)} mutants, {len(tests)} tests", flush=True)
     bad = run_without(tests)
     caught = 0
