@@ -5,6 +5,16 @@ import http.client
 import json
 import urllib.parse
 
+import harness
+
+
+def rabbitmqadmin():
+    """The path of RabbitMQ's own client of the API."""
+    found = sorted((harness.REPO / ".cache/debian/rabbitmq-server").glob(
+        "usr/lib/rabbitmq/lib/*/plugins/rabbitmq_management-*/priv/www/cli/rabbitmqadmin"))
+    assert found, "./dev clients unpacks Debian's rabbitmq-server"
+    return str(found[-1])
+
 
 def quote(name):
     return urllib.parse.quote(name, safe="")

@@ -102,27 +102,11 @@ Task<AccessView> access_view(Context& context) {
 
 Task<Changed> change_access(Context& context, auth::Command command,
                             std::function<bool(const auth::Directory&)> there, bool only_if_there) {
-  auto work = [command = auth::encode(command), there = std::move(there), only_if_there](
-                  broker::Broker& home, UniqueFunction<void(Changed)> answer) {
-    // The catalog's core need not be the first.
-    const CoreIndex first = home.core().index();
-    home.at(broker::Catalog::home, [first, command, there, only_if_there,
-                                    answer = std::move(answer)](broker::Broker& owner) mutable {
-      const bool was_there = there(*owner.catalog().access());
-      auto tell = [first, was_there, &owner, answer = std::move(answer)](Status status) mutable {
-        owner.post(first,
-                   [was_there, status = std::move(status), answer = std::move(answer)]() mutable {
-                     answer({std::move(status), was_there});
-                   });
-      };
-      if (only_if_there && !was_there) return tell({});
-      owner.catalog().execute_access(
-          command, [tell = std::move(tell)](Result<broker::Durable> visible) mutable {
-            tell(visible ? Status() : Status(visible.error()));
-          });
-    });
+  IsThere in_catalog = [there = std::move(there)](const broker::Catalog& catalog) {
+    return there(*catalog.access());
   };
-  co_return co_await context.ask<Changed>(std::move(work));
+  co_return co_await context.change_catalog(&broker::Catalog::execute_access, auth::encode(command),
+                                            std::move(in_catalog), only_if_there);
 }
 
 json::object user_to_json(const auth::User& user) {

@@ -16,13 +16,7 @@ namespace trv::admin {
 using AccessView = std::shared_ptr<const auth::Directory>;
 
 runtime::Task<AccessView> access_view(Context& context);
-// What became of a change: whether that which it is about was there before.
-struct Changed {
-  Status status;
-  bool was_there = false;
-};
-// Makes the change. `there(directory)` is asked before it, at the same moment; nothing is done when
-// it is about what must be there, and is not.
+// As Context::change_catalog().
 runtime::Task<Changed> change_access(Context& context, auth::Command command,
                                      std::function<bool(const auth::Directory&)> there,
                                      bool only_if_there);

@@ -36,4 +36,28 @@ runtime::Task<int> Context::close_connections(Operations::Chosen chosen, std::st
   co_return co_await ask<int>(std::move(work));
 }
 
+runtime::Task<Changed> Context::change_catalog(Execute execute, std::string command, IsThere there,
+                                               bool only_if_there) {
+  auto work = [execute, command = std::move(command), there = std::move(there), only_if_there](
+                  Broker& home, UniqueFunction<void(Changed)> answer) {
+    const CoreIndex first = home.core().index();
+    home.at(broker::Catalog::home, [first, execute, command, there, only_if_there,
+                                    answer = std::move(answer)](Broker& owner) mutable {
+      const bool was_there = there(owner.catalog());
+      auto tell = [first, was_there, &owner, answer = std::move(answer)](Status status) mutable {
+        owner.post(first,
+                   [was_there, status = std::move(status), answer = std::move(answer)]() mutable {
+                     answer({std::move(status), was_there});
+                   });
+      };
+      if (only_if_there && !was_there) return tell({});
+      (owner.catalog().*execute)(command,
+                                 [tell = std::move(tell)](Result<broker::Durable> visible) mutable {
+                                   tell(visible ? Status() : Status(visible.error()));
+                                 });
+    });
+  };
+  co_return co_await ask<Changed>(std::move(work));
+}
+
 }  // namespace trv::admin

@@ -7,6 +7,7 @@
 // temporaries twice when they are made in the expression that is awaited.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/catalog.h"
 #include "broker/operations.h"
 #include "runtime/core.h"
 #include "runtime/task.h"
@@ -36,6 +38,16 @@ struct Facts {
   runtime::SteadyTime started{};
 };
 
+// What became of a change of the catalog: whether that which it is about was there before.
+struct Changed {
+  Status status;
+  bool was_there = false;
+};
+using IsThere = std::function<bool(const broker::Catalog&)>;
+// Of the Catalog: makes the change that is encoded in `command`.
+using Execute = void (broker::Catalog::*)(ByteView command,
+                                          UniqueFunction<void(Result<broker::Durable>)> visible);
+
 class Context {
  public:
   // `home` is the Broker of the core on which `operations` lives. All outlive it.
@@ -46,6 +58,10 @@ class Context {
   runtime::Task<broker::OperationResult> run(broker::Operation::Verb verb, std::string user,
                                              boost::json::object arguments);
   runtime::Task<int> close_connections(broker::Operations::Chosen chosen, std::string reason);
+  // On the catalog's core, wherever that is. `there` is asked before the change, at the same
+  // moment; nothing is done when it is about what must be there, and is not.
+  runtime::Task<Changed> change_catalog(Execute execute, std::string command, IsThere there,
+                                        bool only_if_there);
   // Runs `work(Broker&, UniqueFunction<void(T)> answer)` on the home core.
   template <class T, class Work>
   runtime::Task<T> ask(Work work);

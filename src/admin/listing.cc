@@ -126,6 +126,12 @@ std::optional<json::array> filtered(const Request& request, json::array items) {
 
 }  // namespace
 
+std::optional<Reply> reply_without_list(const Request& request) {
+  if (request.params.contains("vhost") && !known_vhost(request)) return not_found();
+  if (!request.sees_vhost) return listed(request, {});
+  return std::nullopt;
+}
+
 Reply shown(const Request& request, json::object item) {
   return ok(Columns(request).of(std::move(item)));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 
 #include "admin/request.h"
 
@@ -13,6 +14,9 @@ inline constexpr std::size_t page_size_max = 500;
 
 // The list as asked for: with `page` an object that holds one page of it.
 Reply listed(const Request& request, boost::json::array items);
+// What a list of the virtual host's things answers where there is nothing to ask for: a virtual
+// host that is none, or not the user's. Nothing: the list is to be made.
+std::optional<Reply> reply_without_list(const Request& request);
 // One object, with the columns that were asked for.
 Reply shown(const Request& request, boost::json::object item);
 

@@ -138,29 +138,14 @@ json::object definition_to_json(const PolicyDefinition& definition) {
   return object;
 }
 
-// Makes a change on the catalog's core, wherever that is.
-Task<PolicyChanged> change(Context& context, PolicyClass of, std::string name, std::string command,
-                           bool only_if_there) {
-  auto work = [of, name = std::move(name), command = std::move(command), only_if_there](
-                  broker::Broker& home, UniqueFunction<void(PolicyChanged)> answer) {
-    const CoreIndex first = home.core().index();
-    home.at(broker::Catalog::home, [first, of, name, command, only_if_there,
-                                    answer = std::move(answer)](broker::Broker& owner) mutable {
-      const bool was_there = owner.catalog().policies()->find(of, name) != nullptr;
-      auto tell = [first, was_there, &owner, answer = std::move(answer)](Status status) mutable {
-        owner.post(first,
-                   [was_there, status = std::move(status), answer = std::move(answer)]() mutable {
-                     answer({std::move(status), was_there});
-                   });
-      };
-      if (only_if_there && !was_there) return tell({});
-      owner.catalog().execute_policy(
-          command, [tell = std::move(tell)](Result<broker::Durable> visible) mutable {
-            tell(visible ? Status() : Status(visible.error()));
-          });
-    });
+// As Context::change_catalog().
+Task<Changed> change(Context& context, PolicyClass of, std::string name, std::string command,
+                     bool only_if_there) {
+  IsThere there = [of, name = std::move(name)](const broker::Catalog& catalog) {
+    return catalog.policies()->find(of, name) != nullptr;
   };
-  co_return co_await context.ask<PolicyChanged>(std::move(work));
+  co_return co_await context.change_catalog(&broker::Catalog::execute_policy, std::move(command),
+                                            std::move(there), only_if_there);
 }
 
 }  // namespace
@@ -172,12 +157,12 @@ Task<PolicyView> policy_view(Context& context) {
       });
 }
 
-Task<PolicyChanged> put_policy(Context& context, Policy policy) {
+Task<Changed> put_policy(Context& context, Policy policy) {
   std::string command = model::encode_put(policy);
   co_return co_await change(context, policy.of, policy.name, std::move(command), false);
 }
 
-Task<PolicyChanged> delete_policy(Context& context, PolicyClass of, std::string name) {
+Task<Changed> delete_policy(Context& context, PolicyClass of, std::string name) {
   std::string command = model::encode_delete(of, name);
   co_return co_await change(context, of, std::move(name), std::move(command), true);
 }

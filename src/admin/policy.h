@@ -16,14 +16,9 @@ using PolicyView = std::shared_ptr<const model::Policies>;
 
 runtime::Task<PolicyView> policy_view(Context& context);
 
-struct PolicyChanged {
-  Status status;
-  bool was_there = false;
-};
-runtime::Task<PolicyChanged> put_policy(Context& context, model::Policy policy);
+runtime::Task<Changed> put_policy(Context& context, model::Policy policy);
 // Nothing is done when there is none.
-runtime::Task<PolicyChanged> delete_policy(Context& context, model::PolicyClass of,
-                                           std::string name);
+runtime::Task<Changed> delete_policy(Context& context, model::PolicyClass of, std::string name);
 
 boost::json::object policy_to_json(const model::Policy& policy);
 boost::json::array policies_to_json(const model::Policies& policies, model::PolicyClass of);

@@ -33,6 +33,9 @@ struct Request {
   }
 };
 
+// The only virtual host there is. Requires: the route's pattern has one.
+inline bool known_vhost(const Request& request) { return request.param("vhost") == "/"; }
+
 using Reply = runtime::HttpReply;
 
 Reply ok(const boost::json::value& value);

@@ -48,6 +48,12 @@ Found find_route(Request& request) {
   return found;
 }
 
+Reply reply_of(const Changed& changed, bool makes) {
+  if (!changed.status) return failure(503, "unavailable", changed.status.error().message);
+  if (changed.was_there) return no_content();
+  return makes ? created() : not_found();
+}
+
 Reply reply_of(const broker::OperationResult& result, Reply done, Reply created) {
   using Kind = broker::OperationResult::Kind;
   switch (result.kind) {

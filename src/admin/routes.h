@@ -37,9 +37,14 @@ struct Found {
 };
 Found find_route(Request& request);
 
-// The only virtual host there is.
-inline bool known_vhost(const Request& request) { return request.param("vhost") == "/"; }
+// The default exchange, which has no name, has one in paths.
+inline std::string exchange_name(const Request& request, std::string_view param) {
+  const std::string& name = request.param(param);
+  return name == "amq.default" ? std::string() : name;
+}
 
+// What became of a change, as a reply; `makes`: it makes what it is about, or changes it.
+Reply reply_of(const Changed& changed, bool makes);
 // What became of an operation, as a reply; `done` and `created` where all went well.
 Reply reply_of(const broker::OperationResult& result, Reply done, Reply created);
 inline Reply reply_of(const broker::OperationResult& result) {

@@ -7,20 +7,18 @@ import sys
 import pika
 import pytest
 
-import harness
+from httpapi import rabbitmqadmin
 
 pytestmark = pytest.mark.own
-SCRIPTS = sorted((harness.REPO / ".cache/debian/rabbitmq-server").glob(
-    "usr/lib/rabbitmq/lib/*/plugins/rabbitmq_management-*/priv/www/cli/rabbitmqadmin"))
 
 
 @pytest.fixture
 def admin(broker):
-    assert SCRIPTS, "./dev clients unpacks Debian's rabbitmq-server"
+    script = rabbitmqadmin()
 
     def run(*arguments, code=0, user="guest", password="guest"):
         result = subprocess.run(
-            [sys.executable, str(SCRIPTS[-1]), "-H", broker.host, "-P", str(broker.management_port), "-u", user, "-p", password,
+            [sys.executable, script, "-H", broker.host, "-P", str(broker.management_port), "-u", user, "-p", password,
              *arguments], capture_output=True, text=True, timeout=30)
         assert result.returncode == code, (arguments, result.stdout, result.stderr)
         return result.stdout + result.stderr

@@ -12,8 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
+from httpapi import rabbitmqadmin  # noqa: E402
 
-SCRIPTS = sorted(Path("/usr/lib/rabbitmq/lib").glob("*/plugins/rabbitmq_management-*/priv/www/cli/rabbitmqadmin"))
 QUEUE = ("name", "vhost", "durable", "auto_delete", "arguments", "type")
 EXCHANGE = ("name", "vhost", "type", "durable", "auto_delete", "internal", "arguments")
 BINDING = ("source", "vhost", "destination", "destination_type", "routing_key", "arguments")
@@ -89,7 +89,7 @@ CALLS = [line.split() if isinstance(line, str) else line for line in (
 
 def run(address, arguments):
     host, port = address.split(":")
-    done = subprocess.run([sys.executable, str(SCRIPTS[-1]), "-H", host, "-P", port, *arguments], capture_output=True, text=True,
+    done = subprocess.run([sys.executable, rabbitmqadmin(), "-H", host, "-P", port, *arguments], capture_output=True, text=True,
                           timeout=60)
     # A traceback's last lines say what the server answered.
     error = done.stderr.strip().splitlines()[-3:]

@@ -68,7 +68,7 @@ def test_client(code, output, outcome):
 
 def test_a_mutant_is_caught_only_by_all_of_its_tests(runner, monkeypatch):
     told = {"finds": Outcome.caught, "passes": Outcome.passed, "dies": Outcome.broken}
-    monkeypatch.setattr(runner, "run_test", lambda test, mutant=None: (told[test], "why"))
+    monkeypatch.setattr(runner, "run_test", lambda test, shards, mutant=None: (told[test], "why"))
 
     def problems(*tests, bad=()):
         return len(runner.try_mutant({"name": "forgets", "tests": tests}, dict.fromkeys(bad, "why")))
@@ -77,3 +77,11 @@ def test_a_mutant_is_caught_only_by_all_of_its_tests(runner, monkeypatch):
     assert problems("finds", "passes") == 1
     assert problems("dies") == 1
     assert problems("finds", bad=["finds"]) == 1
+
+
+def test_a_mutant_is_tried_on_as_many_shards_as_its_row_says(runner, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runner, "run_test", lambda test, shards, mutant=None: seen.append(shards) or (Outcome.caught, "why"))
+    runner.try_mutant({"name": "forgets", "tests": ["finds"]}, {})
+    runner.try_mutant({"name": "overtakes", "tests": ["finds"], "shards": 2}, {})
+    assert seen == [1, 2]

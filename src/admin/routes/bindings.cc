@@ -16,8 +16,6 @@ using broker::Operation;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
 
-std::string as_name(const std::string& name) { return name == "amq.default" ? "" : name; }
-
 // Members of a binding and the values that are wanted.
 using Members = std::vector<std::pair<std::string, std::string>>;
 
@@ -43,21 +41,19 @@ Reply listed_bindings(const Request& request, json::array bindings) {
 }
 
 Task<Reply> list_bindings(Context& context, Request request) {
-  const bool one_vhost = request.params.contains("vhost");
-  if (one_vhost && !known_vhost(request)) co_return not_found();
-  if (!request.sees_vhost) co_return listed(request, {});
+  if (auto reply = reply_without_list(request)) co_return std::move(*reply);
   co_return listed_bindings(request, co_await context.list(Subject::bindings));
 }
 
 Task<Reply> of_source(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  Members members = {{"source", as_name(request.param("name"))}};
+  Members members = {{"source", exchange_name(request, "name")}};
   co_return listed_bindings(request, co_await bindings_with(context, std::move(members)));
 }
 
 Task<Reply> of_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  Members members = {{"destination", as_name(request.param("name"))},
+  Members members = {{"destination", exchange_name(request, "name")},
                      {"destination_type", "exchange"}};
   co_return listed_bindings(request, co_await bindings_with(context, std::move(members)));
 }
@@ -69,7 +65,7 @@ Task<Reply> of_queue(Context& context, Request request) {
 }
 
 Members between(const Request& request, bool to_exchange) {
-  return {{"source", as_name(request.param("source"))},
+  return {{"source", exchange_name(request, "source")},
           {"destination", request.param("target")},
           {"destination_type", to_exchange ? "exchange" : "queue"}};
 }
@@ -96,7 +92,7 @@ Task<Reply> show_one(Context& context, Request request) {
 
 json::object operands(const Request& request, bool to_exchange) {
   json::object arguments;
-  arguments["source"] = as_name(request.param("source"));
+  arguments["source"] = exchange_name(request, "source");
   arguments["target"] = request.param("target");
   arguments["to_exchange"] = to_exchange;
   return arguments;

@@ -222,7 +222,7 @@ Task<Reply> import(Context& context, Request request) {
   auto policies = policies_of(request.body);
   if (!policies) co_return bad_request(policies.error().message);
   for (model::Policy& policy : *policies) {
-    const PolicyChanged changed = co_await put_policy(context, std::move(policy));
+    const Changed changed = co_await put_policy(context, std::move(policy));
     if (!changed.status) co_return failure(503, "unavailable", changed.status.error().message);
   }
   for (auth::Command& command : *commands) {

@@ -14,16 +14,8 @@ using broker::Operation;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
 
-// In paths the default exchange has a name.
-std::string exchange_name(const Request& request) {
-  const std::string& name = request.param("name");
-  return name == "amq.default" ? std::string() : name;
-}
-
 Task<Reply> list_exchanges(Context& context, Request request) {
-  const bool one_vhost = request.params.contains("vhost");
-  if (one_vhost && !known_vhost(request)) co_return not_found();
-  if (!request.sees_vhost) co_return listed(request, {});
+  if (auto reply = reply_without_list(request)) co_return std::move(*reply);
   co_return listed(request, co_await context.list(Subject::exchanges));
 }
 
@@ -31,7 +23,7 @@ Task<Reply> show_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::array all = co_await context.list(Subject::exchanges);
   for (json::value& item : all) {
-    if (item.at("name").as_string() == exchange_name(request)) {
+    if (item.at("name").as_string() == exchange_name(request, "name")) {
       co_return shown(request, std::move(item.get_object()));
     }
   }
@@ -41,7 +33,7 @@ Task<Reply> show_exchange(Context& context, Request request) {
 Task<Reply> declare_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::object arguments = std::move(request.body);
-  arguments["name"] = exchange_name(request);
+  arguments["name"] = exchange_name(request, "name");
   co_return reply_of(
       co_await context.run(Operation::Verb::declare_exchange, request.user, std::move(arguments)));
 }
@@ -49,7 +41,7 @@ Task<Reply> declare_exchange(Context& context, Request request) {
 Task<Reply> delete_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::object arguments;
-  arguments["name"] = exchange_name(request);
+  arguments["name"] = exchange_name(request, "name");
   arguments["if_unused"] = request.query_value("if-unused") == "true";
   co_return reply_of(
       co_await context.run(Operation::Verb::delete_exchange, request.user, std::move(arguments)));
@@ -61,7 +53,7 @@ Task<Reply> publish(Context& context, Request request) {
       missing_keys(request.body, {"routing_key", "properties", "payload", "payload_encoding"});
   if (!missing.empty()) co_return bad_request(missing);
   json::object arguments = std::move(request.body);
-  arguments["name"] = exchange_name(request);
+  arguments["name"] = exchange_name(request, "name");
   arguments["key"] = text_of(arguments, "routing_key");
   broker::OperationResult result =
       co_await context.run(Operation::Verb::publish, request.user, std::move(arguments));

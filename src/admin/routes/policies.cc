@@ -16,9 +16,7 @@ using runtime::Task;
 
 template <PolicyClass of>
 Task<Reply> list_policies(Context& context, Request request) {
-  const bool one_vhost = request.params.contains("vhost");
-  if (one_vhost && !known_vhost(request)) co_return not_found();
-  if (!request.sees_vhost) co_return listed(request, {});
+  if (auto reply = reply_without_list(request)) co_return std::move(*reply);
   const PolicyView view = co_await policy_view(context);
   co_return listed(request, policies_to_json(*view, of));
 }
@@ -32,25 +30,19 @@ Task<Reply> show_policy(Context& context, Request request) {
   co_return shown(request, policy_to_json(*policy));
 }
 
-Reply reply_of(const PolicyChanged& changed, bool makes) {
-  if (!changed.status) return failure(503, "unavailable", changed.status.error().message);
-  if (changed.was_there) return no_content();
-  return makes ? created() : not_found();
-}
-
 template <PolicyClass of>
 Task<Reply> set_policy(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   auto policy = policy_from_json(of, request.param("name"), request.body);
   if (!policy) co_return bad_request(policy.error().message);
-  const PolicyChanged changed = co_await put_policy(context, std::move(*policy));
+  const Changed changed = co_await put_policy(context, std::move(*policy));
   co_return reply_of(changed, true);
 }
 
 template <PolicyClass of>
 Task<Reply> clear_policy(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  const PolicyChanged changed = co_await delete_policy(context, of, request.param("name"));
+  const Changed changed = co_await delete_policy(context, of, request.param("name"));
   co_return reply_of(changed, false);
 }
 

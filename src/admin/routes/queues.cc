@@ -15,9 +15,7 @@ using Subject = broker::Operations::Subject;
 using runtime::Task;
 
 Task<Reply> list_queues(Context& context, Request request) {
-  const bool one_vhost = request.params.contains("vhost");
-  if (one_vhost && !known_vhost(request)) co_return not_found();
-  if (!request.sees_vhost) co_return listed(request, {});
+  if (auto reply = reply_without_list(request)) co_return std::move(*reply);
   co_return listed(request, co_await context.list(Subject::queues));
 }
 

@@ -13,12 +13,6 @@ namespace {
 namespace json = boost::json;
 using runtime::Task;
 
-Reply reply_of(const Changed& changed, bool makes) {
-  if (!changed.status) return failure(503, "unavailable", changed.status.error().message);
-  if (makes) return changed.was_there ? no_content() : created();
-  return changed.was_there ? no_content() : not_found();
-}
-
 Task<Reply> whoami(Context&, Request request) {
   json::array tags;
   for (const std::string& tag : request.tags) tags.push_back(json::string(tag));

@@ -75,29 +75,23 @@ void hdel(Call& call) {
   if (change.store(broker::Space::less)) call.reply.count(gone.size());
 }
 
+// Null stands for what is not there.
+void write_value(Call& call, const Hash* hash, ByteView field) {
+  const std::string* value = hash ? hash->find(field) : nullptr;
+  value ? call.reply.bulk(*value) : call.reply.null();
+}
+
 void hget(Call& call) {
   Found<Hash> found = find_collection<Hash>(call, call.args[1]);
   if (found.refused) return;
-  const std::string* value = found.value ? found.value->find(call.args[2]) : nullptr;
-  if (value) {
-    call.reply.bulk(*value);
-  } else {
-    call.reply.null();
-  }
+  write_value(call, found.value, call.args[2]);
 }
 
 void hmget(Call& call) {
   Found<Hash> found = find_collection<Hash>(call, call.args[1]);
   if (found.refused) return;
   call.reply.array(call.args.size() - 2);
-  for (ByteView field : call.args.subspan(2)) {
-    const std::string* value = found.value ? found.value->find(field) : nullptr;
-    if (value) {
-      call.reply.bulk(*value);
-    } else {
-      call.reply.null();
-    }
-  }
+  for (ByteView field : call.args.subspan(2)) write_value(call, found.value, field);
 }
 
 void hexists(Call& call) {
@@ -188,27 +182,6 @@ void write_field(ReplyWriter& reply, const HashField& field, bool with_value) {
   if (with_value) reply.bulk(field.value);
 }
 
-void write_random(Call& call, const Hash& hash, std::int64_t count, bool with_values) {
-  std::size_t start = call.reply.out().size();
-  bool flat = with_values && call.reply.protocol() == Protocol::resp2;
-  const auto& fields = hash.fields();
-  if (count < 0) {
-    std::optional<std::size_t> times = repeated_count(call, count);
-    if (!times) return;
-    call.reply.array(flat ? *times * 2 : *times);
-    for (std::size_t i = 0; i < *times; ++i) {
-      write_field(call.reply, fields.at(call.service.random()() % hash.size()), with_values);
-      if (reply_too_large(call, start)) return;
-    }
-    return;
-  }
-  std::vector<std::size_t> chosen =
-      distinct_indexes(call.service.random(), hash.size(), static_cast<std::size_t>(count));
-  call.reply.array(flat ? chosen.size() * 2 : chosen.size());
-  for (std::size_t index : chosen) write_field(call.reply, fields.at(index), with_values);
-  reply_too_large(call, start);
-}
-
 void hrandfield(Call& call) {
   if (call.args.size() == 2) {
     Found<Hash> found = find_collection<Hash>(call, call.args[1]);
@@ -217,15 +190,17 @@ void hrandfield(Call& call) {
     const auto& fields = found.value->fields();
     return call.reply.bulk(fields.at(call.service.random()() % fields.size()).name);
   }
-  std::optional<std::int64_t> count = random_count_arg(call, 2);
-  if (!count) return;
-  bool with_values = call.args.size() == 4 && is_word(call.args[3], "withvalues");
-  if (call.args.size() > 3 && !with_values) return call.reply.error(text::syntax);
-  if (with_values && !halved_fits(*count)) return call.reply.error(text::out_of_range);
+  const std::optional<RandomCount> wanted = random_count_args(call, "withvalues");
+  if (!wanted) return;
   Found<Hash> found = find_collection<Hash>(call, call.args[1]);
   if (found.refused) return;
   if (!found.value) return call.reply.array(0);
-  write_random(call, *found.value, *count, with_values);
+  const bool flat = wanted->with_values && call.reply.protocol() == Protocol::resp2;
+  const auto& fields = found.value->fields();
+  write_random(
+      call, fields.size(), wanted->count,
+      [&](std::size_t count) { call.reply.array(flat ? count * 2 : count); },
+      [&](std::size_t index) { write_field(call.reply, fields.at(index), wanted->with_values); });
 }
 
 void hscan(Call& call) {

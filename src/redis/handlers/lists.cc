@@ -131,13 +131,27 @@ void linsert(Call& call) {
   if (change.store(broker::Space::more)) call.reply.count(size);
 }
 
-// Indexes as clients give them, within the list; empty when first > last.
+// Indexes as clients give them: from the end when negative. Nothing after an error reply.
+struct RangeArgs {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+};
+std::optional<RangeArgs> range_args(Call& call) {
+  std::optional<std::int64_t> first = integer_arg(call, 2);
+  if (!first) return std::nullopt;
+  std::optional<std::int64_t> last = integer_arg(call, 3);
+  if (!last) return std::nullopt;
+  return RangeArgs{*first, *last};
+}
+
+// The same within the list; empty when first > last.
 struct IndexRange {
   std::size_t first = 0;
   std::size_t count = 0;
 };
-IndexRange clip_range(std::int64_t first, std::int64_t last, std::size_t size) {
+IndexRange clip_range(RangeArgs asked, std::size_t size) {
   auto n = static_cast<std::int64_t>(size);
+  auto [first, last] = asked;
   if (first < 0) first = std::max<std::int64_t>(first + n, 0);
   if (last < 0) last += n;
   last = std::min(last, n - 1);
@@ -146,14 +160,12 @@ IndexRange clip_range(std::int64_t first, std::int64_t last, std::size_t size) {
 }
 
 void lrange(Call& call) {
-  std::optional<std::int64_t> first = integer_arg(call, 2);
-  if (!first) return;
-  std::optional<std::int64_t> last = integer_arg(call, 3);
-  if (!last) return;
+  std::optional<RangeArgs> asked = range_args(call);
+  if (!asked) return;
   Found<List> found = find_collection<List>(call, call.args[1]);
   if (found.refused) return;
   if (!found.value) return call.reply.array(0);
-  IndexRange range = clip_range(*first, *last, found.value->size());
+  IndexRange range = clip_range(*asked, found.value->size());
   std::size_t start = call.reply.out().size();
   call.reply.array(range.count);
   auto element = found.value->elements().begin() + static_cast<std::ptrdiff_t>(range.first);
@@ -164,15 +176,13 @@ void lrange(Call& call) {
 }
 
 void ltrim(Call& call) {
-  std::optional<std::int64_t> first = integer_arg(call, 2);
-  if (!first) return;
-  std::optional<std::int64_t> last = integer_arg(call, 3);
-  if (!last) return;
+  std::optional<RangeArgs> asked = range_args(call);
+  if (!asked) return;
   Found<List> found = find_collection<List>(call, call.args[1]);
   if (found.refused) return;
   if (!found.value) return call.reply.ok();
   std::size_t size = found.value->size();
-  IndexRange kept = clip_range(*first, *last, size);
+  IndexRange kept = clip_range(*asked, size);
   Change change(call);
   if (kept.count == 0) {
     change.remove(call.args[1]);

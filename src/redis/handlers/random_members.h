@@ -44,4 +44,47 @@ inline std::vector<std::size_t> distinct_indexes(std::mt19937_64& random, std::s
   return indexes;
 }
 
+// As many of a collection's members as a count asks for: `begin(count)` begins the array, and
+// `write(index)` writes one of them.
+template <class Begin, class Write>
+void write_random(Call& call, std::size_t size, std::int64_t count, Begin&& begin, Write&& write) {
+  const std::size_t start = call.reply.out().size();
+  auto& random = call.service.random();
+  if (count >= 0) {
+    const auto chosen = distinct_indexes(random, size, static_cast<std::size_t>(count));
+    begin(chosen.size());
+    for (std::size_t index : chosen) write(index);
+    reply_too_large(call, start);
+    return;
+  }
+  const std::optional<std::size_t> times = repeated_count(call, count);
+  if (!times) return;
+  begin(*times);
+  for (std::size_t i = 0; i < *times; ++i) {
+    write(random() % size);
+    if (reply_too_large(call, start)) return;
+  }
+}
+
+// The rest of HRANDFIELD and ZRANDMEMBER: a count, and perhaps this word. Nothing after an error
+// reply.
+struct RandomCount {
+  std::int64_t count = 0;
+  bool with_values = false;
+};
+inline std::optional<RandomCount> random_count_args(Call& call, std::string_view word) {
+  const std::optional<std::int64_t> count = random_count_arg(call, 2);
+  if (!count) return std::nullopt;
+  const bool with_values = call.args.size() == 4 && is_word(call.args[3], word);
+  if (call.args.size() > 3 && !with_values) {
+    call.reply.error(text::syntax);
+    return std::nullopt;
+  }
+  if (with_values && !halved_fits(*count)) {
+    call.reply.error(text::out_of_range);
+    return std::nullopt;
+  }
+  return RandomCount{*count, with_values};
+}
+
 }  // namespace trv::redis

@@ -49,27 +49,22 @@ std::vector<ByteView> distinct_args(Call& call, const Set* set, bool present) {
   return once;
 }
 
-void sadd(Call& call) {
+// Adds those arguments that are not in the set, or removes those that are.
+void change_members(Call& call, bool adds) {
   Found<Set> found = find_collection<Set>(call, call.args[1]);
   if (found.refused) return;
-  std::vector<ByteView> fresh = distinct_args(call, found.value, false);
+  const std::vector<ByteView> members = distinct_args(call, found.value, !adds);
   Change change(call);
-  for (ByteView member : fresh) {
-    ByteWriter(change.command(Op::set_add, call.args[1])).sized(member);
+  for (ByteView member : members) {
+    ByteWriter(change.command(adds ? Op::set_add : Op::set_remove, call.args[1])).sized(member);
   }
-  if (change.store(broker::Space::more)) call.reply.count(fresh.size());
+  if (change.store(adds ? broker::Space::more : broker::Space::less)) {
+    call.reply.count(members.size());
+  }
 }
 
-void srem(Call& call) {
-  Found<Set> found = find_collection<Set>(call, call.args[1]);
-  if (found.refused) return;
-  std::vector<ByteView> gone = distinct_args(call, found.value, true);
-  Change change(call);
-  for (ByteView member : gone) {
-    ByteWriter(change.command(Op::set_remove, call.args[1])).sized(member);
-  }
-  if (change.store(broker::Space::less)) call.reply.count(gone.size());
-}
+void sadd(Call& call) { change_members(call, true); }
+void srem(Call& call) { change_members(call, false); }
 
 void sismember(Call& call) {
   Found<Set> found = find_collection<Set>(call, call.args[1]);
@@ -163,24 +158,12 @@ void srandmember(Call& call) {
   if (found.refused) return;
   if (!found.value) return count ? call.reply.array(0) : call.reply.null();
   const auto& members = found.value->members();
-  auto& random = call.service.random();
-  if (!count) return call.reply.bulk(members.at(random() % members.size()).name);
-  std::size_t start = call.reply.out().size();
-  if (*count >= 0) {
-    std::vector<std::size_t> chosen =
-        distinct_indexes(random, members.size(), static_cast<std::size_t>(*count));
-    call.reply.array(chosen.size());
-    for (std::size_t index : chosen) call.reply.bulk(members.at(index).name);
-    reply_too_large(call, start);
-    return;
+  if (!count) {
+    return call.reply.bulk(members.at(call.service.random()() % members.size()).name);
   }
-  std::optional<std::size_t> times = repeated_count(call, *count);
-  if (!times) return;
-  call.reply.array(*times);
-  for (std::size_t i = 0; i < *times; ++i) {
-    call.reply.bulk(members.at(random() % members.size()).name);
-    if (reply_too_large(call, start)) return;
-  }
+  write_random(
+      call, members.size(), *count, [&](std::size_t size) { call.reply.array(size); },
+      [&](std::size_t index) { call.reply.bulk(members.at(index).name); });
 }
 
 void sscan(Call& call) {

@@ -191,27 +191,6 @@ void tell_rank(Call& call, bool backwards) {
 void zrank(Call& call) { tell_rank(call, false); }
 void zrevrank(Call& call) { tell_rank(call, true); }
 
-void write_random(Call& call, const SortedSet& sorted, std::int64_t count, bool with_scores) {
-  std::size_t start = call.reply.out().size();
-  const auto& members = sorted.members();
-  auto& random = call.service.random();
-  if (count < 0) {
-    std::optional<std::size_t> times = repeated_count(call, count);
-    if (!times) return;
-    array_of_scored(call.reply, *times, with_scores);
-    for (std::size_t i = 0; i < *times; ++i) {
-      write_scored(call.reply, members.at(random() % members.size()), with_scores);
-      if (reply_too_large(call, start)) return;
-    }
-    return;
-  }
-  std::vector<std::size_t> chosen =
-      distinct_indexes(random, members.size(), static_cast<std::size_t>(count));
-  array_of_scored(call.reply, chosen.size(), with_scores);
-  for (std::size_t index : chosen) write_scored(call.reply, members.at(index), with_scores);
-  reply_too_large(call, start);
-}
-
 void zrandmember(Call& call) {
   if (call.args.size() == 2) {
     Found<SortedSet> found = find_collection<SortedSet>(call, call.args[1]);
@@ -220,15 +199,16 @@ void zrandmember(Call& call) {
     const auto& members = found.value->members();
     return call.reply.bulk(members.at(call.service.random()() % members.size()).name);
   }
-  std::optional<std::int64_t> count = random_count_arg(call, 2);
-  if (!count) return;
-  bool with_scores = call.args.size() == 4 && is_word(call.args[3], "withscores");
-  if (call.args.size() > 3 && !with_scores) return call.reply.error(text::syntax);
-  if (with_scores && !halved_fits(*count)) return call.reply.error(text::out_of_range);
+  const std::optional<RandomCount> wanted = random_count_args(call, "withscores");
+  if (!wanted) return;
   Found<SortedSet> found = find_collection<SortedSet>(call, call.args[1]);
   if (found.refused) return;
   if (!found.value) return call.reply.array(0);
-  write_random(call, *found.value, *count, with_scores);
+  const auto& members = found.value->members();
+  write_random(
+      call, members.size(), wanted->count,
+      [&](std::size_t count) { array_of_scored(call.reply, count, wanted->with_values); },
+      [&](std::size_t index) { write_scored(call.reply, members.at(index), wanted->with_values); });
 }
 
 void zscan(Call& call) {
