@@ -177,15 +177,15 @@ class RecyclingJournal {
   // Everything before is dead.
   void recycle() {
     for (int kept = 0; kept < 2; ++kept) {
-      const std::uint64_t id = store_->begin_checkpoint();
+      const storage::CheckpointPlan plan = store_->begin_checkpoint();
       std::vector<CheckpointSection> sections;
       for (int i = 0; i < shard_count; ++i) {
         const ShardId shard(static_cast<std::uint8_t>(i));
-        const BlobRange mark = journal_->append(Store::mark_kind, shard, Store::mark_payload(id));
+        const BlobRange mark = journal_->append(Store::mark_kind, shard, plan.mark);
         sections.push_back({shard, {}, mark});
       }
       sync();
-      check(store_->write_checkpoint(id, std::move(sections)));
+      check(store_->write_checkpoint(plan.id, std::move(sections)));
     }
     (void)store_->reclaim({}).value();
   }

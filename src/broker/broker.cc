@@ -64,7 +64,7 @@ CoreIndex Broker::owner_of(ShardId shard) const {
 
 ShardState& Broker::shard(ShardId id) {
   std::unique_ptr<ShardState>& state = shards_[id.value];
-  if (!state) state = std::make_unique<ShardState>(id, hash_seed_);
+  if (!state) state = std::make_unique<ShardState>(id, hash_seed_, page_files_);
   return *state;
 }
 
@@ -147,7 +147,12 @@ BlobRange Broker::journal_promised(storage::EntryKind kind, ShardId shard,
 
 Result<storage::Journal::Blob> Broker::read_blob(BlobRange where) {
   if (!journal_) return Error{Errc::closed, "the broker is stopping"};
-  return journal_->read(where);
+  auto blob = journal_->read(where);
+  // Its segment is lost, or the page of an index that told where it lies.
+  if (!blob && blob.error().code == Errc::not_found) {
+    return Error{Errc::corrupt, blob.error().message};
+  }
+  return blob;
 }
 
 Commit Broker::tail() const { return {round_, options_.durability}; }
@@ -262,19 +267,49 @@ Status Broker::apply(storage::EntryKind kind, ShardId shard_id, ByteView payload
   return detail::apply_entry(*this, kind, shard(shard_id), payload, where);
 }
 
-Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id, ByteView mark) {
+Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id,
+                                                            const storage::CheckpointPlan& plan) {
   topics_->end_round();
   queues_->end_round();
   storage::CheckpointSection section;
   section.shard = shard_id;
   // The catalog is part of its shard, which may hold nothing else.
   if (shards_[shard_id.value] || shard_id == shard_of(Catalog::home)) {
-    detail::write_snapshot(*this, shard(shard_id), section.state);
+    ShardState& state = shard(shard_id);
+    state.pages.begin(plan, plan.takes_pages && !short_of_space());
+    detail::write_snapshot(*this, state, section.state);
+    section.pages = state.pages.end();
   }
-  Result<BlobRange> place = journal(Space::less, storage::Store::mark_kind, shard_id, mark);
+  Result<BlobRange> place = journal(Space::less, storage::Store::mark_kind, shard_id, plan.mark);
   if (!place) return place.error();
   section.mark = *place;
   return section;
+}
+
+void Broker::use_pages(std::shared_ptr<storage::PageFiles> files) {
+  page_files_ = std::move(files);
+}
+
+void Broker::open_pages(const std::set<std::uint64_t>& files) {
+  if (!page_files_) return;
+  for (std::uint64_t file : files) {
+    Status opened = page_files_->open(file);
+    if (!opened) log::error("pages are lost: {}", opened.error().message);
+  }
+}
+
+void Broker::on_checkpoint_written(std::uint64_t id, const std::set<std::uint64_t>& page_files) {
+  if (!page_files_) return;
+  page_files_->close_unless(page_files);
+  if (!page_files.contains(id)) return;
+  if (Status opened = page_files_->open(id); !opened) {
+    log::warn("what checkpoint {} has written stays in memory, too: {}", id,
+              opened.error().message);
+    return;
+  }
+  each_shard([id](ShardState& state) {
+    for (const auto& [name, topic] : state.topics) topic->state.on_stored(id);
+  });
 }
 
 void Broker::count_segments(SegmentBytes& out) {

@@ -26,6 +26,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -252,7 +253,14 @@ class Broker {
   Result<storage::Journal::End> stop();
   // One shard's state and, appended to the journal at the same place, the checkpoint's mark.
   // Errors: as journal().
-  Result<storage::CheckpointSection> checkpoint_shard(ShardId shard, ByteView mark);
+  Result<storage::CheckpointSection> checkpoint_shard(ShardId shard,
+                                                      const storage::CheckpointPlan& plan);
+  // Where pages that a checkpoint has written are read from; without it all stays in memory. Before
+  // recovery. After it, opens what is there, so that no later read lacks a descriptor.
+  void use_pages(std::shared_ptr<storage::PageFiles> files);
+  void open_pages(const std::set<std::uint64_t>& files);
+  // It is there for good, and the kept ones refer to these page files.
+  void on_checkpoint_written(std::uint64_t id, const std::set<std::uint64_t>& page_files);
   // Adds, for each segment that holds batches of this core's topics, how many bytes of them
   // somebody may still read. Those of a checkpoint are counted before what it covers is awaited.
   using SegmentBytes = std::map<std::uint64_t, std::uint64_t>;
@@ -301,6 +309,7 @@ class Broker {
   bool round_requested_ = false;
   std::vector<std::unique_ptr<ShardState>> shards_;  // by shard id; null when not here or empty
   std::uint64_t hash_seed_;
+  std::shared_ptr<storage::PageFiles> page_files_;
   std::unique_ptr<Topics> topics_;
   std::unique_ptr<Queues> queues_;
   std::unique_ptr<Catalog> catalog_;

@@ -113,13 +113,19 @@ class TestBroker {
     open();
   }
   void checkpoint() {
-    std::uint64_t id = store_->begin_checkpoint();
+    Status written = try_checkpoint([] {});
+    if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
+    TRV_ASSERT(written.ok());
+  }
+  // `before_write` may arm a fault.
+  Status try_checkpoint(const std::function<void()>& before_write) {
+    const storage::CheckpointPlan plan = store_->begin_checkpoint();
     std::vector<storage::CheckpointSection> sections;
     bool durable = false;
     round([&] {
       for (int shard = 0; shard < shard_count; ++shard) {
         ShardId shard_id(static_cast<std::uint8_t>(shard));
-        auto section = broker_->checkpoint_shard(shard_id, storage::Store::mark_payload(id));
+        auto section = broker_->checkpoint_shard(shard_id, plan);
         TRV_ASSERT(section.ok());
         sections.push_back(std::move(*section));
       }
@@ -129,9 +135,12 @@ class TestBroker {
     // A sync of much may run on another thread.
     for (int tries = 0; tries < 1000 && !durable; ++tries) run_for(std::chrono::milliseconds(1));
     TRV_ASSERT(durable);
-    Status written = store_->write_checkpoint(id, std::move(sections));
-    if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
-    TRV_ASSERT(written.ok());
+    before_write();
+    if (Status written = store_->write_checkpoint(plan.id, std::move(sections)); !written) {
+      return written;
+    }
+    round([&] { broker_->on_checkpoint_written(plan.id, store_->page_files()); });
+    return {};
   }
   // One turn of what Checkpointer does for space.
   void free_space() {
@@ -214,12 +223,14 @@ class TestBroker {
     core_ = std::make_unique<runtime::Core>(CoreIndex(0));
     broker_ =
         std::make_unique<Broker>(*core_, BrokerOptions{}, Codecs{nullptr, message_codec_, nullptr});
+    broker_->use_pages(std::make_shared<storage::PageFiles>(faulty_));
     broker_->connect({broker_.get()});
     Visitor visitor(*broker_);
     auto report = store_->recover(visitor);
     if (!report) std::fprintf(stderr, "recovery: %s\n", report.error().message.c_str());
     TRV_ASSERT(report.ok());
     report_ = *report;
+    broker_->open_pages(store_->page_files());
     auto lane = store_->open_lane(CoreIndex(0), [this](auto blocking, auto done) {
       core_->offload(std::move(blocking), std::move(done));
     });

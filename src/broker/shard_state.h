@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "base/ids.h"
+#include "broker/detail/shard_pages.h"
 #include "broker/topic_state.h"
 #include "model/consumer_group.h"
 #include "model/delays.h"
@@ -33,10 +34,14 @@ struct QueueDeleter {
 };
 
 struct ShardState {
-  explicit ShardState(ShardId shard_id, std::uint64_t hash_seed)
-      : id(shard_id), keyspace(hash_seed), transactions(shard_id, {}) {}
+  ShardState(ShardId shard_id, std::uint64_t hash_seed, std::shared_ptr<storage::PageFiles> files)
+      : id(shard_id),
+        pages(shard_id, std::move(files)),
+        keyspace(hash_seed),
+        transactions(shard_id, {}) {}
 
   ShardId id;
+  detail::ShardPages pages;
   NameMap<std::unique_ptr<Topic>> topics;
   std::unordered_map<TopicId, Topic*> topics_by_id;
   NameMap<std::unique_ptr<Queue, QueueDeleter>> queues;

@@ -374,6 +374,7 @@ void Topics::State::forget(Topic& topic) {
 Topic* Topics::State::insert(ShardState& shard, TopicId id, const std::string& name,
                              const model::TopicSettings& settings) {
   auto topic = std::make_unique<Topic>(shard.id, id, name, settings);
+  topic->state.use(&shard.pages);
   Topic* raw = topic.get();
   shard.topics.insert_or_assign(name, std::move(topic));
   shard.topics_by_id[id] = raw;

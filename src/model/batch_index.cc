@@ -2,155 +2,97 @@
 
 #include <algorithm>
 #include <boost/container/deque.hpp>
-#include <string>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/bytes.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 namespace {
 
-constexpr std::size_t page_count = 32;  // batches in a page
+constexpr std::size_t page_count = 32;         // batches in a page that is young
+constexpr std::size_t placed_count_max = 256;  // and in one that has a place
 // What readers at the end look for is not packed.
 constexpr std::size_t newest_min = 4;
 constexpr std::size_t newest_max = newest_min + page_count;
 
-enum Flag : std::uint8_t {
-  flag_control = 1,
-  flag_transactional = 2,
-  flag_aborted = 4,
-  flag_thinned = 8,  // `kept` follows
-  flag_other = 16,   // producer, partition and origin follow: not those of the batch before
-};
+bool begins_behind(RecordId id, const BatchEntry& entry) { return id < entry.first_id; }
 
-// Differences are taken modulo 2^64, so that any values have one.
-void write_step(ByteWriter& writer, std::uint64_t value, std::uint64_t expected) {
-  writer.varint_signed(static_cast<std::int64_t>(value - expected));
-}
-std::uint64_t read_step(ByteReader& reader, std::uint64_t expected) {
-  return expected + static_cast<std::uint64_t>(reader.varint_signed());
-}
-
-std::uint64_t bits(std::int64_t value) { return static_cast<std::uint64_t>(value); }
-
-std::uint8_t flags_of(const BatchEntry& entry, const BatchEntry& before) {
-  const bool other = entry.producer_id != before.producer_id ||
-                     entry.partition != before.partition || entry.origin != before.origin;
-  return static_cast<std::uint8_t>(
-      (entry.control ? flag_control : 0) | (entry.transactional ? flag_transactional : 0) |
-      (entry.aborted ? flag_aborted : 0) | (entry.kept != entry.count ? flag_thinned : 0) |
-      (other ? flag_other : 0));
-}
-
-void pack(ByteWriter& writer, const BatchEntry& entry, const BatchEntry& before) {
-  const std::uint8_t flags = flags_of(entry, before);
-  writer.u8(flags);
-  write_step(writer, bits(entry.first_sequence.value), bits(before.end_sequence().value));
-  write_step(writer, bits(entry.base_offset.value), bits(before.end_offset().value));
-  write_step(writer, entry.first_id.ms, before.first_id.ms);
-  write_step(writer, entry.first_id.seq, before.first_id.seq);
-  write_step(writer, bits(entry.max_timestamp), bits(before.max_timestamp));
-  write_step(writer, entry.blob.blob, before.blob.blob);
-  write_step(writer, entry.blob.position, std::uint64_t{before.blob.position} + before.blob.length);
-  writer.varint(entry.blob.length);
-  writer.varint(static_cast<std::uint64_t>(entry.count));
-  if ((flags & flag_thinned) != 0) writer.varint(static_cast<std::uint64_t>(entry.kept));
-  if ((flags & flag_other) == 0) return;
-  writer.varint_signed(entry.producer_id.value);
-  writer.varint(static_cast<std::uint64_t>(entry.partition.value));
-  writer.u8(static_cast<std::uint8_t>(entry.origin));
-}
-
-BatchEntry unpack(ByteReader& reader, const BatchEntry& before) {
-  BatchEntry entry = before;
-  const std::uint8_t flags = reader.u8();
-  entry.control = (flags & flag_control) != 0;
-  entry.transactional = (flags & flag_transactional) != 0;
-  entry.aborted = (flags & flag_aborted) != 0;
-  entry.first_sequence =
-      Sequence(static_cast<std::int64_t>(read_step(reader, bits(before.end_sequence().value))));
-  entry.base_offset =
-      Offset(static_cast<std::int64_t>(read_step(reader, bits(before.end_offset().value))));
-  entry.first_id.ms = read_step(reader, before.first_id.ms);
-  entry.first_id.seq = read_step(reader, before.first_id.seq);
-  entry.max_timestamp = static_cast<std::int64_t>(read_step(reader, bits(before.max_timestamp)));
-  entry.blob.blob = read_step(reader, before.blob.blob);
-  entry.blob.position = static_cast<std::uint32_t>(
-      read_step(reader, std::uint64_t{before.blob.position} + before.blob.length));
-  entry.blob.length = static_cast<std::uint32_t>(reader.varint());
-  entry.count = static_cast<std::int32_t>(reader.varint());
-  entry.kept =
-      (flags & flag_thinned) != 0 ? static_cast<std::int32_t>(reader.varint()) : entry.count;
-  if ((flags & flag_other) == 0) return entry;
-  entry.producer_id = ProducerId(reader.varint_signed());
-  entry.partition = PartitionIndex(static_cast<std::int32_t>(reader.varint()));
-  entry.origin = static_cast<Origin>(reader.u8());
-  return entry;
+bool is_one_of(std::span<const Sequence> firsts, const BatchEntry& entry) {
+  return std::binary_search(firsts.begin(), firsts.end(), entry.first_sequence);
 }
 
 }  // namespace
 
 struct BatchIndex::Packed {
-  struct Page {
-    Sequence end;  // of its last batch
-    RecordId first_id;
-    std::string bytes;
-  };
-  // Where the last look ended: the next one is often behind it.
-  struct Place {
-    std::size_t page = 0;
-    std::size_t index = page_count;  // in the page; page_count: nowhere
-    std::size_t position = 0;        // of what follows
-    BatchEntry entry;
-  };
+  using Pages = boost::container::deque<BatchPage>;
 
-  boost::container::deque<Page> pages;  // of page_count batches each
-  std::size_t skipped = 0;              // of the first page: gone
-  mutable Place place;
+  Pages pages;
+  std::uint64_t first_number = 0;  // of the first batch that is left; the first page may have more
+  mutable PageCursor cursor;
 
-  static Page make_page(std::vector<BatchEntry>::const_iterator first) {
-    Page page;
-    ByteWriter writer(page.bytes);
-    BatchEntry before;
-    page.first_id = first->first_id;
-    for (std::size_t i = 0; i < page_count; ++i, ++first) {
-      pack(writer, *first, before);
-      before = *first;
-    }
-    page.end = before.end_sequence();
-    page.bytes.shrink_to_fit();
-    return page;
+  std::uint64_t end_number() const {
+    return pages.empty() ? first_number : pages.back().end_number();
   }
-
-  // One batch after the other, from `index` on or from a place before it.
-  const BatchEntry& look(std::size_t page, std::size_t index) const {
-    if (place.page != page || place.index == page_count || place.index > index) begin(page);
-    while (place.index != index) step();
-    return place.entry;
+  std::size_t count() const { return static_cast<std::size_t>(end_number() - first_number); }
+  std::size_t index_of(std::uint64_t number) const {
+    return static_cast<std::size_t>(number - std::min(number, first_number));
   }
-  void begin(std::size_t page) const {
-    place = {page, 0, 0, BatchEntry()};
-    read();
+  // The place in `pages` of the one with that batch. Requires: it is packed.
+  std::size_t page_with(std::uint64_t number) const {
+    auto it = std::upper_bound(pages.begin(), pages.end(), number,
+                               [](std::uint64_t n, const BatchPage& p) { return n < p.number; });
+    return static_cast<std::size_t>(it - pages.begin()) - 1;
   }
-  void step() const {
-    ++place.index;
-    read();
+  std::size_t first_page_behind(Sequence sequence) const {
+    auto it = std::upper_bound(pages.begin(), pages.end(), sequence,
+                               [](Sequence s, const BatchPage& p) { return s < p.end; });
+    return static_cast<std::size_t>(it - pages.begin());
   }
-  void read() const {
-    ByteReader reader(ByteView(pages[place.page].bytes).substr(place.position));
-    place.entry = unpack(reader, place.entry);
-    place.position = pages[place.page].bytes.size() - reader.rest().size();
-  }
-  void forget_place() { place.index = page_count; }
 
   // The first in the page for which `is_behind` holds, which it does for the last at the latest.
   template <class Condition>
-  std::size_t find_in(std::size_t page, Condition&& is_behind) const {
-    const bool known = place.page == page && place.index < page_count && !is_behind(place.entry);
-    std::size_t index = known ? place.index + 1 : 0;
-    while (!is_behind(look(page, index))) ++index;
+  std::size_t find_in(const BatchPage& page, PageStore* store, Condition&& is_behind) const {
+    std::size_t index = 0;
+    const BatchEntry* known = cursor.found_in(page, index);
+    index = known && !is_behind(*known) ? index + 1 : 0;
+    while (!is_behind(cursor.look(page, index, store))) ++index;
     return index;
+  }
+  // Appends those that are left of it. False: they could not be read, and lie nowhere.
+  bool collect(const BatchPage& page, PageStore* store, std::vector<BatchEntry>& out) const {
+    const std::uint64_t gone = std::max(first_number, page.number) - page.number;
+    for (auto i = static_cast<std::size_t>(gone); i < page.count; ++i) {
+      out.push_back(cursor.look(page, i, store));
+    }
+    return !cursor.lost();
+  }
+  // In memory, with what is left of it.
+  void remake(BatchPage& page, std::span<const BatchEntry> left) {
+    const std::uint64_t number = std::max(page.number, first_number);
+    page = make_page(left);
+    page.number = number;
+    cursor.forget();
+  }
+  // In the place of `page`. False: the store takes none.
+  bool place(BatchPage& page, std::span<const BatchEntry> entries, PageStore& store) const {
+    BatchPage placed = make_page(entries);
+    const auto place = store.add(placed.bytes);
+    if (!place) return false;
+    placed.number = std::max(page.number, first_number);
+    placed.place = *place;
+    if (TRV_MUTANT(page_leaves_memory_unstored)) placed.bytes.clear();
+    placed.segments = segments_of(entries);
+    page = std::move(placed);
+    return true;
+  }
+  void renumber() {
+    std::uint64_t number = pages.front().number;
+    for (BatchPage& page : pages) {
+      page.number = number;
+      number += page.count;
+    }
+    cursor.forget();
   }
 };
 
@@ -159,9 +101,12 @@ BatchIndex::~BatchIndex() = default;
 BatchIndex::BatchIndex(BatchIndex&&) noexcept = default;
 BatchIndex& BatchIndex::operator=(BatchIndex&&) noexcept = default;
 
-std::size_t BatchIndex::packed_count() const {
-  return packed_ ? packed_->pages.size() * page_count - packed_->skipped : 0;
+BatchIndex::Packed& BatchIndex::packed() {
+  if (!packed_) packed_ = std::make_unique<Packed>();
+  return *packed_;
 }
+
+std::size_t BatchIndex::packed_count() const { return packed_ ? packed_->count() : 0; }
 
 std::size_t BatchIndex::size() const { return packed_count() + newest_.size(); }
 
@@ -171,12 +116,13 @@ BatchEntry BatchIndex::at(std::size_t index) const {
     TRV_ASSERT(index - packed < newest_.size());
     return newest_[index - packed];
   }
-  const std::size_t place = index + packed_->skipped;
-  return packed_->look(place / page_count, place % page_count);
+  const std::uint64_t number = packed_->first_number + index;
+  const BatchPage& page = packed_->pages[packed_->page_with(number)];
+  return packed_->cursor.look(page, static_cast<std::size_t>(number - page.number), store_);
 }
 
 void BatchIndex::push_back(const BatchEntry& entry) {
-  if (newest_.size() == newest_max) pack_oldest();
+  if (newest_.size() == newest_max) pack_newest(page_count);
   // Many topics are small, and none has more than that.
   if (newest_.size() == newest_.capacity()) {
     newest_.reserve(std::clamp<std::size_t>(newest_.size() * 2, 1, newest_max));
@@ -184,10 +130,12 @@ void BatchIndex::push_back(const BatchEntry& entry) {
   newest_.push_back(entry);
 }
 
-void BatchIndex::pack_oldest() {
-  if (!packed_) packed_ = std::make_unique<Packed>();
-  packed_->pages.push_back(Packed::make_page(newest_.begin()));
-  newest_.erase(newest_.begin(), newest_.begin() + page_count);
+void BatchIndex::pack_newest(std::size_t count) {
+  if (count == 0) return;
+  BatchPage page = make_page(std::span(newest_).first(count));
+  page.number = packed().end_number();
+  packed_->pages.push_back(std::move(page));
+  newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 
 void BatchIndex::pop_front() {
@@ -195,10 +143,9 @@ void BatchIndex::pop_front() {
     newest_.erase(newest_.begin());
     return;
   }
-  if (++packed_->skipped < page_count) return;
+  if (++packed_->first_number < packed_->pages.front().end_number()) return;
   packed_->pages.pop_front();
-  packed_->skipped = 0;
-  packed_->forget_place();
+  packed_->cursor.forget();
   if (packed_->pages.empty()) packed_.reset();
 }
 
@@ -208,27 +155,66 @@ void BatchIndex::replace(std::size_t index, const BatchEntry& entry) {
     newest_[index - packed] = entry;
     return;
   }
-  const std::size_t place = index + packed_->skipped;
-  const std::size_t page = place / page_count;
+  const std::uint64_t number = packed_->first_number + index;
+  BatchPage& page = packed_->pages[packed_->page_with(number)];
   std::vector<BatchEntry> entries;
-  for (std::size_t i = 0; i < page_count; ++i) entries.push_back(packed_->look(page, i));
-  TRV_ASSERT(entries[place % page_count].first_sequence == entry.first_sequence);
-  entries[place % page_count] = entry;
-  packed_->pages[page] = Packed::make_page(entries.begin());
-  packed_->forget_place();
+  packed_->collect(page, store_, entries);
+  const std::uint64_t first = std::max(page.number, packed_->first_number);
+  BatchEntry& old = entries[static_cast<std::size_t>(number - first)];
+  TRV_ASSERT(old.first_sequence == entry.first_sequence);
+  old = entry;
+  packed_->remake(page, entries);
+}
+
+bool BatchIndex::erase_in_newest(std::span<const Sequence> firsts, const Goes& goes) {
+  return std::erase_if(newest_, [&](const BatchEntry& entry) {
+           return is_one_of(firsts, entry) && goes(entry);
+         }) > 0;
+}
+
+bool BatchIndex::erase(std::span<const Sequence> firsts, const Goes& goes) {
+  if (!packed_) return erase_in_newest(firsts, goes);
+  bool any = false;
+  Packed::Pages& pages = packed_->pages;
+  for (std::size_t i = 0; i < pages.size();) {
+    BatchPage& page = pages[i];
+    auto first = std::lower_bound(firsts.begin(), firsts.end(), page.first_sequence);
+    if (first == firsts.end() || *first >= page.end) {
+      ++i;
+      continue;
+    }
+    std::vector<BatchEntry> left;
+    packed_->collect(page, store_, left);
+    const bool some = std::erase_if(left, [&](const BatchEntry& entry) {
+                        return is_one_of(firsts, entry) && goes(entry);
+                      }) > 0;
+    any = any || some;
+    if (!some) {
+      ++i;
+    } else if (left.empty()) {
+      if (i == 0 && pages.size() > 1) packed_->first_number = pages[1].number;
+      pages.erase(pages.begin() + static_cast<std::ptrdiff_t>(i));
+      packed_->cursor.forget();
+    } else {
+      packed_->remake(page, left);  // numbers are put right at the end
+      ++i;
+    }
+  }
+  if (pages.empty()) {
+    packed_.reset();
+  } else if (any) {
+    packed_->renumber();
+  }
+  return erase_in_newest(firsts, goes) || any;
 }
 
 std::size_t BatchIndex::first_behind(Sequence sequence) const {
   const std::size_t packed = packed_count();
   if (packed > 0 && packed_->pages.back().end > sequence) {
-    const auto& pages = packed_->pages;
-    auto page = std::upper_bound(pages.begin(), pages.end(), sequence,
-                                 [](Sequence s, const Packed::Page& p) { return s < p.end; });
-    const auto number = static_cast<std::size_t>(page - pages.begin());
+    const BatchPage& page = packed_->pages[packed_->first_page_behind(sequence)];
     const std::size_t in_page = packed_->find_in(
-        number, [&](const BatchEntry& entry) { return entry.end_sequence() > sequence; });
-    const std::size_t place = number * page_count + in_page;
-    return place - std::min(place, packed_->skipped);
+        page, store_, [&](const BatchEntry& entry) { return entry.end_sequence() > sequence; });
+    return packed_->index_of(page.number + in_page);
   }
   auto it = std::upper_bound(
       newest_.begin(), newest_.end(), sequence,
@@ -237,21 +223,160 @@ std::size_t BatchIndex::first_behind(Sequence sequence) const {
 }
 
 std::size_t BatchIndex::count_until(RecordId id) const {
-  const auto begins_behind = [](RecordId i, const BatchEntry& entry) { return i < entry.first_id; };
   if (!newest_.empty() && !begins_behind(id, newest_.front())) {
     auto it = std::upper_bound(newest_.begin(), newest_.end(), id, begins_behind);
     return packed_count() + static_cast<std::size_t>(it - newest_.begin());
   }
   if (packed_count() == 0) return 0;
-  const auto& pages = packed_->pages;
+  const Packed::Pages& pages = packed_->pages;
   auto page = std::upper_bound(pages.begin(), pages.end(), id,
-                               [](RecordId i, const Packed::Page& p) { return i < p.first_id; });
+                               [](RecordId i, const BatchPage& p) { return i < p.first_id; });
   if (page == pages.begin()) return 0;
-  const auto number = static_cast<std::size_t>(page - pages.begin()) - 1;
+  --page;
   std::size_t in_page = 0;
-  while (in_page < page_count && !begins_behind(id, packed_->look(number, in_page))) ++in_page;
-  const std::size_t place = number * page_count + in_page;
-  return place - std::min(place, packed_->skipped);
+  while (in_page < page->count &&
+         !begins_behind(id, packed_->cursor.look(*page, in_page, store_))) {
+    ++in_page;
+  }
+  return packed_->index_of(page->number + in_page);
+}
+
+// --- pages ---------------------------------------------------------------------------------------
+
+std::size_t BatchIndex::skip_older(std::size_t index, std::int64_t timestamp) const {
+  const std::size_t packed = packed_count();
+  if (index >= packed) return index;
+  std::size_t i = packed_->page_with(packed_->first_number + index);
+  if (packed_->pages[i].max_timestamp >= timestamp) return index;
+  while (i < packed_->pages.size() && packed_->pages[i].max_timestamp < timestamp) ++i;
+  return i < packed_->pages.size() ? packed_->index_of(packed_->pages[i].number) : packed;
+}
+
+const BatchPage* BatchIndex::page_at(std::size_t index) const {
+  if (index >= packed_count()) return nullptr;
+  const std::uint64_t number = packed_->first_number + index;
+  const BatchPage& page = packed_->pages[packed_->page_with(number)];
+  return page.number == number && page.place.file != 0 ? &page : nullptr;
+}
+
+const BatchPage* BatchIndex::page_behind(Sequence sequence) const {
+  if (!packed_) return nullptr;
+  const std::size_t i = packed_->first_page_behind(sequence);
+  if (i == packed_->pages.size() || packed_->pages[i].place.file == 0) return nullptr;
+  return &packed_->pages[i];
+}
+
+void BatchIndex::use(PageStore* store) { store_ = store; }
+
+// A place is given once more when the checkpoint that it came with did not come to be. Neighbours
+// become one page.
+void BatchIndex::place_pages() {
+  if (!packed_ || !store_) return;
+  Packed::Pages& pages = packed_->pages;
+  for (BatchPage& page : pages) {
+    if (page.in_memory()) page.place = {};
+  }
+  // What cannot be read stays where it is.
+  std::vector<BatchEntry> entries;
+  const auto gather = [&](const BatchPage& page) {
+    if (entries.size() + page.count > placed_count_max) return false;
+    if (!page.in_memory() && !store_->leaving(page.place.file)) return false;
+    const std::size_t before = entries.size();
+    const bool whole = packed_->collect(page, store_, entries);
+    if (!whole) entries.resize(before);
+    return whole;
+  };
+  bool taken = true;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < pages.size(); ++kept) {
+    std::size_t end = i + 1;
+    entries.clear();
+    if (taken && gather(pages[i])) {
+      while (end < pages.size() && gather(pages[end])) ++end;
+      taken = packed_->place(pages[i], entries, *store_);
+      if (!taken) end = i + 1;
+    }
+    if (kept != i) pages[kept] = std::move(pages[i]);
+    i = end;
+  }
+  pages.resize(kept);
+  packed_->cursor.forget();
+}
+
+void BatchIndex::on_stored(std::uint64_t file) {
+  if (!packed_) return;
+  for (BatchPage& page : packed_->pages) {
+    if (page.place.file != file || !page.in_memory()) continue;
+    page.bytes = std::string();
+  }
+  packed_->cursor.forget();
+}
+
+void BatchIndex::load_pages() {
+  if (!packed_) return;
+  for (BatchPage& page : packed_->pages) {
+    if (page.place.file == 0) continue;
+    std::vector<BatchEntry> entries;
+    packed_->collect(page, store_, entries);
+    packed_->remake(page, entries);
+  }
+}
+
+// --- checkpoints ---------------------------------------------------------------------------------
+
+void BatchIndex::encode(ByteWriter& writer) const {
+  for (std::size_t i = 0; i < size();) {
+    std::size_t end = i;
+    std::uint64_t pages = 0;
+    for (const BatchPage* page = page_at(end); page; page = page_at(end)) {
+      end += page->count;
+      ++pages;
+    }
+    writer.varint(pages);
+    while (i < end) {
+      const BatchPage* page = page_at(i);
+      encode_summary(*page, writer);
+      store_->refer(page->place);
+      i += page->count;
+    }
+    while (end < size() && !page_at(end)) ++end;
+    writer.varint(end - i);
+    for (; i < end; ++i) model::encode(at(i), writer);
+  }
+  writer.varint(0);
+  writer.varint(0);
+}
+
+bool BatchIndex::decode_entries(ByteReader& reader, std::uint64_t count,
+                                std::int32_t partition_count) {
+  for (; count > 0; --count) {
+    const BatchEntry entry = decode_batch_entry(reader);
+    if (!reader.ok() || entry.partition.value < 0 || entry.partition.value >= partition_count) {
+      return false;
+    }
+    push_back(entry);
+  }
+  return true;
+}
+
+bool BatchIndex::decode(ByteReader& reader, std::int32_t partition_count) {
+  for (;;) {
+    const std::uint64_t pages = reader.varint();
+    for (std::uint64_t n = pages; n > 0; --n) {
+      BatchPage page;
+      if (!decode_summary(reader, page) || !store_) return false;
+      pack_newest(newest_.size());
+      page.number = packed().end_number();
+      packed_->pages.push_back(std::move(page));
+    }
+    const std::uint64_t entries = reader.varint();
+    if (!decode_entries(reader, entries, partition_count)) return false;
+    if (pages == 0 && entries == 0) return reader.ok();
+  }
+}
+
+bool BatchIndex::decode_plain(ByteReader& reader, std::int32_t partition_count) {
+  return decode_entries(reader, reader.varint(), partition_count) && reader.ok();
 }
 
 }  // namespace trv::model

@@ -1,13 +1,14 @@
 #include "model/topic.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/mutant.h"
 
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t state_version = 2;
+constexpr std::uint8_t state_version = 3;
 
 void write_id(ByteWriter& writer, RecordId id) {
   writer.varint(id.ms);
@@ -18,53 +19,6 @@ RecordId read_id(ByteReader& reader) {
   std::uint64_t ms = reader.varint();
   std::uint64_t seq = reader.varint();
   return {ms, seq};
-}
-
-enum EntryFlag : std::uint8_t {
-  flag_control = 1,
-  flag_transactional = 2,
-  flag_aborted = 4,
-  flag_partial = 8,
-};
-
-void write_entry(ByteWriter& writer, const BatchEntry& entry) {
-  writer.varint_signed(entry.first_sequence.value);
-  writer.varint_signed(entry.base_offset.value);
-  write_id(writer, entry.first_id);
-  writer.varint_signed(entry.max_timestamp);
-  writer.varint(entry.blob.blob);
-  writer.varint(entry.blob.position);
-  writer.varint(entry.blob.length);
-  writer.varint_signed(entry.producer_id.value);
-  writer.varint(static_cast<std::uint64_t>(entry.count));
-  writer.varint(static_cast<std::uint64_t>(entry.partition.value));
-  writer.u8(static_cast<std::uint8_t>(entry.origin));
-  writer.u8(static_cast<std::uint8_t>(
-      (entry.control ? flag_control : 0) | (entry.transactional ? flag_transactional : 0) |
-      (entry.aborted ? flag_aborted : 0) | (entry.kept < entry.count ? flag_partial : 0)));
-  if (entry.kept < entry.count) writer.varint(static_cast<std::uint64_t>(entry.kept));
-}
-
-BatchEntry read_entry(ByteReader& reader) {
-  BatchEntry entry;
-  entry.first_sequence = Sequence(reader.varint_signed());
-  entry.base_offset = Offset(reader.varint_signed());
-  entry.first_id = read_id(reader);
-  entry.max_timestamp = reader.varint_signed();
-  entry.blob.blob = reader.varint();
-  entry.blob.position = static_cast<std::uint32_t>(reader.varint());
-  entry.blob.length = static_cast<std::uint32_t>(reader.varint());
-  entry.producer_id = ProducerId(reader.varint_signed());
-  entry.count = static_cast<std::int32_t>(reader.varint());
-  entry.partition = PartitionIndex(static_cast<std::int32_t>(reader.varint()));
-  entry.origin = static_cast<Origin>(reader.u8());
-  std::uint8_t flags = reader.u8();
-  entry.control = (flags & flag_control) != 0;
-  entry.transactional = (flags & flag_transactional) != 0;
-  entry.aborted = (flags & flag_aborted) != 0;
-  entry.kept =
-      (flags & flag_partial) != 0 ? static_cast<std::int32_t>(reader.varint()) : entry.count;
-  return entry;
 }
 
 }  // namespace
@@ -216,6 +170,7 @@ void Topic::apply_set_id(RecordId last_id, std::optional<std::uint64_t> added_co
 void Topic::apply_add_partitions(std::int32_t partition_count) {
   TRV_ASSERT(partition_count > this->partition_count());
   bool counted = !single();
+  batches_.load_pages();  // those of several partitions are not found by sequence alone
   partitions_.resize(static_cast<std::size_t>(partition_count));
   if (!counted) count_ordinals();
   settings_.partition_count = partition_count;
@@ -248,8 +203,22 @@ FoundBatch Topic::batch_near(RecordId id) const {
   return by_index(count - std::min<std::size_t>(count, 1));
 }
 
+FoundBatch Topic::batch_as_new(Offset from, std::int64_t timestamp_ms) const {
+  std::size_t index = batches_.first_behind(Sequence(from.value));
+  while (index < batches_.size()) {
+    const std::size_t next = batches_.skip_older(index, timestamp_ms);
+    if (next == index) {
+      const BatchEntry entry = batches_.at(index);
+      if (!entry.control && entry.max_timestamp >= timestamp_ms) return entry;
+    }
+    index = next == index ? index + 1 : next;
+  }
+  return std::nullopt;
+}
+
 FoundBatch Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const {
-  // Timestamps of producers need not ascend, so this looks at every batch from the start.
+  // Timestamps of producers need not ascend, so this looks at every batch, or page, from the start.
+  if (single()) return batch_as_new(log_start(p), timestamp_ms);
   for (FoundBatch entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
     if (!entry->control && entry->max_timestamp >= timestamp_ms) return entry;
   }
@@ -257,10 +226,22 @@ FoundBatch Topic::batch_since(PartitionIndex p, std::int64_t timestamp_ms) const
 }
 
 FoundBatch Topic::batch_with_max_timestamp(PartitionIndex p) const {
+  if (single()) return batch_with_max_timestamp(log_start(p));
   FoundBatch newest;
   for (FoundBatch entry = batch_at(p, log_start(p)); entry; entry = next_in_partition(*entry)) {
     if (!entry->control && (!newest || entry->max_timestamp > newest->max_timestamp))
       newest = entry;
+  }
+  return newest;
+}
+
+FoundBatch Topic::batch_with_max_timestamp(Offset from) const {
+  constexpr auto latest = std::numeric_limits<std::int64_t>::max();
+  FoundBatch newest = batch_as_new(from, std::numeric_limits<std::int64_t>::min());
+  while (newest && newest->max_timestamp < latest) {
+    const FoundBatch newer = batch_as_new(newest->end_offset(), newest->max_timestamp + 1);
+    if (!newer) break;
+    newest = newer;
   }
   return newest;
 }
@@ -333,8 +314,7 @@ void Topic::encode_state(std::string& out) const {
     writer.varint_signed(open.first_sequence.value);
     writer.varint(open.record_count);
   }
-  writer.varint(batches_.size());
-  batches_.each([&](const BatchEntry& entry) { write_entry(writer, entry); });
+  batches_.encode(writer);
 }
 
 Status Topic::restore_state(ByteView bytes) {
@@ -373,12 +353,10 @@ Status Topic::restore_state(ByteView bytes) {
     Sequence first(reader.varint_signed());
     open_[{p, producer}] = {first, reader.varint()};
   }
-  for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
-    BatchEntry entry = read_entry(reader);
-    if (!reader.ok() || !has_partition(entry.partition)) return damaged;
-    batches_.push_back(entry);
-    if (!single()) partition(entry.partition).ordinals.push_back(batches_.size() - 1);
-  }
+  const bool whole = version < 3 ? batches_.decode_plain(reader, partition_count())
+                                 : batches_.decode(reader, partition_count());
+  if (!whole) return damaged;
+  if (!single()) count_ordinals();
   if (!reader.done()) return damaged;
   holes_ = live_count_ != static_cast<std::uint64_t>(end_ - start_);  // perhaps
   return {};

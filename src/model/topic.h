@@ -136,6 +136,10 @@ class Topic {
   void apply_add_partitions(std::int32_t partition_count);
 
   bool erased(Sequence sequence) const { return erased_.contains(sequence); }
+  bool any_erased(Sequence first, Sequence end) const {
+    auto it = erased_.lower_bound(first);
+    return it != erased_.end() && *it < end;
+  }
   // Records of the batch at or after `from` that are stored and not erased, whoever may see them.
   std::uint64_t present_in(const BatchEntry& entry, Sequence from) const;
   // Between start() and end() there may be sequences without a record that readers see.
@@ -157,16 +161,27 @@ class Topic {
   FoundBatch previous(const BatchEntry& entry) const;
   FoundBatch next_in_partition(const BatchEntry& entry) const;
   std::size_t batch_count() const { return batches_.size(); }
+  // Passes over at most so many pages of the index that tell, unread, that no batch in them lies in
+  // a segment for which `wanted(segment)` holds. Result: `from`, or where the next one begins.
+  template <class Wanted>
+  Sequence skip_segments(Sequence from, int pages_max, Wanted&& wanted) const;
 
   // Where to trim so that `live_max` records stay: exactly, or at the batch boundary that leaves a
   // few more. Erased and hidden records are not counted.
   Sequence trim_point(std::uint64_t live_max, bool at_batch_boundary) const;
 
-  // The stored batches in sequence order; `visit(const BatchEntry&)`.
-  template <class Visit>
-  void each_batch(Visit&& visit) const {
-    batches_.each(visit);
+  // The stored batches in sequence order. Where `whole(first, end)` holds for a page of them it is
+  // `page(segments)` instead of each `batch(entry)` in it.
+  template <class Whole, class Page, class Batch>
+  void each_stored(Whole&& whole, Page&& page, Batch&& batch) const;
+
+  // --- pages of the index that leave memory, in topics of one partition (BatchIndex) ------------
+  void use(PageStore* store) { batches_.use(store); }
+  // Before encode_state(), for a checkpoint.
+  void place_pages() {
+    if (single()) batches_.place_pages();
   }
+  void on_stored(std::uint64_t file) { batches_.on_stored(file); }
 
   // Snapshot of everything but name, id and settings; restore() is for a fresh Topic.
   void encode_state(std::string& out) const;
@@ -193,6 +208,9 @@ class Topic {
   bool single() const { return partitions_.size() == 1; }
   FoundBatch by_index(std::size_t index) const;
   BatchEntry by_ordinal(std::uint64_t ordinal) const;
+  // Of the single partition; pages without such a one are not read.
+  FoundBatch batch_as_new(Offset from, std::int64_t timestamp_ms) const;
+  FoundBatch batch_with_max_timestamp(Offset from) const;
   // Live records of one batch at or after `from`, as counted by live_count().
   std::uint64_t live_in(const BatchEntry& entry, Sequence from) const;
   bool open(const BatchEntry& entry) const;
@@ -202,7 +220,6 @@ class Topic {
   void uncount(const BatchEntry& entry, Sequence end);
   void drop_front();
   void count_ordinals();
-  void drop_trimmed();
 
   TopicId id_;
   std::string name_;
@@ -220,5 +237,31 @@ class Topic {
   bool holes_ = false;         // besides those of erased_, perhaps
   std::map<TransactionKey, OpenTransaction> open_;
 };
+
+template <class Wanted>
+Sequence Topic::skip_segments(Sequence from, int pages_max, Wanted&& wanted) const {
+  for (; pages_max > 0; --pages_max) {
+    const BatchPage* page = batches_.page_behind(from);
+    if (!page) return from;
+    for (const SegmentBytes& segment : page->segments) {
+      if (wanted(segment.blob)) return from;
+    }
+    from = page->end;
+  }
+  return from;
+}
+
+template <class Whole, class Page, class Batch>
+void Topic::each_stored(Whole&& whole, Page&& page, Batch&& batch) const {
+  for (std::size_t i = 0; i < batches_.size();) {
+    const BatchPage* placed = batches_.page_at(i);
+    if (placed && whole(placed->first_sequence, placed->end)) {
+      page(placed->segments);
+      i += placed->count;
+    } else {
+      batch(batches_.at(i++));
+    }
+  }
+}
 
 }  // namespace trv::model

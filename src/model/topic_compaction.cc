@@ -36,10 +36,8 @@ bool Topic::apply_moved(Sequence first, const BatchHeader& header, const BlobRan
 }
 
 void Topic::apply_drop(std::span<const Sequence> firsts) {
-  auto next = firsts.begin();
   auto is_dropped = [&](const BatchEntry& entry) {
-    while (next != firsts.end() && *next < entry.first_sequence) ++next;
-    if (next == firsts.end() || *next != entry.first_sequence || is_last(entry)) return false;
+    if (is_last(entry)) return false;
     PartitionLog& log = partition(entry.partition);
     log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
     live_count_ -= live_in(entry, start_);
@@ -47,7 +45,7 @@ void Topic::apply_drop(std::span<const Sequence> firsts) {
                   erased_.lower_bound(entry.end_sequence()));
     return true;
   };
-  if (!batches_.erase_if(is_dropped)) return;
+  if (!batches_.erase(firsts, is_dropped)) return;
   holes_ = true;
   if (!single()) count_ordinals();
 }

@@ -63,7 +63,7 @@ void Topic::apply_trim_partition(PartitionIndex p, Offset offset) {
     log.start = std::max(log.start, offset);
     return;
   }
-  bool whole_batches = false;
+  std::vector<Sequence> whole;
   for (std::uint64_t ordinal : log.ordinals) {
     const BatchEntry entry = by_ordinal(ordinal);
     if (entry.base_offset >= offset) break;
@@ -73,20 +73,13 @@ void Topic::apply_trim_partition(PartitionIndex p, Offset offset) {
     erased_.erase(erased_.lower_bound(entry.first_sequence), erased_.lower_bound(end));
     if (entry.end_offset() > offset) break;
     log.bytes -= std::min<std::uint64_t>(log.bytes, entry.blob.length);
-    whole_batches = true;
+    whole.push_back(entry.first_sequence);
   }
   log.start = offset;
   log.producers.trim(offset);
   holes_ = true;
-  if (whole_batches) drop_trimmed();
+  if (batches_.erase(whole, [](const BatchEntry&) { return true; })) count_ordinals();
   start_ = batches_.empty() ? end_ : std::max(start_, first_left(batches_.front()));
-}
-
-void Topic::drop_trimmed() {
-  batches_.erase_if([this](const BatchEntry& entry) {
-    return entry.end_offset() <= partition(entry.partition).start;
-  });
-  count_ordinals();
 }
 
 }  // namespace trv::model

@@ -1,5 +1,6 @@
 #include "server/checkpointer.h"
 
+#include <set>
 #include <utility>
 
 #include "base/log.h"
@@ -35,12 +36,12 @@ constexpr std::uint64_t moved_size_max = 256u << 20;
 
 struct Checkpointer::Run {
   Checkpointer* owner;  // null after stop()
-  std::uint64_t id = 0;
-  std::string mark;
+  storage::CheckpointPlan plan;
   std::size_t cores_missing = 0;
   bool failed = false;
   std::vector<storage::CheckpointSection> sections;
   broker::Broker::SegmentBytes live;
+  std::set<std::uint64_t> page_files;                 // that the kept checkpoints refer to
   std::vector<storage::Store::SegmentSize> segments;  // that only live batches keep
   std::uint64_t size = 0;
   runtime::SteadyTime begun;
@@ -154,8 +155,8 @@ void Checkpointer::tell_of_low_space() {
 void Checkpointer::begin() {
   run_ = std::make_shared<Run>();
   run_->owner = this;
-  run_->id = store_.begin_checkpoint();
-  run_->mark = storage::Store::mark_payload(run_->id);
+  run_->plan = store_.begin_checkpoint();
+  run_->plan.takes_pages = !complained_;
   run_->cores_missing = brokers_.size();
   run_->shares.resize(brokers_.size());
   run_->begun = brokers_.front()->core().now();
@@ -177,7 +178,7 @@ void Checkpointer::take_shards(const std::shared_ptr<Run>& run, broker::Broker& 
   Run::Share& share = run->shares[broker.core().index().value];
   if (broker.owner_of(id) == broker.core().index()) {
     auto begun = runtime::steady_now();
-    auto section = broker.checkpoint_shard(id, run->mark);
+    auto section = broker.checkpoint_shard(id, run->plan);
     share.pause_max = std::max(share.pause_max, runtime::steady_now() - begun);
     if (!section) {
       finish_core(run, broker);
@@ -211,13 +212,13 @@ void Checkpointer::on_core_done(const std::shared_ptr<Run>& run) {
   for (Run::Share& share : run->shares) {
     run->failed = run->failed || !share.durable;
     for (auto& section : share.sections) {
-      run->size += section.state.size();
+      run->size += section.state.size() + section.pages.size();
       run->sections.push_back(std::move(section));
     }
     for (const auto& [blob, bytes] : share.live) run->live[blob] += bytes;
   }
   if (run->failed) {
-    on_failed(run->id, "given up, the journal takes no writes");
+    on_failed(run->plan.id, "given up, the journal takes no writes");
     run_.reset();
     return;
   }
@@ -233,8 +234,9 @@ void Checkpointer::write(const std::shared_ptr<Run>& run) {
   auto status = std::make_shared<Status>();
   brokers_.front()->core().offload(
       [run, status, store = &store_] {
-        *status = store->write_checkpoint(run->id, std::move(run->sections));
+        *status = store->write_checkpoint(run->plan.id, std::move(run->sections));
         if (!*status) return;
+        run->page_files = store->page_files();
         std::vector<std::uint64_t> live;
         for (const auto& [blob, bytes] : run->live) live.push_back(blob);
         auto kept = store->reclaim(live);
@@ -249,7 +251,7 @@ void Checkpointer::write(const std::shared_ptr<Run>& run) {
         if (*status) {
           run->owner->complained_ = false;
         } else {
-          run->owner->on_failed(run->id, status->error().message);
+          run->owner->on_failed(run->plan.id, status->error().message);
         }
         run->owner->on_written(run);
       });
@@ -260,11 +262,18 @@ void Checkpointer::on_written(const std::shared_ptr<Run>& run) {
   using std::chrono::microseconds;
   runtime::Duration pause{};
   for (const Run::Share& share : run->shares) pause = std::max(pause, share.pause_max);
-  log::debug("checkpoint {}: {} bytes in {} us, no core busy for longer than {} us", run->id,
+  log::debug("checkpoint {}: {} bytes in {} us, no core busy for longer than {} us", run->plan.id,
              run->size, duration_cast<microseconds>(runtime::steady_now() - run->begun).count(),
              duration_cast<microseconds>(pause).count());
   state_size_ = run->size;
   run_.reset();
+  for (broker::Broker* broker : brokers_) {
+    broker->core().post([run, broker] {
+      if (!run->page_files.empty()) {
+        broker->on_checkpoint_written(run->plan.id, run->page_files);
+      }
+    });
+  }
   empty_segments(run);
 }
 
@@ -299,24 +308,23 @@ void Checkpointer::empty_segments(const std::shared_ptr<Run>& run) {
 Checkpointer::Last Checkpointer::begin_last(std::vector<broker::Broker::Volume> journaled) {
   told_ = std::move(journaled);
   Last last;
-  if (replay_time() >= replay_time_ignored) last.id_ = store_.begin_checkpoint();
+  if (replay_time() >= replay_time_ignored) last.plan_ = store_.begin_checkpoint();
   return last;
 }
 
 void Checkpointer::Last::take(broker::Broker& broker) {
-  if (id_ == 0) return;
-  const std::string mark = storage::Store::mark_payload(id_);
+  if (plan_.id == 0) return;
   for (int shard = 0; shard < shard_count; ++shard) {
     ShardId id(static_cast<std::uint8_t>(shard));
     if (broker.owner_of(id) != broker.core().index()) continue;
-    auto section = broker.checkpoint_shard(id, mark);
+    auto section = broker.checkpoint_shard(id, plan_);
     if (!section) return;
     sections_.push_back(std::move(*section));
   }
 }
 
 Status Checkpointer::write_last(Last last) {
-  return store_.write_checkpoint(last.id_, std::move(last.sections_));
+  return store_.write_checkpoint(last.plan_.id, std::move(last.sections_));
 }
 
 }  // namespace trv::server

@@ -44,11 +44,11 @@ class Checkpointer {
    public:
     // On the broker's core.
     void take(broker::Broker& broker);
-    bool whole() const { return id_ != 0 && sections_.size() == shard_count; }
+    bool whole() const { return plan_.id != 0 && sections_.size() == shard_count; }
 
    private:
     friend class Checkpointer;
-    std::uint64_t id_ = 0;  // 0: not worth it
+    storage::CheckpointPlan plan_;  // id 0: not worth it
     std::vector<storage::CheckpointSection> sections_;
   };
   // `journaled`: of each core, now that nobody writes any more.

@@ -166,6 +166,7 @@ Status Node::State::build_brokers() {
     lane.core =
         std::make_unique<runtime::Core>(CoreIndex(static_cast<std::uint16_t>(i)), pool.get());
     lane.broker = std::make_unique<broker::Broker>(*lane.core, options, codecs);
+    lane.broker->use_pages(std::make_shared<storage::PageFiles>(*directory));
     brokers.push_back(lane.broker.get());
   }
   for (broker::Broker* broker : brokers) broker->connect(brokers);
@@ -182,6 +183,7 @@ Status Node::State::recover() {
     return Error{report.error().code, fmt::format("data-dir: recovering {}: {}", config.data_dir,
                                                   report.error().message)};
   }
+  for (broker::Broker* broker : brokers) broker->open_pages(store->page_files());
   replayed = {report->entries, report->bytes};
   log_recovery(*report, std::chrono::duration_cast<std::chrono::milliseconds>(
                             runtime::steady_now() - begun));

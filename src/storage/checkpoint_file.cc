@@ -12,6 +12,8 @@ constexpr ByteView checkpoint_magic = "TRVCKPT1";
 constexpr std::size_t head_size = 24;     // magic, version, section count, id
 constexpr std::size_t section_size = 40;  // one row of the table
 constexpr std::uint32_t sections_max = shard_count;
+constexpr std::uint32_t checkpoint_version = 2;
+constexpr std::uint32_t checkpoint_version_without_pages = 1;
 
 Error corrupt(std::uint64_t id, const char* what) {
   return {Errc::corrupt, checkpoint_name(id) + ": " + what};
@@ -22,14 +24,16 @@ Error corrupt(std::uint64_t id, const char* what) {
 std::string checkpoint_name(std::uint64_t id) { return numbered_name(checkpoint_prefix, id, 16); }
 
 Status write_checkpoint_file(io::Directory& directory, std::uint64_t id,
-                             const std::vector<CheckpointSection>& sections) {
+                             const std::vector<CheckpointSection>& sections,
+                             const std::set<std::uint64_t>& page_files) {
   std::string table;
   ByteWriter writer(table);
   writer.bytes(checkpoint_magic);
-  writer.u32_le(format_version);
+  writer.u32_le(checkpoint_version);
   writer.u32_le(static_cast<std::uint32_t>(sections.size()));
   writer.u64_le(id);
-  std::uint64_t position = head_size + sections.size() * section_size + 4;
+  std::uint64_t position =
+      head_size + sections.size() * section_size + 4 + page_files.size() * 8 + 4;
   for (const CheckpointSection& section : sections) {
     writer.u32_le(section.shard.value);
     writer.u32_le(crc32c(0, section.state));
@@ -40,6 +44,8 @@ Status write_checkpoint_file(io::Directory& directory, std::uint64_t id,
     writer.u64_le(section.state.size());
     position += section.state.size();
   }
+  writer.u32_le(static_cast<std::uint32_t>(page_files.size()));
+  for (std::uint64_t file : page_files) writer.u64_le(file);
   writer.u32_le(crc32c(0, table));
   std::vector<std::string_view> parts;
   parts.push_back(table);
@@ -59,12 +65,21 @@ Result<CheckpointFile> CheckpointFile::open(io::Directory& directory, std::uint6
   std::string table(head_size, '\0');
   if (Status s = checkpoint.file_->read_at(0, table); !s.ok()) return s.error();
   if (!ByteView(table).starts_with(checkpoint_magic)) return corrupt(id, "not a checkpoint");
-  std::uint32_t count = load_le<std::uint32_t>(table.data() + 12);
-  if (load_le<std::uint32_t>(table.data() + 8) != format_version || count > sections_max) {
+  const auto version = load_le<std::uint32_t>(table.data() + 8);
+  const auto count = load_le<std::uint32_t>(table.data() + 12);
+  const bool has_pages = version != checkpoint_version_without_pages;
+  if ((has_pages && version != checkpoint_version) || count > sections_max) {
     return corrupt(id, "unknown version or too many sections");
   }
-  if (*size < head_size + count * section_size + 4) return corrupt(id, "too short");
-  table.resize(head_size + count * section_size + 4);
+  std::uint64_t table_size = head_size + count * section_size + 4;
+  if (*size < table_size) return corrupt(id, "too short");
+  if (has_pages) {
+    char raw[4];
+    if (Status s = checkpoint.file_->read_at(table_size - 4, raw); !s.ok()) return s.error();
+    table_size += load_le<std::uint32_t>(raw) * std::uint64_t{8} + 4;
+    if (*size < table_size) return corrupt(id, "too short");
+  }
+  table.resize(table_size);
   if (Status s = checkpoint.file_->read_at(0, table); !s.ok()) return s.error();
   ByteView checked = ByteView(table).substr(0, table.size() - 4);
   if (load_le<std::uint32_t>(table.data() + checked.size()) != crc32c(0, checked)) {
@@ -83,6 +98,9 @@ Result<CheckpointFile> CheckpointFile::open(io::Directory& directory, std::uint6
     section.size = reader.u64_le();
     checkpoint.sections_.push_back(section);
   }
+  if (!has_pages) return checkpoint;
+  for (std::uint32_t n = reader.u32_le(); n > 0; --n)
+    checkpoint.page_files_.insert(reader.u64_le());
   return checkpoint;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,8 @@ std::string checkpoint_name(std::uint64_t id);
 
 // Requires: shards are unique.
 Status write_checkpoint_file(io::Directory& directory, std::uint64_t id,
-                             const std::vector<CheckpointSection>& sections);
+                             const std::vector<CheckpointSection>& sections,
+                             const std::set<std::uint64_t>& page_files);
 
 class CheckpointFile {
  public:
@@ -38,6 +40,8 @@ class CheckpointFile {
 
   std::uint64_t id() const { return id_; }
   const std::vector<Section>& sections() const { return sections_; }
+  // That the states refer to.
+  const std::set<std::uint64_t>& page_files() const { return page_files_; }
   // Errors: corrupt, io_error.
   Result<std::string> read(const Section& section) const;
 
@@ -45,6 +49,7 @@ class CheckpointFile {
   std::uint64_t id_ = 0;
   std::unique_ptr<io::File> file_;
   std::vector<Section> sections_;
+  std::set<std::uint64_t> page_files_;
 };
 
 }  // namespace trv::storage

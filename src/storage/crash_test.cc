@@ -191,10 +191,11 @@ class CrashRun {
       return;
     }
     pending_ = std::make_shared<PendingCheckpoint>();
-    pending_->id = store_->begin_checkpoint();
+    const CheckpointPlan plan = store_->begin_checkpoint();
+    pending_->id = plan.id;
     for (int i = 0; i < shard_count; ++i) {
       ShardId shard(static_cast<std::uint8_t>(i));
-      BlobRange mark = journal_->append(Store::mark_kind, shard, Store::mark_payload(pending_->id));
+      BlobRange mark = journal_->append(Store::mark_kind, shard, plan.mark);
       pending_->sections.push_back({shard, states_[shard.value], mark});
     }
     journal_->when(journal_->tail(), Durability::fsync,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 #include "storage/checkpoint_file.h"
 #include "storage/durable_file.h"
 #include "storage/lane_replay.h"
+#include "storage/listing.h"
 #include "storage/segment_files.h"
 #include "storage/session_file.h"
 
@@ -31,47 +33,6 @@ constexpr std::uint64_t disk_free_divisor = 100;
 constexpr std::uint64_t disk_low_factor = 4;
 constexpr std::uint64_t disk_low_divisor = 20;
 constexpr EntryKind storage_kind_first = 0xf0;
-
-using LaneKey = std::pair<std::uint32_t, std::uint8_t>;  // session, lane
-
-// The files of the data directory, by what their names say.
-struct Listing {
-  std::map<LaneKey, std::vector<std::uint32_t>> lanes;  // segment numbers, ascending
-  std::set<std::uint32_t> sessions;
-  std::set<std::uint64_t> checkpoints;
-  std::set<std::uint32_t> free_slots;
-  std::vector<std::string> leftovers;  // of interrupted work
-  std::vector<std::string> counted;    // segments and checkpoints
-
-  void add(const std::string& name) {
-    if (std::optional<SegmentId> id = parse_segment_name(name)) {
-      lanes[{id->session, id->lane}].push_back(id->number);
-      counted.push_back(name);
-    } else if (auto session = parse_numbered_name(session_prefix, name, 8)) {
-      sessions.insert(static_cast<std::uint32_t>(*session));
-    } else if (auto checkpoint = parse_numbered_name(checkpoint_prefix, name, 16)) {
-      checkpoints.insert(*checkpoint);
-      counted.push_back(name);
-    } else if (auto slot = parse_numbered_name(free_prefix, name, 2)) {
-      free_slots.insert(static_cast<std::uint32_t>(*slot));
-      counted.push_back(name);
-    } else if (parse_numbered_name(spare_prefix, name, 16)) {
-      leftovers.push_back(name);
-      counted.push_back(name);
-    } else if (name.ends_with(unfinished_suffix)) {
-      leftovers.push_back(name);
-    }
-  }
-};
-
-Result<Listing> list(io::Directory& directory) {
-  Result<std::vector<std::string>> names = directory.list();
-  if (!names.ok()) return names.error();
-  Listing listing;
-  for (const std::string& name : *names) listing.add(name);
-  for (auto& [key, numbers] : listing.lanes) std::sort(numbers.begin(), numbers.end());
-  return listing;
-}
 
 // Where each shard's state was taken; nothing: replay it from its first entry.
 struct Marks {
@@ -98,6 +59,7 @@ struct Marks {
 struct Checkpoint {
   std::uint64_t id = 0;
   Marks marks;
+  std::set<std::uint64_t> page_files;  // that it refers to
 };
 
 // Changes of one shard that its visitor could not apply, since others before them are lost.
@@ -128,6 +90,7 @@ struct Store::State {
 
   void read_session_record(RecoveryReport& report);
   Status load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& report);
+  bool check_page_files(const CheckpointFile& file, RecoveryReport& report);
   Status load_sections(const CheckpointFile& file, Marks& marks, RecoveryVisitor& visitor,
                        RecoveryReport& report);
   std::map<LaneKey, std::vector<std::uint32_t>> lanes_to_replay() const;
@@ -142,6 +105,7 @@ struct Store::State {
   Status start_session();
   Status clear_leftovers();
   Status trim_clean_ends();
+  Status remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live);
   bool reclaimable(LaneKey key, std::uint32_t number) const;
   Result<std::uint64_t> size_of_closed(SegmentId id) const;
   Status recycle(const std::vector<std::string>& names);
@@ -163,11 +127,12 @@ struct Store::State {
   Marks recovery_marks;
   std::map<ShardId, Unfit> unfit;
   std::uint64_t checkpoint_last = 0;
+  std::set<std::uint64_t> page_leavers;
+  std::set<std::uint64_t> bad_page_files;               // that were reported
   std::map<std::uint64_t, std::uint64_t> closed_sizes;  // of what the last reclaim() kept
 };
 
-// --- opening
-// --------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 Store::Store(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Store::~Store() = default;
@@ -185,8 +150,7 @@ Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, JournalOpti
       new Store(std::make_unique<State>(directory, options, std::move(*lock))));
 }
 
-// --- recovery
-// -------------------------------------------------------------------------------------
+// --- recovery ------------------------------------------------------------------------------------
 
 Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
   State& s = *state_;
@@ -227,6 +191,8 @@ void Store::State::read_session_record(RecoveryReport& report) {
 }
 
 Status Store::State::load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& report) {
+  // One of which nothing came but its pages had that number, too.
+  if (!found.page_files.empty()) checkpoint_last = *found.page_files.rbegin();
   for (auto it = found.checkpoints.rbegin(); it != found.checkpoints.rend(); ++it) {
     checkpoint_last = std::max(checkpoint_last, *it);
     Result<CheckpointFile> file = CheckpointFile::open(directory, *it);
@@ -235,7 +201,8 @@ Status Store::State::load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& 
       report.damaged.push_back({0, 0, file.error().message});
       continue;
     }
-    Checkpoint checkpoint{*it, {}};
+    if (!check_page_files(*file, report)) continue;
+    Checkpoint checkpoint{*it, {}, file->page_files()};
     for (const CheckpointFile::Section& section : file->sections()) {
       checkpoint.marks.of_shard[section.shard.value] = section.mark;
     }
@@ -243,6 +210,27 @@ Status Store::State::load_checkpoints(RecoveryVisitor& visitor, RecoveryReport& 
     if (Status s = load_sections(*file, recovery_marks, visitor, report); !s.ok()) return s;
   }
   return {};
+}
+
+// A page file that cannot be opened is a reason to take the checkpoint before, if that does without
+// it. False: do. What is in it is lost otherwise, and told when it is asked for.
+bool Store::State::check_page_files(const CheckpointFile& file, RecoveryReport& report) {
+  PageFiles pages(directory);
+  std::set<std::uint64_t> bad;
+  for (std::uint64_t id : file.page_files()) {
+    Status opened = pages.open(id);
+    if (opened.ok()) continue;
+    bad.insert(id);
+    if (!bad_page_files.insert(id).second) continue;  // the other checkpoint's, too
+    report.damaged.push_back({0, 0, opened.error().message});
+  }
+  if (bad.empty() || TRV_MUTANT(missing_page_file_ignored)) return true;
+  auto before = found.checkpoints.find(file.id());
+  if (before == found.checkpoints.begin()) return true;
+  Result<CheckpointFile> older = CheckpointFile::open(directory, *std::prev(before));
+  if (!older.ok()) return true;
+  return std::any_of(bad.begin(), bad.end(),
+                     [&](std::uint64_t id) { return older->page_files().contains(id); });
 }
 
 // Only of the shards that no newer checkpoint had whole.
@@ -341,8 +329,7 @@ Status Store::State::sync_accepted(LaneKey key, const std::vector<std::uint32_t>
   return directory.sync();
 }
 
-// --- a process life
-// -------------------------------------------------------------------------------
+// --- a process life ------------------------------------------------------------------------------
 
 // The order matters on a full disk: what was left over makes room first, the reserve takes the
 // session's record, and only then are segments touched whose seals the record holds.
@@ -424,22 +411,33 @@ Status Store::end_session(std::span<const Journal::End> ends) {
   return write_durably_on_full_disk(s.directory, session_name(s.session), std::span(&part, 1));
 }
 
-// --- checkpoints and reclaiming
-// -------------------------------------------------------------------
+// --- checkpoints and reclaiming ------------------------------------------------------------------
 
-std::uint64_t Store::begin_checkpoint() { return ++state_->checkpoint_last; }
+CheckpointPlan Store::begin_checkpoint() {
+  CheckpointPlan plan;
+  plan.id = ++state_->checkpoint_last;
+  ByteWriter(plan.mark).u64_le(plan.id);
+  plan.page_leavers = state_->page_leavers;
+  return plan;
+}
 
-std::string Store::mark_payload(std::uint64_t checkpoint_id) {
-  std::string payload;
-  ByteWriter(payload).u64_le(checkpoint_id);
-  return payload;
+std::set<std::uint64_t> Store::page_files() const {
+  std::set<std::uint64_t> files;
+  for (const Checkpoint& checkpoint : state_->checkpoints) {
+    files.insert(checkpoint.page_files.begin(), checkpoint.page_files.end());
+  }
+  return files;
 }
 
 Status Store::write_checkpoint(std::uint64_t checkpoint_id,
                                std::vector<CheckpointSection> sections) {
   State& s = *state_;
-  Checkpoint checkpoint{checkpoint_id, {}};
+  Checkpoint checkpoint{checkpoint_id, {}, {}};
+  std::map<std::uint64_t, std::uint64_t> live;  // bytes of pages, by file
+  std::vector<ShardPages> pages;
   for (const CheckpointSection& section : sections) {
+    for (const auto& [file, bytes] : section.pages.live()) live[file] += bytes;
+    if (section.pages.size() > 0) pages.push_back({section.shard, section.pages.bytes()});
     std::optional<BlobRange>& mark = checkpoint.marks.of_shard[section.shard.value];
     if (section.mark.blob == 0) {
       return Error{Errc::invalid_argument, "a checkpoint section needs the place of its mark"};
@@ -447,19 +445,45 @@ Status Store::write_checkpoint(std::uint64_t checkpoint_id,
     if (mark) return Error{Errc::invalid_argument, "a checkpoint has two sections of one shard"};
     mark = section.mark;
   }
-  if (Status status = write_checkpoint_file(s.directory, checkpoint_id, sections); !status.ok()) {
+  for (const auto& [file, bytes] : live) checkpoint.page_files.insert(file);
+  if (!pages.empty()) {
+    Status status = write_page_file(s.directory, checkpoint_id, pages);
+    if (!status.ok()) return status;
+  }
+  if (Status status =
+          write_checkpoint_file(s.directory, checkpoint_id, sections, checkpoint.page_files);
+      !status.ok()) {
     return status;
   }
   s.checkpoints.insert(s.checkpoints.begin(), std::move(checkpoint));
   if (s.checkpoints.size() > checkpoints_kept) s.checkpoints.resize(checkpoints_kept);
-  Result<Listing> listing = list(s.directory);
+  return s.remove_old_checkpoints(live);
+}
+
+Status Store::State::remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live) {
+  Result<Listing> listing = list(directory);
   if (!listing.ok()) return listing.error();
   for (std::uint64_t id : listing->checkpoints) {
-    bool kept = std::any_of(s.checkpoints.begin(), s.checkpoints.end(),
-                            [&](const Checkpoint& c) { return c.id == id; });
+    const bool kept = std::any_of(checkpoints.begin(), checkpoints.end(),
+                                  [&](const Checkpoint& c) { return c.id == id; });
     if (kept) continue;
-    if (Status status = s.directory.remove(checkpoint_name(id)); !status.ok()) return status;
+    if (Status status = directory.remove(checkpoint_name(id)); !status.ok()) return status;
   }
+  std::map<std::uint64_t, std::uint64_t> sizes;
+  for (std::uint64_t id : listing->page_files) {
+    const bool kept = std::any_of(checkpoints.begin(), checkpoints.end(),
+                                  [&](const Checkpoint& c) { return c.page_files.contains(id); });
+    if (!kept || (TRV_MUTANT(page_file_of_older_checkpoint_removed) && !live.contains(id))) {
+      if (Status status = directory.remove(page_file_name(id)); !status.ok()) return status;
+      continue;
+    }
+    Result<std::unique_ptr<io::File>> file = directory.open(page_file_name(id), io::OpenMode::read);
+    if (!file.ok()) continue;  // damage, of which whoever reads it is told
+    Result<std::uint64_t> size = (*file)->size();
+    if (!size.ok()) return size.error();
+    sizes.emplace(id, *size);
+  }
+  page_leavers = choose_page_files_to_empty(sizes, live);
   return {};
 }
 

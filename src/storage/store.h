@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@
 #include "base/result.h"
 #include "io/file.h"
 #include "storage/journal.h"
+#include "storage/page_file.h"
 
 namespace trv::storage {
 
@@ -56,11 +58,20 @@ class RecoveryVisitor {
   virtual Status on_entry(EntryKind kind, ShardId shard, ByteView payload, BlobRange where) = 0;
 };
 
+// What a checkpoint that is begun is about.
+struct CheckpointPlan {
+  std::uint64_t id = 0;
+  std::string mark;                      // the payload of its marks
+  bool takes_pages = true;               // not while the disk is full
+  std::set<std::uint64_t> page_leavers;  // page files that are to be emptied
+};
+
 struct CheckpointSection {
   ShardId shard;
   std::string state;
   // What append() of the shard's mark returned. Required.
   BlobRange mark = {};
+  PageSection pages = {};
 };
 
 class Store {
@@ -86,15 +97,18 @@ class Store {
   // then they end as after a crash.
   Status end_session(std::span<const Journal::End> ends);
 
-  // Begins checkpoint `id`; each core then appends one mark per shard that it owns, right where it
-  // took that shard's section:  journal.append(mark_kind, shard, mark_payload(id)).
-  std::uint64_t begin_checkpoint();
+  // Begins a checkpoint; each core then appends one mark per shard that it owns, right where it
+  // took that shard's section:  journal.append(mark_kind, shard, plan.mark).
+  CheckpointPlan begin_checkpoint();
   static constexpr EntryKind mark_kind = 0xf0;
-  static std::string mark_payload(std::uint64_t checkpoint_id);
   // Makes the checkpoint durable. Requires: all marks are synced. Keeps the one before as fallback
-  // and removes older ones. Errors: invalid_argument (a section without its mark), no_space,
-  // io_error; after an error the checkpoints before are as they were.
+  // and removes older ones, and page files that neither refers to. Errors: invalid_argument (a
+  // section without its mark), no_space, io_error; after an error the checkpoints before are as
+  // they were.
   Status write_checkpoint(std::uint64_t checkpoint_id, std::vector<CheckpointSection> sections);
+
+  // Those that the kept checkpoints refer to.
+  std::set<std::uint64_t> page_files() const;
 
   struct SegmentSize {
     std::uint64_t blob = 0;
@@ -111,7 +125,7 @@ class Store {
   };
   Result<DiskState> disk_state() const;
 
-  // Bytes in all segments (spare ones included) and checkpoints.
+  // Bytes in all segments (spare ones included), checkpoints and page files.
   Result<std::uint64_t> size_on_disk() const;
 
  private:

@@ -60,17 +60,17 @@ std::vector<std::string> names_with(io::Directory& disk, std::string_view prefix
 
 // All 256 marks and sections, durable.
 Status take_checkpoint(Life& life, const std::string& state) {
-  std::uint64_t id = life.store->begin_checkpoint();
+  const CheckpointPlan plan = life.store->begin_checkpoint();
   std::vector<CheckpointSection> sections;
   for (int i = 0; i < shard_count; ++i) {
     ShardId shard(static_cast<std::uint8_t>(i));
-    BlobRange mark = life.journal->append(Store::mark_kind, shard, Store::mark_payload(id));
+    BlobRange mark = life.journal->append(Store::mark_kind, shard, plan.mark);
     sections.push_back({shard, state + std::to_string(i), mark});
   }
   life.journal->when(life.journal->tail(), Durability::fsync, [](Result<Durable>) {});
   life.journal->flush();
   life.pool.run_all();
-  return life.store->write_checkpoint(id, std::move(sections));
+  return life.store->write_checkpoint(plan.id, std::move(sections));
 }
 
 TEST(Store, OneProcessAtATime) {
@@ -657,14 +657,15 @@ TEST(Store, ACheckpointNeedsItsMarks) {
   io::MemoryDirectory disk;
   Life life;
   ASSERT_TRUE(life.start(disk).ok());
-  std::uint64_t id = life.store->begin_checkpoint();
-  EXPECT_EQ(life.store->write_checkpoint(id, {{ShardId(0), "x"}}).error().code,
+  const CheckpointPlan plan = life.store->begin_checkpoint();
+  EXPECT_EQ(life.store->write_checkpoint(plan.id, {{ShardId(0), "x"}}).error().code,
             Errc::invalid_argument);
-  BlobRange mark = life.journal->append(Store::mark_kind, ShardId(0), Store::mark_payload(id));
-  EXPECT_EQ(life.store->write_checkpoint(id, {{ShardId(0), "x", mark}, {ShardId(0), "y", mark}})
-                .error()
-                .code,
-            Errc::invalid_argument);
+  BlobRange mark = life.journal->append(Store::mark_kind, ShardId(0), plan.mark);
+  EXPECT_EQ(
+      life.store->write_checkpoint(plan.id, {{ShardId(0), "x", mark}, {ShardId(0), "y", mark}})
+          .error()
+          .code,
+      Errc::invalid_argument);
   EXPECT_TRUE(names_with(disk, "checkpoint-").empty());
 }
 
@@ -710,6 +711,93 @@ TEST(Store, ADamagedCheckpointFallsBackPerShardAndReports) {
   EXPECT_GE(r.report.damaged.size(), 2u);
   EXPECT_TRUE(r.visitor.checkpoints.empty());
   EXPECT_GE(r.visitor.entries.size(), 3u);
+}
+
+// A checkpoint with a page of shard 5, which the states refer to; and to those of other files.
+PageRange take_checkpoint_with_page(Life& life, const std::vector<PageRange>& others) {
+  const CheckpointPlan plan = life.store->begin_checkpoint();
+  std::vector<CheckpointSection> sections;
+  PageRange added;
+  for (int i = 0; i < shard_count; ++i) {
+    ShardId shard(static_cast<std::uint8_t>(i));
+    CheckpointSection section{
+        shard, "state", life.journal->append(Store::mark_kind, shard, plan.mark), {}};
+    if (i == 5) {
+      added = section.pages.add(plan.id, "the page of " + std::to_string(plan.id));
+      section.pages.refer(added);
+      for (const PageRange& other : others) section.pages.refer(other);
+    }
+    sections.push_back(std::move(section));
+  }
+  life.journal->when(life.journal->tail(), Durability::fsync, [](Result<Durable>) {});
+  life.journal->flush();
+  life.pool.run_all();
+  EXPECT_TRUE(life.store->write_checkpoint(plan.id, std::move(sections)).ok());
+  return added;
+}
+
+TEST(Store, PageFilesStayWhileAKeptCheckpointRefersToThem) {
+  io::MemoryDirectory disk;
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  const PageRange first = take_checkpoint_with_page(life, {});
+  const PageRange second = take_checkpoint_with_page(life, {first});
+  EXPECT_EQ(life.store->page_files(), (std::set<std::uint64_t>{first.file, second.file}));
+  const PageRange third = take_checkpoint_with_page(life, {});
+  // The newest does without the first two; the one before has them still.
+  EXPECT_EQ(names_with(disk, "pages-").size(), 3u);
+  PageFiles files(disk);
+  EXPECT_EQ(files.read(ShardId(5), first).value(), "the page of 1");
+  take_checkpoint_with_page(life, {third});
+  EXPECT_EQ(names_with(disk, "pages-"),
+            (std::vector<std::string>{page_file_name(3), page_file_name(4)}));
+}
+
+TEST(Store, AMissingPageFileIsAReasonToTakeTheCheckpointBefore) {
+  io::MemoryDirectory disk;
+  PageRange first;
+  PageRange second;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    first = take_checkpoint_with_page(life, {});
+    write_entries(life, {"12345"});
+    second = take_checkpoint_with_page(life, {first});
+  }
+  Recovered r = recover_only(disk);
+  EXPECT_TRUE(r.report.damaged.empty());
+  EXPECT_TRUE(r.visitor.payloads().empty());
+
+  ASSERT_TRUE(disk.rename(page_file_name(second.file), "elsewhere").ok());
+  r = recover_only(disk);
+  ASSERT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_NE(r.report.damaged[0].what.find(page_file_name(second.file)), std::string::npos);
+  EXPECT_EQ(r.visitor.payloads(), std::vector<std::string>{"12345"});
+
+  // One that both need is no reason.
+  ASSERT_TRUE(disk.rename("elsewhere", page_file_name(second.file)).ok());
+  disk.set_contents(page_file_name(first.file), "");
+  r = recover_only(disk);
+  EXPECT_EQ(r.report.damaged.size(), 1u);
+  EXPECT_TRUE(r.visitor.payloads().empty());
+  EXPECT_EQ(r.visitor.checkpoints.size(), 256u);
+}
+
+// No number is used twice, though nothing else came of it.
+TEST(Store, PagesOfACheckpointThatDidNotComeToBeAreNobodys) {
+  io::MemoryDirectory disk;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    take_checkpoint_with_page(life, {});
+    take_checkpoint_with_page(life, {});
+  }
+  ASSERT_TRUE(disk.remove("checkpoint-0000000000000002").ok());
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  EXPECT_EQ(take_checkpoint_with_page(life, {}).file, 3u);
+  EXPECT_EQ(names_with(disk, "pages-"),
+            (std::vector<std::string>{page_file_name(1), page_file_name(3)}));
 }
 
 TEST(Store, ReclaimFreesWhatIsDeadAndKeepsWhatLives) {

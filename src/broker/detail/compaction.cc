@@ -1,8 +1,10 @@
 #include "broker/detail/compaction.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/detail/moved_prefix.h"
 #include "broker/entry.h"
 #include "broker/queue_state.h"
@@ -35,17 +37,24 @@ bool is_live(const Topic& topic, const model::BatchEntry& entry, Sequence sequen
 void count_segments(const Topic& topic, Broker::SegmentBytes& out) {
   // Neighbours share a segment, nearly always.
   auto at = out.end();
-  const bool whole = sole_reader(topic) == nullptr && !topic.state.has_holes();
-  topic.state.each_batch([&](const model::BatchEntry& entry) {
-    if (at == out.end() || at->first != entry.blob.blob) {
-      at = out.try_emplace(entry.blob.blob, 0).first;
-    }
-    if (whole) {
-      at->second += entry.blob.length;
-      return;
-    }
-    auto kept = static_cast<std::uint64_t>(std::max(entry.kept, 1));
-    at->second += entry.blob.length * std::min(live_records(topic, entry), kept) / kept;
+  const auto count = [&](std::uint64_t blob, std::uint64_t bytes) {
+    if (at == out.end() || at->first != blob) at = out.try_emplace(blob, 0).first;
+    at->second += bytes;
+  };
+  const Queue* queue = sole_reader(topic);
+  const bool all = queue == nullptr && !topic.state.has_holes();
+  const auto whole = [&](Sequence first, Sequence end) {
+    return all || (first >= topic.state.start() && !topic.state.any_erased(first, end) &&
+                   (!queue || queue->cursor.settled_count(first, end) == 0));
+  };
+  const auto page = [&](std::span<const model::SegmentBytes> segments) {
+    if (TRV_MUTANT(pages_count_as_dead)) return;
+    for (const model::SegmentBytes& segment : segments) count(segment.blob, segment.bytes);
+  };
+  topic.state.each_stored(whole, page, [&](const model::BatchEntry& entry) {
+    const auto kept = static_cast<std::uint64_t>(std::max(entry.kept, 1));
+    const std::uint64_t live = all ? kept : std::min(live_records(topic, entry), kept);
+    count(entry.blob.blob, entry.blob.length * live / kept);
   });
 }
 

@@ -321,12 +321,13 @@ std::string topic_prefix(const Topic& topic) {
   return payload;
 }
 
-void put_topic(std::string& out, const Topic& topic) {
+void put_topic(std::string& out, Topic& topic) {
   std::string created = topic_prefix(topic);
   ByteWriter(created).sized(topic.state.name());
   model::encode(topic.state.settings(), created);
   put(out, entry::topic_created, created);
   std::string state = topic_prefix(topic);
+  topic.state.place_pages();
   topic.state.encode_state(state);
   put(out, entry::topic_state, state);
   topic.claim_groups.snapshot([&](ByteView command) {

@@ -42,6 +42,8 @@ Step SegmentEmptying::step(std::uint64_t& cost) {
 
 // Done: with this topic.
 Step SegmentEmptying::step_in(Topic& topic, std::uint64_t& cost) {
+  const auto wanted = [this](std::uint64_t blob) { return segments_.contains(blob); };
+  at_ = topic.state.skip_segments(at_, looks_max, wanted);
   for (int looks = 0; looks < looks_max; ++looks) {
     model::FoundBatch entry = topic.state.batch_at(at_);
     if (!entry) return Step::done;

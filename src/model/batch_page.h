@@ -1,0 +1,81 @@
+// BatchPage: neighbouring batches of an index, packed: about 14 bytes each. In memory, in a page
+// file (docs/formats/pages.md), or both.
+//
+// Owner: a BatchIndex. Pure but for PageCursor, which reads through the PageStore that it is given.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "model/batch_entry.h"
+#include "model/page_store.h"
+
+namespace trv::model {
+
+// How many bytes of a segment something takes.
+struct SegmentBytes {
+  std::uint64_t blob = 0;
+  std::uint64_t bytes = 0;
+
+  bool operator==(const SegmentBytes&) const = default;
+};
+
+struct BatchPage {
+  std::uint64_t number = 0;  // of its first batch, as its index counts them
+  std::uint32_t count = 0;
+  Sequence first_sequence;
+  Sequence end;  // of its last batch
+  RecordId first_id;
+  std::int64_t max_timestamp = 0;
+  std::string bytes;  // empty: only at `place`
+  PagePlace place;
+  std::vector<SegmentBytes> segments;  // of all its batches; only while it has a place
+
+  std::uint64_t end_number() const { return number + count; }
+  bool in_memory() const { return !bytes.empty(); }
+};
+
+// Requires: there are entries, in order.
+BatchPage make_page(std::span<const BatchEntry> entries);
+std::vector<SegmentBytes> segments_of(std::span<const BatchEntry> entries);
+
+// What is known of a page that has a place without reading it.
+void encode_summary(const BatchPage& page, ByteWriter& writer);
+// False: it is damaged.
+bool decode_summary(ByteReader& reader, BatchPage& page);
+
+// Reads the batches of a page one after the other. Where a look ended the next one goes on, since
+// it is often for what follows.
+class PageCursor {
+ public:
+  // The batch of that index in the page. Requires: index < page.count. What cannot be read is
+  // answered by batches that lie nowhere, and share the page's sequences: whoever loads one is told
+  // of the damage. `store` may be null when all pages are in memory.
+  const BatchEntry& look(const BatchPage& page, std::size_t index, PageStore* store);
+  // The batch that the last look found, if it was in this page; else null.
+  const BatchEntry* found_in(const BatchPage& page, std::size_t& index) const;
+  // Whether the page of the last look could not be read.
+  bool lost() const { return lost_; }
+  // The pages have changed.
+  void forget() { valid_ = false; }
+
+ private:
+  void begin(const BatchPage& page, PageStore* store);
+  void read(const BatchPage& page);
+  ByteView bytes_of(const BatchPage& page) const;
+
+  bool valid_ = false;
+  bool lost_ = false;         // the page
+  std::uint64_t number_ = 0;  // of the page
+  std::size_t index_ = 0;     // in it
+  std::size_t position_ = 0;  // of what follows
+  std::string loaded_;        // the page's bytes, when they are not in memory
+  BatchEntry entry_;
+};
+
+}  // namespace trv::model

@@ -1,0 +1,89 @@
+// Page files: pages of state that checkpoints refer to instead of repeating them.
+// docs/formats/pages.md is the specification.
+//
+// A page file is written with the checkpoint whose id it bears, and never changed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "io/file.h"
+
+namespace trv::storage {
+
+inline constexpr std::string_view page_prefix = "pages-";
+std::string page_file_name(std::uint64_t id);
+
+// In the section of one shard; `length` includes what the page is checked by.
+struct PageRange {
+  std::uint64_t file = 0;
+  std::uint32_t position = 0;
+  std::uint32_t length = 0;
+};
+
+// What one shard adds to the page file of a checkpoint, and which pages the checkpoint refers to.
+class PageSection {
+ public:
+  // Requires: size() + page.size() fits 32 bits.
+  PageRange add(std::uint64_t file, ByteView page);
+  void refer(const PageRange& page) { live_[page.file] += page.length; }
+
+  std::uint64_t size() const { return bytes_.size(); }
+  const std::string& bytes() const { return bytes_; }
+  // Bytes of pages that the checkpoint refers to, by file.
+  const std::map<std::uint64_t, std::uint64_t>& live() const { return live_; }
+
+ private:
+  std::string bytes_;
+  std::map<std::uint64_t, std::uint64_t> live_;
+};
+
+struct ShardPages {
+  ShardId shard;
+  ByteView bytes;
+};
+// Errors: no_space, io_error.
+Status write_page_file(io::Directory& directory, std::uint64_t id,
+                       const std::vector<ShardPages>& sections);
+
+// Reads pages. What was opened is kept open, so that a read cannot fail for want of a descriptor.
+// One thread at a time.
+class PageFiles {
+ public:
+  // `directory` outlives it.
+  explicit PageFiles(io::Directory& directory) : directory_(directory) {}
+
+  // Errors: not_found, corrupt (its table cannot be trusted), io_error.
+  Status open(std::uint64_t id);
+  void close_unless(const std::set<std::uint64_t>& wanted);
+  // Errors: as open().
+  Result<std::string> read(ShardId shard, const PageRange& page);
+
+ private:
+  struct Section {
+    std::uint64_t position = 0;
+    std::uint64_t size = 0;
+  };
+  struct Opened {
+    std::unique_ptr<io::File> file;
+    std::map<ShardId, Section> sections;
+  };
+
+  io::Directory& directory_;
+  std::map<std::uint64_t, Opened> opened_;
+};
+
+// Those of which less than half is needed, and those that are small beside all newer ones: with
+// every checkpoint writing one there would be very many.
+std::set<std::uint64_t> choose_page_files_to_empty(
+    const std::map<std::uint64_t, std::uint64_t>& sizes,
+    const std::map<std::uint64_t, std::uint64_t>& live);
+
+}  // namespace trv::storage
