@@ -119,8 +119,7 @@ void ConsumerGroups::start() {
 
 void ConsumerGroups::stop() { state_->live.clear(); }
 
-// --- time
-// -------------------------------------------------------------------------------------------
+// --- time ----------------------------------------------------------------------------------------
 
 void ConsumerGroups::State::note_member(const std::string& name, const std::string& member_id,
                                         const model::ConsumerMember& member) {
@@ -188,8 +187,7 @@ void ConsumerGroups::State::on_timer(const std::string& name) {
   if (it != live.end() && next != Moment::max()) arm(name, it->second, next);
 }
 
-// --- heartbeats
-// -------------------------------------------------------------------------------------
+// --- heartbeats ----------------------------------------------------------------------------------
 
 // Journals and applies.
 Status ConsumerGroups::State::keep(const std::string& name,
@@ -296,8 +294,7 @@ void ConsumerGroups::test_set_session_timeout(std::chrono::milliseconds timeout)
   state_->session_timeout = timeout;
 }
 
-// --- looking
-// --------------------------------------------------------------------------------------
+// --- looking -------------------------------------------------------------------------------------
 
 const ConsumerGroup* ConsumerGroups::find(std::string_view name) const {
   return state_->find(name);

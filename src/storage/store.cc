@@ -446,15 +446,11 @@ Status Store::write_checkpoint(std::uint64_t checkpoint_id,
     mark = section.mark;
   }
   for (const auto& [file, bytes] : live) checkpoint.page_files.insert(file);
-  if (!pages.empty()) {
-    Status status = write_page_file(s.directory, checkpoint_id, pages);
-    if (!status.ok()) return status;
+  Status written = pages.empty() ? Status() : write_page_file(s.directory, checkpoint_id, pages);
+  if (written.ok()) {
+    written = write_checkpoint_file(s.directory, checkpoint_id, sections, checkpoint.page_files);
   }
-  if (Status status =
-          write_checkpoint_file(s.directory, checkpoint_id, sections, checkpoint.page_files);
-      !status.ok()) {
-    return status;
-  }
+  if (!written.ok()) return written;
   s.checkpoints.insert(s.checkpoints.begin(), std::move(checkpoint));
   if (s.checkpoints.size() > checkpoints_kept) s.checkpoints.resize(checkpoints_kept);
   return s.remove_old_checkpoints(live);
@@ -463,17 +459,17 @@ Status Store::write_checkpoint(std::uint64_t checkpoint_id,
 Status Store::State::remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live) {
   Result<Listing> listing = list(directory);
   if (!listing.ok()) return listing.error();
+  const auto kept = [&](auto&& has) {
+    return std::any_of(checkpoints.begin(), checkpoints.end(), has);
+  };
   for (std::uint64_t id : listing->checkpoints) {
-    const bool kept = std::any_of(checkpoints.begin(), checkpoints.end(),
-                                  [&](const Checkpoint& c) { return c.id == id; });
-    if (kept) continue;
+    if (kept([&](const Checkpoint& c) { return c.id == id; })) continue;
     if (Status status = directory.remove(checkpoint_name(id)); !status.ok()) return status;
   }
   std::map<std::uint64_t, std::uint64_t> sizes;
   for (std::uint64_t id : listing->page_files) {
-    const bool kept = std::any_of(checkpoints.begin(), checkpoints.end(),
-                                  [&](const Checkpoint& c) { return c.page_files.contains(id); });
-    if (!kept || (TRV_MUTANT(page_file_of_older_checkpoint_removed) && !live.contains(id))) {
+    const bool needed = kept([&](const Checkpoint& c) { return c.page_files.contains(id); });
+    if (!needed || (TRV_MUTANT(page_file_of_older_checkpoint_removed) && !live.contains(id))) {
       if (Status status = directory.remove(page_file_name(id)); !status.ok()) return status;
       continue;
     }
