@@ -307,7 +307,7 @@ void BatchIndex::on_stored(std::uint64_t file) {
   if (!packed_) return;
   for (BatchPage& page : packed_->pages) {
     if (page.place.file != file || !page.in_memory()) continue;
-    page.bytes = std::string();
+    std::string().swap(page.bytes);  // an assignment would keep the memory
   }
   packed_->cursor.forget();
 }

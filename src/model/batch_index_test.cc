@@ -217,7 +217,10 @@ TEST(BatchIndex, PagesLeaveMemoryOnceTheirCheckpointIsThere) {
   disk.checkpoint(index, false);
   expect_same(index, plain);
   EXPECT_EQ(disk.reads, 0) << "what is not stored for good is in memory";
+  ASSERT_NE(index.page_at(0), nullptr);
+  EXPECT_GT(index.page_at(0)->bytes.capacity(), 1000u);
   disk.checkpoint(index, true);
+  EXPECT_EQ(index.page_at(0)->bytes.capacity(), std::string().capacity());
   expect_same(index, plain);
   EXPECT_GE(disk.reads, 3);
   EXPECT_LE(disk.reads, 6) << "each page is read once by who goes on from one to the next";

@@ -199,7 +199,7 @@ void PageCursor::begin(const BatchPage& page, PageStore* store) {
     loaded_ = lost_ ? std::string() : std::move(*bytes);
   } else if (page.in_memory()) {
     lost_ = false;
-    loaded_ = std::string();
+    std::string().swap(loaded_);
   }
   if (lost_) {
     entry_ = lost_batch(page, 0);

@@ -1,5 +1,6 @@
 #include "runtime/process.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -28,6 +29,8 @@ sigset_t stop_signals() {
 SteadyTime steady_now() { return std::chrono::steady_clock::now(); }
 
 void pause_thread(Duration duration) { std::this_thread::sleep_for(duration); }
+
+void return_freed_memory() { malloc_trim(0); }
 
 struct CoreThread::State {
   Core& core;

@@ -14,6 +14,9 @@ namespace trv::runtime {
 SteadyTime steady_now();
 // For waiting on what cannot tell when it is done.
 void pause_thread(Duration duration);
+// Gives the system what was freed and lies between what was not. Takes milliseconds, in which other
+// threads may have to wait for memory.
+void return_freed_memory();
 
 // Runs a core on a thread of its own until Core::stop().
 class CoreThread {

@@ -29,6 +29,8 @@ constexpr std::chrono::seconds space_interval_min{1};
 constexpr std::chrono::seconds space_interval_max{10};
 // A checkpoint for the sake of space takes at most this part of the time.
 constexpr int space_time_divisor = 100;
+// Pages that have left memory, from which on it is worth while to give that back.
+constexpr std::uint64_t pages_size_large = 8u << 20;
 // What is moved out of segments between two checkpoints, at most.
 constexpr std::uint64_t moved_size_max = 256u << 20;
 
@@ -44,6 +46,7 @@ struct Checkpointer::Run {
   std::set<std::uint64_t> page_files;                 // that the kept checkpoints refer to
   std::vector<storage::Store::SegmentSize> segments;  // that only live batches keep
   std::uint64_t size = 0;
+  std::uint64_t pages_size = 0;  // of it
   runtime::SteadyTime begun;
   // What one core has taken so far; touched by that core alone until it hands it over.
   struct Share {
@@ -213,6 +216,7 @@ void Checkpointer::on_core_done(const std::shared_ptr<Run>& run) {
     run->failed = run->failed || !share.durable;
     for (auto& section : share.sections) {
       run->size += section.state.size() + section.pages.size();
+      run->pages_size += section.pages.size();
       run->sections.push_back(std::move(section));
     }
     for (const auto& [blob, bytes] : share.live) run->live[blob] += bytes;
@@ -269,10 +273,12 @@ void Checkpointer::on_written(const std::shared_ptr<Run>& run) {
   run_.reset();
   for (broker::Broker* broker : brokers_) {
     broker->core().post([run, broker] {
-      if (!run->page_files.empty()) {
-        broker->on_checkpoint_written(run->plan.id, run->page_files);
-      }
+      if (run->page_files.empty()) return;
+      broker->on_checkpoint_written(run->plan.id, run->page_files);
     });
+  }
+  if (run->pages_size >= pages_size_large) {
+    brokers_.front()->core().offload([] { runtime::return_freed_memory(); }, [] {});
   }
   empty_segments(run);
 }

@@ -1,4 +1,4 @@
-"""Every header of src compiles alone. Results are kept in .cache/headers.json by the content of the
+"""Every header of src compiles alone, and so do the benchmarks, which no test builds. Results are kept in .cache/headers.json by the content of the
 header and of all headers of ours that it reaches, so a second run compiles only what changed."""
 import hashlib
 import json
@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from source import Finding
 
-FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", "-Isrc", "-"]
+FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-x", "c++", "-I.", "-Isrc", "-"]
 CACHE = ".cache/headers.json"
 
 
 def closure(tree, path, seen):
-    """All headers of ours that `path` includes, directly or not, itself among them."""
+    """`path` and all headers of ours that it includes, directly or not."""
     if path in seen or not (tree.root / path).is_file():
         return seen
     seen.add(path)
@@ -32,7 +32,7 @@ def _key(tree, path, compiler):
 
 def _compile(tree, path, compiler):
     run = subprocess.run([compiler, *FLAGS], cwd=tree.root, text=True, capture_output=True, check=False,
-                         input=f'#include "{path[len("src/"):]}"\n')
+                         input=f'#include "{path}"\n')
     if run.returncode == 0:
         return None
     errors = [line for line in run.stderr.splitlines() if "error" in line]
@@ -46,7 +46,8 @@ def check(tree):
         known = set(json.loads(cache_file.read_text()))
     except (OSError, ValueError):
         known = set()
-    keys = {p: _key(tree, p, compiler) for p in tree.cpp("src") if p.endswith(".h")}
+    alone = [p for p in tree.cpp("src") if p.endswith(".h")] + [p for p in tree.cpp("bench") if p.endswith(".cc")]
+    keys = {p: _key(tree, p, compiler) for p in alone}
     todo = [p for p, key in keys.items() if key not in known]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = dict(zip(todo, pool.map(lambda p: _compile(tree, p, compiler), todo)))
