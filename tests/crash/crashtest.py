@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments under load on all three protocols at once; what was acknowledged must be there afterwards.
+"""kill -9 at random moments under load on all three protocols and the HTTP API at once; what was acknowledged must be there afterwards.
 
   crashtest.py [--cycles 100] [--seed S] [--durability fsync] [--shards N] [--at-syscalls] [--ledger] [--sabotage]
 
-Six clients (two processes for each protocol: workers.py, kafka_workers.py) work for 50 to 800 ms, the broker is killed
-and started again on the same data directory (sometimes killed a second time while it recovers), and every client checks
-its own history (histcheck.py). The data directory of a failing cycle is kept, with the seed in its name.
+Nine clients, each in a process of its own (workers.py, collection_worker.py, kafka_workers.py, access_worker.py), work
+for 50 to 800 ms, the broker is killed and started again on the same data directory (sometimes killed a second time while
+it recovers), and every client checks its own history (histcheck.py). The data directory of a failing cycle is kept, with
+the seed in its name.
 --at-syscalls lets the broker die exactly at a random one of its writes, syncs, renames, ... (syscalls.py), in its start or
 under load, or lets one of them fail: then it must go on to answer, and lose nothing that it had acknowledged.
 --sabotage is the negative control: after each kill the last third of what is in every journal segment is wiped, as if it
@@ -265,7 +266,7 @@ def main():
     parser.add_argument("--durability", default="fsync")
     parser.add_argument("--shards", type=int, default=2)
     parser.add_argument("--segment-size", default="4MiB", help="small: segments are rolled, emptied and freed all the time")
-    parser.add_argument("--clients", default=",".join(harness.PROTOCOLS), help="to find out which protocol is at fault")
+    parser.add_argument("--clients", default=",".join(harness.PORTS), help="to find out which protocol is at fault")
     parser.add_argument("--keep-going", action="store_true")
     parser.add_argument("--at-syscalls", action="store_true", help="die, or fail, exactly at a random system call")
     parser.add_argument("--sabotage", action="store_true", help="the negative control: must find loss")

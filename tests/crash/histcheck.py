@@ -117,6 +117,41 @@ class Pending:
         return faults
 
 
+class Flow:
+    """Elements 0, 1, 2, ... that one client puts in at the back of a list, moves on to the back of another, and takes out
+    at the front of the last one."""
+
+    def __init__(self, name):
+        self.name = name
+        self.sent_count = 0
+        self.added = set()  # answered, or seen
+        self.taken = set()  # given out by an answered pop
+        self.takes_unanswered = 0
+        self.decided_count = 0  # Of those below, only `left` may be there.
+        self.left = set()
+
+    def check_content(self, *places):
+        """`places`: what each list holds, from the last list to the first, each from its front."""
+        there = [number for place in places for number in place]
+        found = set(there)
+        faults = []
+        missing = self.added - self.taken - found
+        # A pop that was not answered may have taken the oldest one.
+        if len(missing) > self.takes_unanswered or (missing and found and max(missing) > min(found)):
+            faults.append(f"Q1 {self.name}: elements lost: {_some(missing)}, with {self.takes_unanswered} pops under way")
+        if phantom := {number for number in found if number >= self.sent_count}:
+            faults.append(f"Q2 {self.name}: elements that were never sent: {_some(phantom)}")
+        if wrong := _not_ascending(there):
+            faults.append(f"Q4 {self.name}: out of order or twice: {_some(wrong)}")
+        if back := {number for number in found if number in self.taken or (
+                number < self.decided_count and number not in self.left)}:
+            faults.append(f"Q6 {self.name}: taken elements are back: {_some(back)}")
+        # What was unknown is decided now.
+        self.left, self.decided_count, self.takes_unanswered = found, self.sent_count, 0
+        self.added, self.taken = set(found), set()
+        return faults
+
+
 class Register:
     """A number that only grows: a counter, a key that is set to 1, 2, 3, ..., a committed offset."""
 
@@ -151,6 +186,22 @@ class Names:
         if back := {key for key, there in exists.items() if there and key in self.removed}:
             faults.append(f"Q6 {self.name}: removed, and back: {_some(back)}")
         return faults
+
+
+class Delivery:
+    """What the members of one group are given of one partition, from its beginning, whoever has it."""
+
+    def __init__(self, name):
+        self.name = name
+        self.end = 0  # everything below was given to some member
+
+    def take(self, offset):
+        """A member starts where the group has committed, and nothing is committed that nobody was given."""
+        if offset > self.end:
+            self.end, missed = offset + 1, range(self.end, offset)
+            return [f"Q1 {self.name}: never given to any member: {_some(missed)}"]
+        self.end = max(self.end, offset + 1)
+        return []
 
 
 class Partition:

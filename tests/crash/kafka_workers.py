@@ -16,6 +16,8 @@ import histcheck
 
 PARTITIONS = 2
 FLUSH_SECONDS = 20
+GIVEN_SECONDS_MAX = 30  # A member hears of a change with its next heartbeat, of which there is one every 5 s.
+MEMBER_LEAVES_SHARE = 0.05
 OFFSETS_SECONDS_MAX = 2.5  # More than any restart takes.
 # Connections that break are what the campaign is about: nothing of them is printed.
 QUIET = logging.Logger("librdkafka", logging.CRITICAL + 1)
@@ -112,7 +114,7 @@ class IdempotentWorker:
     def load(self, ports, stopped):
         if self.producer is None:
             self._open(ports)
-        self.reader.poll(0)
+        self._serve()
         positions = {index: 0 for index in range(PARTITIONS)}
         while not stopped():
             for _ in range(self.random.randint(1, 30)):
@@ -123,11 +125,18 @@ class IdempotentWorker:
                 self.producer.produce(self.topic, b"%d" % number, partition=part, on_delivery=lambda error, message,
                                       number=number: self._on_delivery(error, message, number))
             self.producer.poll(0.003)
-            for message in self.reader.consume(500, 0.002):
-                if message.error() is None:
-                    self._observe(message, positions)
+            self._read(positions)
             if self.random.random() < 0.2:
                 self._commit(positions)
+
+    def _serve(self):
+        """Has callbacks called."""
+        self.reader.poll(0)
+
+    def _read(self, positions):
+        for message in self.reader.consume(500, 0.002):
+            if message.error() is None:
+                self._observe(message, positions)
 
     def _observe(self, message, positions):
         part, offset, number = message.partition(), message.offset(), int(message.value())
@@ -166,12 +175,79 @@ class IdempotentWorker:
             index: model.next_offset for index, model in enumerate(self.partitions)})
         for index, model in enumerate(self.partitions):
             faults += model.check_content([(offset, int(value)) for offset, value in records[index]], ends[index])
-        self.reader.poll(0)
+        self._serve()
         consumer = make_consumer(ports, self.group)
         wanted = [TopicPartition(self.topic, index) for index in range(PARTITIONS)]
         for part in consumer.committed(wanted, timeout=10):
             faults += self.offsets[part.partition].check_content(part.offset if part.offset >= 0 else None)
         consumer.close()
+        return faults
+
+
+class GroupWorker(IdempotentWorker):
+    """An idempotent producer, and two members of a group of the newer protocol (KIP-848), which share its partitions and
+    commit in the group's name."""
+
+    def __init__(self, number, seed):
+        super().__init__(number, seed)
+        self.topic = f"crash-group-{number}"
+        self.group = f"{self.topic}.g"
+        self.partitions = [histcheck.Partition(f"{self.topic}/{index}", exactly_once=True)
+                           for index in range(PARTITIONS)]
+        self.offsets = [histcheck.Register(f"{self.group} offset of {index}") for index in range(PARTITIONS)]
+        self.deliveries = [histcheck.Delivery(f"{self.group} partition {index}") for index in range(PARTITIONS)]
+        self.members = []
+
+    def counts(self):
+        return {"kafka group records": sum(delivery.end for delivery in self.deliveries),
+                "kafka group commits": self.commit_count}
+
+    def _open(self, ports):
+        make_topic(ports, self.topic)
+        self.members = [self._join(ports) for _ in range(2)]
+        self.producer = Producer({**configuration(ports, enable_idempotence=True, linger_ms=2),
+                                  "error_cb": lambda error: None})
+
+    def _serve(self):
+        self._read({})
+
+    def _join(self, ports):
+        member = make_consumer(ports, self.group, on_commit=self._on_commit, group_protocol="consumer")
+        member.subscribe([self.topic])
+        return member
+
+    def _read(self, positions):
+        """What the members are given; `positions` are not looked at: a member starts where the group has committed."""
+        for member in self.members:
+            for message in member.consume(500, 0.002):
+                if message.error() is not None:
+                    if message.error().fatal() and not self.tolerant:
+                        self.faults.append(f"{self.group}: {message.error()}")
+                    continue
+                self._observe(message, positions)
+                self.faults += self.deliveries[message.partition()].take(message.offset())
+
+    def _commit(self, positions):
+        """In one member's name, what either was given: so a commit is never older than one before it."""
+        self.reader = self.random.choice(self.members)
+        owned = {part.partition for part in self.reader.assignment()}
+        super()._commit({part: self.deliveries[part].end for part in owned})
+
+    def check(self, ports, final):
+        faults = super().check(ports, final)
+        if self.producer is None:
+            return faults
+        deadline = time.monotonic() + GIVEN_SECONDS_MAX
+        while missing := [delivery for delivery, part in zip(self.deliveries, self.partitions)
+                          if delivery.end < part.next_offset]:
+            if time.monotonic() > deadline:
+                return [*faults, *self.faults, *(
+                    f"Q1 {delivery.name}: given up to {delivery.end} only, {GIVEN_SECONDS_MAX} s after the restart"
+                    for delivery in missing)]
+            self._read({})
+        if not self.commit_in_flight and self.random.random() < MEMBER_LEAVES_SHARE:  # Its partitions go to the other one, and come back.
+            self.members.pop(self.random.randrange(2)).close()
+            self.members.append(self._join(ports))
         return faults
 
 

@@ -33,6 +33,46 @@ def test_queue(delivered, expected):
     assert rules(queue().check_content(delivered)) == expected
 
 
+def flow():
+    model = histcheck.Flow("f")
+    model.sent_count = 10
+    model.added = {0, 1, 2, 3, 4, 5}
+    model.taken = {0, 1}
+    model.takes_unanswered = 1
+    return model
+
+
+@pytest.mark.parametrize("last, first, expected", [
+    ([2, 3], [4, 5], []),
+    ([3], [4, 5, 8], []),  # A pop that was not answered, and unknown pushes: either way.
+    ([4], [5], ["Q1"]),  # Two are gone for one such pop.
+    ([2], [4, 5], ["Q1"]),  # No pop takes one from the middle.
+    ([2, 3], [4, 5, 10], ["Q2"]),
+    ([2, 3], [3, 4, 5], ["Q4"]),
+    ([3, 2], [4, 5], ["Q4"]),
+    ([1, 2, 3], [4, 5], ["Q6"]),
+])
+def test_flow(last, first, expected):
+    assert rules(flow().check_content(last, first)) == expected
+
+
+def test_what_a_flow_has_decided_stays_so():
+    model = flow()
+    assert model.check_content([3, 4], [5]) == []
+    assert rules(model.check_content([2, 3, 4], [5])) == ["Q6"]
+    model = flow()
+    assert model.check_content([3, 4], [5]) == []
+    assert rules(model.check_content([3, 4], [5, 8])) == ["Q6"], "what was not there cannot come later"
+    assert rules(model.check_content([4], [5])) == ["Q1"]
+
+
+def test_deliveries_leave_nothing_out():
+    model = histcheck.Delivery("d")
+    assert [model.take(offset) for offset in (0, 1, 2, 1, 2, 3)] == [[]] * 6
+    assert rules(model.take(6)) == ["Q1"]
+    assert model.take(7) == []
+
+
 def stream():
     model = histcheck.Stream("s")
     model.sent_count = 5
