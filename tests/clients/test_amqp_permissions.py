@@ -182,7 +182,7 @@ def test_users_outlive_kill_and_checkpoints(own_broker, api):
     assert api.get("whoami", 401)["reason"] == "Login failed"
     before = root.get("definitions")
     assert {one["name"] for one in before["users"]} == {"lara", "root"}
-    for stop in (own_broker.kill, own_broker.stop, own_broker.kill):
+    for stop in (own_broker.kill, own_broker.stop_with_checkpoint, own_broker.kill):
         stop()
         own_broker.start()
         root = Api(own_broker.management_port, "root", "r")

@@ -166,7 +166,7 @@ def test_policies_outlive_kill(own_broker, api, channel):
                                    "definition": {"max-length": 2, "overflow": "reject-publish"}}]
     assert before["parameters"][0]["component"] == "operator_policy"
     channel.basic_publish("", "q", b"1", pika.BasicProperties(delivery_mode=2))
-    for stop in (own_broker.kill, own_broker.stop, own_broker.kill):
+    for stop in (own_broker.kill, own_broker.stop_with_checkpoint, own_broker.kill):
         stop()
         own_broker.start()
         again = Api(own_broker.management_port)

@@ -9,28 +9,14 @@ from confluent_kafka import OFFSET_INVALID, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 SECONDS_MAX = 20
-CHECKPOINT_WORTH = 20_000  # operations that make a clean stop write one
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(params=["journal", "checkpoint"])
-def restarted(request, own_broker, name):
+def restarted(request, own_broker):
     """Restarts the broker so that its state comes from where the parameter says."""
-
-    def restart():
-        if request.param == "journal":
-            own_broker.restart(kill=True)
-            return
-        pipeline = redis.Redis(port=own_broker.redis_port).pipeline(transaction=False)
-        for _ in range(CHECKPOINT_WORTH):
-            pipeline.incr(f"{name}.work")
-        pipeline.execute()
-        own_broker.stop()
-        assert list(own_broker.data_directory.glob("checkpoint-*"))
-        own_broker.start()
-
-    return restart
+    return lambda: own_broker.restart(kill=request.param == "journal")
 
 
 def redis_of(broker):
