@@ -8,6 +8,7 @@
 #include "admin/routes.h"
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "runtime/http.h"
 #include "runtime/input_buffer.h"
 #include "runtime/stream.h"
@@ -88,7 +89,9 @@ runtime::Task<bool> Server::State::log_in(Login login, bool from_loopback, Reque
   const bool near_only = options.loopback_only && login.user == auth::Directory::first_user;
   if (near_only && !from_loopback) co_return false;
   const AccessView view = co_await access_view(context);
-  const auth::User* user = view->log_in(login.user, login.password);
+  const auth::User* user = TRV_MUTANT(http_password_not_compared)
+                               ? view->find(login.user)
+                               : view->log_in(login.user, login.password);
   if (!user) co_return false;
   request.user = user->name;
   request.tags = user->tags;
@@ -113,11 +116,12 @@ runtime::Task<Reply> Server::State::answer(runtime::HttpRequest given, bool from
   if (!login) co_return login_failed();
   const bool known = co_await log_in(*login, from_loopback, request);
   if (!known) co_return login_failed();
-  if (!request.has_rank(found.route->rank)) {
+  if (!request.has_rank(found.route->rank) && !TRV_MUTANT(http_rank_not_checked)) {
     co_return not_authorised(request.has_rank(Rank::management) ? "Not administrator user"
                                                                 : "Not management user");
   }
-  if (request.params.contains("vhost") && !request.sees_vhost) {
+  if (request.params.contains("vhost") && !request.sees_vhost &&
+      !TRV_MUTANT(http_vhost_right_not_checked)) {
     co_return not_authorised("User not authorised to access virtual host");
   }
   if (!parse_body(given.body, request.body)) co_return bad_request("not_json");

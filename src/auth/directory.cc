@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
+
 namespace trv::auth {
 
 namespace {
@@ -71,8 +73,8 @@ Status Directory::apply(ByteView bytes) {
     const std::string name = put->user.name;
     users_[name] = std::make_shared<const User>(std::move(put->user));
   } else if (const auto* gone = std::get_if<DeleteUser>(&*command)) {
-    users_.erase(gone->name);
-    rights_.erase(gone->name);
+    if (!TRV_MUTANT(deleted_user_logs_in)) users_.erase(gone->name);
+    if (!TRV_MUTANT(rights_outlive_their_user)) rights_.erase(gone->name);
   } else if (const auto* set = std::get_if<SetRights>(&*command)) {
     return apply(*set);
   } else if (const auto* cleared = std::get_if<ClearRights>(&*command)) {
@@ -140,7 +142,9 @@ void Directory::tidy(const std::string& user, const std::string& vhost) {
 std::vector<std::string> Directory::snapshot() const {
   if (*this == Directory()) return {};
   std::vector<std::string> commands;
-  commands.push_back(encode(DeleteUser{std::string(first_user)}));
+  if (!TRV_MUTANT(first_user_comes_back)) {
+    commands.push_back(encode(DeleteUser{std::string(first_user)}));
+  }
   for (const auto& [name, user] : users_) commands.push_back(encode(PutUser{*user}));
   for (const auto& [user, by_vhost] : rights_) {
     for (const auto& [vhost, rights] : by_vhost) {
@@ -151,6 +155,7 @@ std::vector<std::string> Directory::snapshot() const {
             {rights.patterns[0].text(), rights.patterns[1].text(), rights.patterns[2].text()}}));
       }
       for (const auto& [exchange, topic] : rights.topics) {
+        if (TRV_MUTANT(topic_rights_lost_in_checkpoint)) continue;
         commands.push_back(
             encode(SetTopicRights{user, vhost, exchange, topic.write.text(), topic.read.text()}));
       }

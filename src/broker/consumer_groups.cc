@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/entry.h"
 #include "broker/groups.h"
 #include "broker/shard_state.h"
@@ -126,7 +127,8 @@ void ConsumerGroups::State::note_member(const std::string& name, const std::stri
   Live& entry = live[name];
   Moment deadline = now() + session_timeout;
   entry.sessions.insert_or_assign(member_id, deadline);
-  if (member.state == model::ConsumerMember::State::revoking) {
+  if (member.state == model::ConsumerMember::State::revoking &&
+      !TRV_MUTANT(slow_consumer_keeps_its_partitions)) {
     auto [it, added] = entry.revocations.try_emplace(member_id, now() + member.rebalance_timeout);
     deadline = std::min(deadline, it->second);
   } else {
@@ -167,7 +169,7 @@ void ConsumerGroups::State::on_timer(const std::string& name) {
   Moment next = Moment::max();
   for (const auto* deadlines : {&it->second.sessions, &it->second.revocations}) {
     for (const auto& [id, deadline] : *deadlines) {
-      if (deadline <= now()) {
+      if (deadline <= now() && !TRV_MUTANT(silent_consumer_stays)) {
         late.insert(id);
       } else {
         next = std::min(next, deadline);
@@ -239,7 +241,7 @@ ConsumerGroups::Answer ConsumerGroups::State::decide(const std::string& name,
   static const ConsumerGroup nobody;
   const ConsumerGroup* group = find(name);
   Answer answer;
-  if (broker.groups().is_classic(name)) {
+  if (broker.groups().is_classic(name) && !TRV_MUTANT(group_of_two_kinds)) {
     answer.error = GroupError::other_protocol;
     answer.message = "Group " + name + " is not a consumer group.";
     return answer;
@@ -263,7 +265,7 @@ ConsumerGroups::Answer ConsumerGroups::State::decide(const std::string& name,
   note_change(name, outcome.change);
   const model::ConsumerMember* member = find(name)->find(request.member_id);
   if (request.epoch >= 0) note_member(name, request.member_id, *member);
-  answer.shown = last_change;
+  if (!TRV_MUTANT(consumer_heartbeat_answered_early)) answer.shown = last_change;
   return answer;
 }
 

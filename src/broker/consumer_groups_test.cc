@@ -79,8 +79,11 @@ TEST_F(ConsumerGroupsTest, MembersSurviveACrashAndACheckpoint) {
   ASSERT_NE(group(), nullptr);
   EXPECT_EQ(group()->state_name(), "Stable");
   EXPECT_FALSE(beat(beating("m", joined.epoch)).assignment) << "it goes on as if nothing happened";
+  model::ConsumerGroup before = *group();
   broker_.checkpoint();
   broker_.restart();
+  EXPECT_TRUE(*group() == before);
+  EXPECT_EQ(group()->epoch(), joined.epoch);
   EXPECT_EQ(beat(beating("m", joined.epoch)).error, GroupError::none);
   EXPECT_EQ(beat(beating("m", -1)).error, GroupError::none);
   broker_.round([&] {

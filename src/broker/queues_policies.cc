@@ -1,6 +1,7 @@
 // What policies make of a queue's settings, for queues that are there already, too.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "model/policies.h"
@@ -16,7 +17,7 @@ using model::PolicyTarget;
 // The smaller of two limits, of which either may be absent.
 template <class T>
 std::optional<T> lesser(const std::optional<T>& a, const std::optional<T>& b) {
-  if (!a || !b) return a ? a : b;
+  if (!a || !b || TRV_MUTANT(policy_may_not_lower_a_limit)) return a ? a : b;
   return std::min(*a, *b);
 }
 
@@ -84,7 +85,9 @@ void Queues::State::apply_policies(Queue& queue) {
   const PolicyTarget kind =
       queue.settings.strict ? PolicyTarget::strict_queues : PolicyTarget::classic_queues;
   const Policy* user = policies.match(PolicyClass::users, kind, queue.name);
-  const Policy* op = policies.match(PolicyClass::operators, kind, queue.name);
+  const Policy* op = TRV_MUTANT(operator_policy_ignored)
+                         ? nullptr
+                         : policies.match(PolicyClass::operators, kind, queue.name);
   QueueSettings declared = queue.declared();
   QueueSettings settings = declared;
   if (user || op) {
@@ -133,6 +136,7 @@ void Queues::State::refit(Queue& queue) {
 }
 
 void Queues::on_policies() {
+  if (TRV_MUTANT(policy_for_new_queues_only)) return;
   for (auto& [name, queue] : state_->by_name) state_->apply_policies(*queue);
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "broker/broker_test_support.h"
+#include "broker/groups.h"
 #include "kafka/handlers/handlers.h"
 #include "model/batch.h"
 
@@ -252,6 +253,35 @@ TEST_F(SessionTest, ACommitThatCouldNotBeSyncedIsNoSuccess) {
   service_.reset();
   broker_.faults().disarm();
   broker_.crash();
+}
+
+TEST_F(SessionTest, AMemberIsToldNothingThatCouldNotBeSynced) {
+  create_topic("t");
+  auto error_of_join = [&](std::string_view member, std::int32_t correlation) {
+    std::string body;
+    ByteWriter writer(body);
+    writer.bytes("\0\2g\2"sv);
+    writer.bytes(member);
+    writer.i32(0);  // epoch
+    writer.bytes("\0\0"sv);
+    writer.i32(1000);
+    writer.bytes("\2\2t\0\1\0"sv);
+    answers_.clear();
+    EXPECT_TRUE(send(frame(wire::ConsumerGroupHeartbeatApi::key, 0, correlation, body)));
+    EXPECT_EQ(answers_.size(), 1u);
+    return answers_.empty() ? 0 : load_be<std::int16_t>(answers_[0].data() + 8 + 1 + 4);
+  };
+  EXPECT_EQ(error_of_join("m", 1), 0);
+  broker_.faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+  constexpr std::int16_t coordinator_not_available = 15;
+  EXPECT_EQ(error_of_join("n", 2), coordinator_not_available);
+  session_.reset();
+  service_.reset();
+  broker_.faults().disarm();
+  broker_.crash();
+  const model::ConsumerGroup* group = broker_->groups().consumers().find("g");
+  ASSERT_NE(group, nullptr);
+  EXPECT_EQ(group->members().size(), 1u) << "who was refused has not joined";
 }
 
 TEST_F(SessionTest, FetchWaitsForData) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "model/consumer_assignor.h"
 
 namespace trv::model {
@@ -97,7 +98,7 @@ void ConsumerGroup::apply(const ConsumerGroupChange& change) {
 
 ConsumerGroupChange ConsumerGroup::whole() const {
   ConsumerGroupChange change;
-  change.epoch = epoch_;
+  if (!TRV_MUTANT(group_epoch_lost_in_checkpoint)) change.epoch = epoch_;
   change.target_epoch = target_epoch_;
   change.topics = topics_;
   change.patterns = patterns_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "model/consumer_assignor.h"
 #include "model/consumer_reconcile.h"
 
@@ -41,14 +42,16 @@ Subject no_subject(GroupError error, const char* message) {
 // An answer may have been lost: a member may then still speak of its previous epoch, as long as it
 // has nothing that was not given to it since.
 Subject check_epoch(const ConsumerMember& member, const ConsumerHeartbeat& request) {
+  if (TRV_MUTANT(member_epoch_not_checked)) return {GroupError::none, "", &member, std::nullopt};
   if (request.epoch > member.epoch) {
     return no_subject(GroupError::fenced_epoch,
                       "the member's epoch is greater than the one known here; it must give up its "
                       "partitions and join again");
   }
   if (request.epoch < member.epoch) {
-    bool late = request.epoch == member.previous_epoch && request.owned &&
-                contains(member.assigned, *request.owned);
+    bool late =
+        request.epoch == member.previous_epoch && request.owned &&
+        (contains(member.assigned, *request.owned) || TRV_MUTANT(late_member_keeps_what_it_lost));
     if (!late) {
       return no_subject(GroupError::fenced_epoch,
                         "the member's epoch is smaller than the one known here; it must give up "
@@ -64,7 +67,7 @@ Subject find_static(const ConsumerGroup& group, const ConsumerHeartbeat& request
     if (id == nullptr) return {GroupError::none, "", group.find(request.member_id), std::nullopt};
     const ConsumerMember* member = group.find(*id);
     if (*id == request.member_id) return {GroupError::none, "", member, std::nullopt};
-    if (member->epoch != member_epoch_away) {
+    if (member->epoch != member_epoch_away && !TRV_MUTANT(instance_taken_from_its_member)) {
       return no_subject(GroupError::instance_in_use,
                         "the instance id is in use by another member of the group");
     }
@@ -73,7 +76,7 @@ Subject find_static(const ConsumerGroup& group, const ConsumerHeartbeat& request
   if (id == nullptr) {
     return no_subject(GroupError::unknown_member, "no member of the group has this instance id");
   }
-  if (*id != request.member_id) {
+  if (*id != request.member_id && !TRV_MUTANT(replaced_consumer_not_fenced)) {
     return no_subject(GroupError::fenced_instance,
                       "another member of the group has taken over the instance id");
   }
@@ -170,6 +173,7 @@ bool topics_changed(const ConsumerGroup& group, const Topics& known, const View&
   for (const auto& [name, topic] : group.topics()) {
     if (!wanted.contains(name)) continue;
     auto now = known.topics.find(name);
+    if (now == known.topics.end() && TRV_MUTANT(deleted_topic_stays_assigned)) continue;
     if (now == known.topics.end() || now->second != topic) return true;
   }
   return std::any_of(known.topics.begin(), known.topics.end(),
@@ -352,7 +356,9 @@ GroupError check_member_epoch(const ConsumerGroup& group, std::string_view membe
                               std::int32_t epoch) {
   const ConsumerMember* member = group.find(member_id);
   if (member == nullptr) return GroupError::unknown_member;
-  return member->epoch == epoch ? GroupError::none : GroupError::stale_epoch;
+  return member->epoch == epoch || TRV_MUTANT(commit_of_old_member_epoch_accepted)
+             ? GroupError::none
+             : GroupError::stale_epoch;
 }
 
 std::set<std::string, std::less<>> subscribed_names(const ConsumerGroup& group) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/mutant.h"
+
 namespace trv::model {
 namespace {
 
@@ -56,7 +58,8 @@ Difference compare(const ConsumerGroup& group, const std::string& member_id,
     for (std::int32_t index : indexes) {
       if (std::binary_search(had.begin(), had.end(), index)) continue;
       const std::string* owner = group.owner_of(topic, index);
-      if (owner != nullptr && *owner != member_id) {
+      if (owner != nullptr && *owner != member_id &&
+          !TRV_MUTANT(partition_given_before_it_is_free)) {
         difference.awaited = true;
       } else {
         granted.push_back(index);
@@ -94,7 +97,9 @@ ConsumerMember reconcile(const ConsumerGroup& group, const std::string& member_i
   if (member.state == State::stable && member.epoch == target_epoch) return member;
   if (member.state == State::revoking) {
     // Only a member that says what it has can have given anything up.
-    if (!owned || overlap(member.revoking, *owned)) return member;
+    if ((!owned || overlap(member.revoking, *owned)) && !TRV_MUTANT(revocation_not_awaited)) {
+      return member;
+    }
     advance(member, std::min(member.epoch + 1, target_epoch));
     member.revoking.clear();
     member.state = State::unreleased;

@@ -126,7 +126,9 @@ Status Keyspace::apply_put(ByteReader& reader, std::uint64_t mark) {
     entry->value.reset_string();
   }
   entry->value.text().assign(value);
-  set_expiry(*entry, expiry ? std::optional(time_from_wire(expiry - 1)) : std::nullopt);
+  if (expiry > 0 || !TRV_MUTANT(set_keeps_the_expiry)) {
+    set_expiry(*entry, expiry ? std::optional(time_from_wire(expiry - 1)) : std::nullopt);
+  }
   touch(*entry, mark);
   return {};
 }

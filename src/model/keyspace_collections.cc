@@ -2,6 +2,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/mutant.h"
 #include "model/keyspace.h"
 
 namespace trv::model {
@@ -71,7 +72,7 @@ void change(Op op, ByteReader& reader, List& list) {
   } else if (op == Op::push_back) {
     while (reader.remaining() > 0) list.push_back(reader.sized());
   } else if (op == Op::pop_front) {
-    list.pop_front(reader.varint());
+    if (!TRV_MUTANT(list_pop_not_applied)) list.pop_front(reader.varint());
   } else if (op == Op::pop_back) {
     list.pop_back(reader.varint());
   } else if (op == Op::list_set) {
@@ -128,7 +129,8 @@ Status Keyspace::change_collection(Op op, ByteView key, ByteReader& reader, Wall
                                    std::uint64_t mark) {
   std::uint64_t hash = hash_of(key);
   Entry* entry = find_entry(key, hash);
-  bool expired = entry && entry->expires && *entry->expires <= now;
+  bool expired = entry && entry->expires && *entry->expires <= now &&
+                 !TRV_MUTANT(expired_collection_comes_back);
   if (entry && !expired && !entry->value.as<T>()) return corrupt("another type");
   if (!entry || expired) {
     if (!makes_key(op)) return {};
@@ -191,7 +193,7 @@ void Keyspace::encode_copy(const Entry& entry, ByteView key,
     }
   } else if (auto* hash = value.as<Hash>()) {
     op = Op::hash_set;
-    for (std::size_t i = 0; i < hash->size(); ++i) {
+    for (std::size_t i = TRV_MUTANT(hash_field_lost_in_checkpoint) ? 1 : 0; i < hash->size(); ++i) {
       const HashField& field = hash->fields().at(i);
       add([&] {
         ByteWriter(command).sized(field.name);

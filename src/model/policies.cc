@@ -1,5 +1,7 @@
 #include "model/policies.h"
 
+#include "base/mutant.h"
+
 namespace trv::model {
 
 namespace {
@@ -70,6 +72,7 @@ PolicyClass read_class(ByteReader& r) {
 
 bool fits(PolicyTarget target, PolicyTarget resource) {
   if (target == PolicyTarget::all || target == resource) return true;
+  if (TRV_MUTANT(policy_target_ignored)) return true;
   return target == PolicyTarget::queues && resource != PolicyTarget::exchanges;
 }
 
@@ -125,7 +128,11 @@ Status Policies::apply(ByteView command) {
 
 std::vector<std::string> Policies::snapshot() const {
   std::vector<std::string> commands;
-  for (const auto& [key, policy] : policies_) commands.push_back(encode_put(policy));
+  for (const auto& [key, policy] : policies_) {
+    if (policy.of == PolicyClass::operators && TRV_MUTANT(operator_policy_lost_in_checkpoint))
+      continue;
+    commands.push_back(encode_put(policy));
+  }
   return commands;
 }
 
@@ -138,7 +145,8 @@ const Policy* Policies::match(PolicyClass of, PolicyTarget resource, std::string
   const Policy* best = nullptr;
   for (const auto& [key, policy] : policies_) {
     if (policy.of != of || !fits(policy.target, resource)) continue;
-    if (best && best->priority >= policy.priority) continue;
+    if (best && (best->priority >= policy.priority || TRV_MUTANT(policy_priority_ignored)))
+      continue;
     if (policy.pattern.matches(name)) best = &policy;
   }
   return best;

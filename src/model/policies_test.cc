@@ -50,7 +50,7 @@ TEST(Policies, ASnapshotGivesEqualOnes) {
   ASSERT_TRUE(policies.apply(encode_put(policy_of("a", ".*", PolicyTarget::all, 0))).ok());
   Policies again;
   for (const std::string& command : policies.snapshot()) ASSERT_TRUE(again.apply(command).ok());
-  EXPECT_EQ(again, policies);
+  ASSERT_EQ(again, policies);
   EXPECT_EQ(*again.find(PolicyClass::operators, "full"), full);
 }
 

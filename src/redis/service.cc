@@ -31,7 +31,7 @@ void Service::run(Call& call) {
   call.command.run(call);
   const std::string& out = call.reply.out();
   if (out.size() > start && out[start] == '-') ++counters_.errors;
-  if (!call.transaction) waiters_.serve();
+  if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
 }
 
 void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit) {
@@ -57,7 +57,7 @@ void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit 
 
 std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
   if (const model::Keyspace::Entry* entry = broker_.keyspaces().of(key).find(key, now)) {
-    return entry->version;
+    return !entry->value.is_string() && TRV_MUTANT(watch_ignores_collections) ? 1 : entry->version;
   }
   broker::Topic* topic = broker_.topics().find(key);
   if (!topic) return 0;

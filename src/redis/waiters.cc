@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/mutant.h"
 #include "redis/service.h"
 
 namespace trv::redis {
@@ -17,8 +18,9 @@ void Waiters::add(const Command& command, const Caller& caller, BlockRequest req
   for (const std::string& name : names) {
     Name& entry = names_[name];
     if (entry.waiters.empty()) watch(name, entry);
-    entry.waiters.push_back(&waiter);
-    waiter.places.emplace_back(name, std::prev(entry.waiters.end()));
+    const auto behind =
+        TRV_MUTANT(blocked_clients_served_backwards) ? entry.waiters.begin() : entry.waiters.end();
+    waiter.places.emplace_back(name, entry.waiters.insert(behind, &waiter));
   }
   if (waiter.request.timeout.count() > 0) {
     waiter.timer = service_.broker().core().schedule(

@@ -46,7 +46,7 @@ std::uint32_t ballast_piece_size(std::uint32_t segment_size) {
 Status fill_ballast(io::Directory& directory, std::uint32_t pieces, std::uint32_t piece_size) {
   for (std::uint32_t piece = 0; piece < std::min(pieces, ballast_pieces_max); ++piece) {
     const std::string name = ballast_name(piece);
-    if (whole(directory, name, piece_size)) continue;
+    if (whole(directory, name, piece_size) || TRV_MUTANT(ballast_not_refilled)) continue;
     Status s = make_piece(directory, name, piece_size);
     while (!s.ok() && s.error().code == Errc::no_space && remove_free_file(directory)) {
       s = make_piece(directory, name, piece_size);

@@ -268,6 +268,8 @@ def test_expiry(client, name):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     assert client.exists(name, missing, lasting, lasting) == 2
+    client.set(lasting, "2")
+    assert client.ttl(lasting) == -1, "a key that is set anew has no time of the old one"
     assert client.expire(lasting, -1) is True
     assert client.exists(lasting) == 0
 

@@ -174,6 +174,15 @@ def test_pops_are_served_in_order(broker, name):
         client.delete(name)
 
 
+def test_who_waits_longest_is_served_first(broker, name):
+    with connect(broker) as client:
+        waiting = [Blocked(broker, "BLPOP", name, 0) for _ in range(3)]
+        assert client.rpush(name, "a", "b") == 2
+        assert [one.join() for one in waiting[:2]] == [[name.encode(), b"a"], [name.encode(), b"b"]]
+        client.rpush(name, "c")
+        assert waiting[2].join() == [name.encode(), b"c"]
+
+
 def test_a_transaction_wakes_at_its_end(broker, name):
     with connect(broker) as client:
         waiting = Blocked(broker, "BLPOP", name, 0)
@@ -299,6 +308,20 @@ def test_what_was_popped_stays_popped(own_broker, name):
         assert taken == list(range(37))
         assert [int(one) for one in client.lrange(name, 0, -1)] == list(range(37, 100))
         assert client.zcard(f"{name}.z") == 79
+
+
+@pytest.mark.own
+def test_what_spop_gave_is_gone(own_broker, name):
+    """And nothing else, also when the broker replays it: which members go is decided once."""
+    with connect(own_broker) as client:
+        client.sadd(name, *range(200))
+        taken = [client.spop(name) for _ in range(60)] + client.spop(name, 40)
+        left = client.smembers(name)
+        assert len(set(taken)) == 100 and not left & set(taken)
+    for kill in (True, False, True):
+        own_broker.restart(kill=kill)
+        with connect(own_broker) as client:
+            assert client.smembers(name) == left
 
 
 @pytest.mark.own

@@ -150,7 +150,7 @@ void Session::on_open(const wire::ConnectionOpen& method) {
         {ReplyCode::not_allowed, "vhost " + std::string(method.virtual_host) + " not found"});
     return;
   }
-  if (!rights()) {
+  if (!rights() && !TRV_MUTANT(vhost_open_to_all)) {
     fail_connection(
         MethodId::connection_open,
         {ReplyCode::not_allowed, "access to vhost '" + std::string(method.virtual_host) +

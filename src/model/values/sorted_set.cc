@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 namespace trv::model {
 
@@ -42,7 +43,7 @@ void SortedSet::link_in(SortedMember& member) {
   for (; height_ < member.height_; ++height_) {
     head_[static_cast<std::size_t>(height_)] = {nullptr, others};
   }
-  Path path = path_to(member.score, member.name);
+  Path path = path_to(member.score, TRV_MUTANT(sorted_by_score_only) ? ByteView() : member.name);
   std::size_t rank = path.passed[0];
   for (int level = 0; level < height_; ++level) {
     auto l = static_cast<std::size_t>(level);

@@ -79,6 +79,9 @@ TEST(SortedSet, KeepsInfinitiesAndEqualScores) {
   EXPECT_EQ(sorted.at_rank(1).name, "a");
   EXPECT_EQ(sorted.at_rank(2).name, "b");
   EXPECT_EQ(sorted.at_rank(3).name, "top");
+  sorted.set("c", 0);
+  EXPECT_EQ(sorted.at_rank(2).name, "b") << "by name, not the last one first";
+  EXPECT_EQ(sorted.at_rank(3).name, "c");
 }
 
 TEST(Hash, EqualsASimpleTwin) {

@@ -1,5 +1,6 @@
 #include "redis/handlers/keyed.h"
 
+#include "base/mutant.h"
 #include "redis/handlers/member_scan.h"
 #include "redis/wire/number.h"
 
@@ -33,7 +34,9 @@ FoundString find_string(Call& call, ByteView key) {
 }
 
 bool execute(Call& call, broker::Space space, ByteView key, ByteView command) {
-  if (!call.wait_for(call.broker.keyspaces().execute(space, key, command))) return false;
+  Result<broker::Commit> kept = call.broker.keyspaces().execute(space, key, command);
+  if (TRV_MUTANT(key_change_answered_early) && kept) kept = broker::Commit();
+  if (!call.wait_for(kept)) return false;
   call.service.waiters().on_changed(key);
   return true;
 }

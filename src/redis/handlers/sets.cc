@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "base/mutant.h"
 #include "redis/handlers/change.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/member_scan.h"
@@ -143,7 +144,8 @@ void spop(Call& call) {
   if (!found.value) return call.reply.null();
   std::string name = found.value->members().at(call.service.random()() % found.value->size()).name;
   Change change(call);
-  ByteWriter(change.command(Op::set_remove, call.args[1])).sized(name);
+  ByteWriter(change.command(Op::set_remove, call.args[1]))
+      .sized(TRV_MUTANT(spop_removes_another) ? found.value->members().at(0).name : name);
   if (change.store(broker::Space::less)) call.reply.bulk(name);
 }
 
