@@ -164,7 +164,7 @@ def stage_clients():
 
 
 def stage_crash():
-    build("crash", "release", "trivium", "pldisk")
+    build("crash", "release", "trivium", "pldisk", "callfaults")
     return processes("crash", 1600, {"BROKER": str(RELEASE / "trivium")}, "crash", "power", "faults")
 
 
