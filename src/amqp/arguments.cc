@@ -32,6 +32,9 @@ std::optional<Failure> exchange_difference(const model::Exchange& current,
     case model::ExchangeField::internal:
       return inequivalent("internal", resource, word(wanted.internal), word(current.internal));
     case model::ExchangeField::alternate: {
+      if (!wanted.alternate.empty() && !current.alternate.empty()) {
+        return inequivalent("alternate-exchange", resource, wanted.alternate, current.alternate);
+      }
       const auto side = [](const std::string& name) {
         return name.empty() ? std::string("none") : "the value '" + name + "' of type 'longstr'";
       };
@@ -46,12 +49,18 @@ std::optional<model::HeaderRule> header_rule(ByteView arguments, Failure& failur
   model::HeaderRule rule;
   bool with_x = false;
   if (const auto match = wire::find_field(arguments, "x-match")) {
-    const std::string_view form = match->type == 'S' ? match->raw : ByteView();
+    if (match->type != 'S') {
+      failure =
+          precondition(std::string("Invalid x-match field type ") + wire::type_name(match->type) +
+                       " (value " + wire::to_text(*match) + "); expected longstr");
+      return std::nullopt;
+    }
+    const std::string_view form = match->raw;
     rule.any = form == "any" || form == "any-with-x";
     with_x = form == "all-with-x" || form == "any-with-x";
     if (!rule.any && !with_x && form != "all") {
-      failure = precondition("Invalid x-match field value " + wire::to_text(*match) +
-                             "; expected all, any, all-with-x, or any-with-x");
+      failure = precondition("Invalid x-match field value <<\"" + wire::to_text(*match) +
+                             "\">>; expected all, any, all-with-x, or any-with-x");
       return std::nullopt;
     }
   }

@@ -69,8 +69,8 @@ Failure invalid(std::string_view name, const std::string& resource, std::string_
                       std::string(why));
 }
 
-std::string expected(const char* what, const wire::Value& value) {
-  return std::string("\"expected ") + what + ", got " + wire::type_name(value.type) + "\"";
+std::string not_an_integer(const wire::Value& value) {
+  return std::string("\"expected integer, got ") + wire::type_name(value.type) + "\"";
 }
 
 std::string unacceptable(const wire::Value& value) {
@@ -122,7 +122,7 @@ std::string refuse(const Row& row, const wire::Value& value) {
       return "not implemented";
     case Kind::text:
     case Kind::exchange:
-      if (value.type != 'S') return expected("string", value);
+      if (value.type != 'S') return unacceptable(value);
       return value.raw.size() <= 255 ? "" : "\"longer than 255 bytes\"";
     case Kind::flag:
       return value.type == 't' ? "" : unacceptable(value);
@@ -139,7 +139,7 @@ std::string refuse(const Row& row, const wire::Value& value) {
     case Kind::segment:
     case Kind::limit: {
       const auto number = integer_of(value);
-      return number ? refuse_number(row.kind, *number) : expected("integer", value);
+      return number ? refuse_number(row.kind, *number) : not_an_integer(value);
     }
   }
   return {};

@@ -218,7 +218,9 @@ void Session::on_channel_method(Channel* channel, const wire::Frame& frame,
 
 void Session::on_content_frame(Channel& channel, const wire::Frame& frame) {
   const auto unexpected = [&](std::string text) {
-    fail_connection(MethodId{}, {ReplyCode::unexpected_frame, std::move(text)});
+    const bool publishing = channel.content.stage != Content::Stage::none;
+    fail_connection(publishing ? MethodId::basic_publish : MethodId{},
+                    {ReplyCode::unexpected_frame, std::move(text)});
   };
   switch (channel.content.stage) {
     case Content::Stage::none:
@@ -250,9 +252,8 @@ void Session::on_content_frame(Channel& channel, const wire::Frame& frame) {
 
 void Session::open_channel(std::uint16_t number) {
   if (channel_max_ != 0 && channels_.size() >= channel_max_) {
-    fail_connection(
-        MethodId::channel_open,
-        {ReplyCode::not_allowed, "number of channels opened (" + std::to_string(channels_.size()) +
+    fail_connection(MethodId{}, {ReplyCode::not_allowed,
+                                 "number of channels opened (" + std::to_string(channels_.size()) +
                                      ") has reached the negotiated channel_max (" +
                                      std::to_string(channel_max_) + ")"});
     return;

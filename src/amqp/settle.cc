@@ -120,12 +120,13 @@ void Session::on_confirmed(ChannelRef ref, std::uint64_t last, bool ok) {
   channel->confirms.close_group(last, ok);
   Confirms::Answer answer;
   while (channel->confirms.take_answer(answer)) {
-    const bool multiple = answer.last > answer.first;
     if (answer.ok) {
+      const bool multiple = answer.last > answer.first;
       send(ref.number, wire::BasicAck{.delivery_tag = answer.last, .multiple = multiple});
     } else {
+      // As RabbitMQ sends it, also for one. All before it was answered, so it can mean no more.
       send(ref.number,
-           wire::BasicNack{.delivery_tag = answer.last, .multiple = multiple, .requeue = false});
+           wire::BasicNack{.delivery_tag = answer.last, .multiple = true, .requeue = true});
     }
   }
 }

@@ -114,13 +114,13 @@ void handle(Session& session, Call call, const wire::ExchangeDelete& method) {
     return;
   }
   const std::string resource = exchange_resource(name);
-  if (const Refusal refusal = refuse_exchange(session, auth::Right::configure, name)) {
-    session.fail(call.channel, call.method, *refusal);
-    return;
-  }
   if (reserved(name)) {
     session.fail(call.channel, call.method,
                  {ReplyCode::access_refused, "deletion of system " + resource + " not allowed"});
+    return;
+  }
+  if (const Refusal refusal = refuse_exchange(session, auth::Right::configure, name)) {
+    session.fail(call.channel, call.method, *refusal);
     return;
   }
   session.ask_later<Refusal>(
@@ -142,11 +142,15 @@ namespace {
 // Checks the exchanges of a binding; the target's existence, when it is a queue, was checked
 // before.
 Refusal check_binding(const model::Router& router, model::Binding& binding, bool bind) {
+  // There is no binding of what is not there, and that is what was asked for.
+  const auto missing = [bind](const std::string& name) {
+    return bind ? Refusal(no_exchange(name)) : std::nullopt;
+  };
   const model::Exchange* source = router.find(binding.source);
-  if (!source) return no_exchange(binding.source);
+  if (!source) return missing(binding.source);
   if (binding.to_exchange) {
     const model::Exchange* target = router.find(binding.target);
-    if (!target) return no_exchange(binding.target);
+    if (!target) return missing(binding.target);
     binding.durable = target->durable;
   }
   binding.durable = binding.durable && source->durable;
@@ -218,14 +222,14 @@ void bind_exchange(Session& session, Call call, const Method& method, bool bind)
 // First the queue's owner is asked about the queue, then the catalog's about the rest.
 template <class Ok, class Method>
 void bind_queue(Session& session, Call call, const Method& method, bool no_wait, bool bind) {
-  if (method.exchange.empty()) {
-    session.fail(call.channel, call.method, default_exchange_refused());
-    return;
-  }
   model::Binding binding;
   Failure failure;
   if (!resolve_queue_name(call.channel, method.queue, binding.target, failure)) {
     session.fail(call.channel, call.method, failure);
+    return;
+  }
+  if (method.exchange.empty()) {
+    session.fail(call.channel, call.method, default_exchange_refused());
     return;
   }
   binding.source = method.exchange;
@@ -247,7 +251,9 @@ void bind_queue(Session& session, Call call, const Method& method, bool no_wait,
         if (facts.locked) {
           asking.fail(*channel, id, queue_locked(binding.target));
         } else if (!facts.exists && bind) {
-          asking.fail(*channel, id, no_queue(binding.target));
+          const bool source = asking.broker().catalog().snapshot()->find(binding.source) != nullptr;
+          asking.fail(*channel, id,
+                      source ? no_queue(binding.target) : no_exchange(binding.source));
         } else {
           binding.durable = facts.durable;
           ask_binding<Ok>(asking, ref, id, no_wait, std::move(binding), bind);

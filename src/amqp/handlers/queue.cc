@@ -60,8 +60,7 @@ Answer<DeclareReply> declare_stream(Broker& owner, const std::string& name,
 }
 
 Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
-                                      const WantedQueue& wanted, ConnectionId connection,
-                                      bool reserved_name) {
+                                      const WantedQueue& wanted, ConnectionId connection) {
   if (const auto queue = owner.queues().find(name)) {
     if (locked(*queue, connection)) return {refused(queue_locked(name))};
     if (auto difference = queue_difference(name, queue->settings, wanted.settings)) {
@@ -78,7 +77,6 @@ Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
       return {DeclareReply{{}, owner.topics().live_count(*log), 0}, owner.tail()};
     }
   }
-  if (reserved_name) return {refused(reserved_queue_name(name))};
   if (wanted.refusal) return {refused(*wanted.refusal)};
   if (wanted.stream) return declare_stream(owner, name, wanted);
   auto declared = owner.queues().declare(name, wanted.settings, connection);
@@ -170,9 +168,8 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   std::string name(method.queue);
   const auto& catalog = session.broker().catalog();
   if (method.passive) {
-    Failure failure;
-    if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
-      session.fail(call.channel, call.method, failure);
+    if (name.empty()) {  // It does not stand for the last one declared here.
+      session.fail(call.channel, call.method, no_queue(name));
       return;
     }
     if (const Refusal refusal = refuse_queue_sight(session, name)) {
@@ -187,7 +184,10 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
         declared(call.channel.ref, call.method, name, method.no_wait));
     return;
   }
-  const bool reserved_name = name.starts_with("amq.");
+  if (name.starts_with("amq.")) {  // Also of one that is there.
+    session.fail(call.channel, call.method, reserved_queue_name(name));
+    return;
+  }
   if (name.empty()) name = generated_name("amq.gen-");
   WantedQueue wanted = wanted_queue(name, method);
   if (const Refusal refusal = refuse_declaration(session, name, wanted.settings)) {
@@ -199,8 +199,8 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
   session.ask(
       location,
-      [name, wanted = std::move(wanted), connection = session.id(), reserved_name](Broker& owner) {
-        return declare_actively(owner, name, wanted, connection, reserved_name);
+      [name, wanted = std::move(wanted), connection = session.id()](Broker& owner) {
+        return declare_actively(owner, name, wanted, connection);
       },
       declared(call.channel.ref, call.method, name, method.no_wait));
 }

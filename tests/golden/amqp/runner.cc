@@ -1,271 +1,167 @@
 // Plays conversations between clients and the AMQP front-end, over a broker on a disk in memory,
-// and compares what is answered with what the files say. With --rewrite the files get what was
-// answered.
+// and compares what is answered with what the files say.
 //
-// A file is a list of lines; each file starts with an empty broker:
+//   amqp_golden DIR                     compares
+//   amqp_golden --rewrite DIR           the files get what was answered
+//   amqp_golden --against HOST:PORT:HTTP-PORT FILE     plays with a server, and prints what it
+//   answered
+//
+// A file is a list of lines; each conversation starts with an empty broker:
+//   == title                 a conversation begins (what is before the first is one, too)
 //   # a comment
 //   connect A [remote]       a new connection (of a peer that is not on this machine)
-//   open A                   the same, and its handshake and channel 1, unseen
+//   open A [USER]            the same, and its handshake and channel 1, unseen
 //   A> header 41 4d 51 50 .. bytes in hex
 //   A> 1 queue.declare ...   a method on channel 1 (text.h)
 //   A> 1 content 5 delivery_mode=2    a content header: body size and properties
 //   A> 1 body "hello"        a body frame
 //   A> hangup                the socket breaks
 //   wait 30                  milliseconds
+//   user U CONFIGURE WRITE READ       makes a user, whose password is its name
+//   close A REASON           an operator closes the connection
 //   bad disk                 no sync succeeds from here on
 //   crash                    the broker dies and comes back with what was synced, on a good disk
 //   topic T                  makes a log that is no queue
 //   A< ...                   what the server sends: written by --rewrite
+// Lines that begin with #~ say what another server does instead
+// (tests/conformance/amqp_golden_diff.py).
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <map>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
 
-#include "amqp/convert.h"
-#include "amqp/reader.h"
-#include "amqp/session.h"
-#include "broker/broker_test_support.h"
-#include "text.h"
+#include "amqp/wire/frame.h"
+#include "frames.h"
+#include "stage.h"
 
 namespace trv::amqp::golden {
 namespace {
 
-class Recorder final : public Output {
- public:
-  void write(std::string_view bytes) override { bytes_.append(bytes); }
-  void write(Slice slice) override { bytes_.append(slice.view()); }
-  std::size_t unsent() const override { return 0; }
-  void wait_drained() override {}
-  void resume() override {}
-  std::string take() { return std::exchange(bytes_, {}); }
+using Lines = std::vector<std::string>;
 
- private:
-  std::string bytes_;
-};
-
-struct Peer {
-  Peer(Services& services, std::uint64_t id, const SessionOptions& options, bool loopback)
-      : session(services, ConnectionId(id), output, options, loopback) {}
-  Recorder output;
-  Session session;
-  std::string input;  // not looked at yet
-  bool told_end = false;
-};
-
-// Which file the bad disk struck first is a matter of time.
-std::string without_file(std::string text) {
-  constexpr std::string_view fault = "injected fault";
-  const std::size_t at = text.find(fault);
-  if (at == std::string::npos) return text;
-  const std::size_t begin = at + fault.size();
-  return text.erase(begin, text.find('"', begin) - begin);
-}
-
-std::string print_frame(const wire::Frame& frame) {
-  std::string out = std::to_string(frame.channel) + " ";
-  wire::ContentHeader header;
-  switch (frame.type) {
-    case wire::FrameType::method:
-      return out + print_method(frame.payload);
-    case wire::FrameType::header:
-      if (!wire::parse_content_header(frame.payload, header)) return out + "content MALFORMED";
-      return out + "content " + std::to_string(header.body_size) +
-             print_properties(header.properties);
-    case wire::FrameType::body:
-      return out + "body " +
-             (frame.payload.size() > 200 ? std::to_string(frame.payload.size()) + " bytes"
-                                         : print_string(frame.payload));
-    case wire::FrameType::heartbeat:
-      return out + "heartbeat";
-  }
-  return out;
-}
+bool is_answer(const std::string& line) { return line.size() > 1 && line[1] == '<'; }
+bool is_title(const std::string& line) { return line.starts_with("== "); }
 
 class Player {
  public:
-  Player() {
-    options_.version = "0.0.0";
-    broker_ = std::make_unique<broker::TestBroker>(&codec_);
-    start();
-  }
-  ~Player() {
-    broker_->round([&] { peers_.clear(); });
-    readers_.reset();
-  }
+  explicit Player(std::unique_ptr<Stage> stage) : stage_(std::move(stage)) {}
 
-  std::vector<std::string> play(const std::vector<std::string>& lines) {
-    for (const std::string& line : lines) {
-      const bool answer = line.size() > 1 && line[1] == '<';
-      if (answer) continue;
-      out_.push_back(line);
-      if (line.empty() || line[0] == '#') continue;
-      act(line);
-      for (int i = 0; i < 3; ++i) settle();
-      print_answers();
+  Lines play(Lines::const_iterator begin, Lines::const_iterator end) {
+    for (auto at = begin; at != end; ++at) {
+      if (is_answer(*at)) continue;
+      out_.push_back(*at);
+      if (at->empty() || (*at)[0] == '#' || is_title(*at)) continue;
+      act(*at);
+      const auto answers = std::find_if_not(at + 1, end, is_answer) - at - 1;
+      print_answers(static_cast<std::size_t>(answers));
     }
     return std::move(out_);
   }
 
  private:
-  void start() {
-    readers_ = std::make_unique<StreamReaders>(**broker_);
-    services_ =
-        std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}, {&sessions_}});
-  }
-
-  void crash() {
-    broker_->round([&] { peers_.clear(); });
-    readers_.reset();
-    broker_->faults().disarm();
-    broker_->crash();
-    start();
-  }
-
   void act(const std::string& line) {
     std::istringstream words(line);
     std::string verb;
     std::string name;
     words >> verb >> name;
     if (verb == "connect" || verb == "open") {
-      std::string where;
-      words >> where;
-      connect(name, where != "remote");
-      if (verb == "open") open(name);
-    } else if (verb == "topic") {
-      broker_->round([&] { TRV_ASSERT((*broker_)->topics().create(name, {}).ok()); });
-    } else if (line == "bad disk") {
-      broker_->faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
-    } else if (line == "crash") {
-      crash();
+      std::string who;
+      words >> who;
+      stage_->connect(name, who != "remote");
+      if (verb == "open") open(name, who.empty() ? "guest" : who);
+    } else if (verb == "user") {
+      UserLine user{name, {}, {}, {}};
+      words >> user.configure >> user.write >> user.read;
+      stage_->make_user(user);
+    } else if (verb == "close") {
+      std::string reason;
+      std::getline(words >> std::ws, reason);
+      stage_->close_connection(name, reason);
     } else if (verb == "wait") {
-      broker_->run_for(std::chrono::milliseconds(std::stoi(name)));
+      stage_->wait(std::stoi(name));
     } else if (verb.size() == 2 && verb[1] == '>') {
-      const auto peer = peers_.find(verb.substr(0, 1));
-      if (peer == peers_.end()) throw std::runtime_error("no such connection: " + line);
+      const std::string peer = verb.substr(0, 1);
       if (name == "hangup") {
-        broker_->round([&] { peers_.erase(peer); });
-        return;
+        stage_->hang_up(peer);
+      } else {
+        stage_->send(peer, encode_line(transcript_.fill(line.substr(3))));
       }
-      send(*peer->second, line.substr(3));
     } else {
-      throw std::runtime_error("cannot read: " + line);
+      act_here(line, verb, name);
     }
   }
 
-  void connect(const std::string& name, bool loopback) {
-    broker_->round([&] {
-      peers_.erase(name);
-      peers_[name] = std::make_unique<Peer>(*services_, ++last_id_, options_, loopback);
-    });
+  void act_here(const std::string& line, const std::string& verb, const std::string& name) {
+    const bool done = verb == "topic"      ? stage_->make_topic(name)
+                      : line == "bad disk" ? stage_->break_disk()
+                      : line == "crash"    ? stage_->crash()
+                                           : false;
+    if (!done) throw std::runtime_error("cannot play: " + line);
   }
 
-  void open(const std::string& name) {
-    Peer& peer = *peers_.at(name);
-    peer.input = wire::protocol_header;
-    for (const char* line :
-         {"0 connection.start-ok mechanism=\"PLAIN\" response=\"\\x00guest\\x00guest\" "
-          "client_properties={capabilities:F{consumer_cancel_notify:t1}}",
-          "0 connection.tune-ok channel_max=2047 frame_max=131072 heartbeat=60",
-          "0 connection.open virtual_host=\"/\"", "1 channel.open"}) {
-      send(peer, line);
-      settle();
-    }
-    peer.output.take();
-  }
-
-  void send(Peer& peer, std::string_view text) {
-    if (text.starts_with("header ")) {
-      peer.input += parse_hex(text.substr(7));
-      return;
-    }
-    unsigned channel = 0;
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), channel).ptr;
-    text.remove_prefix(static_cast<std::size_t>(end - text.data()) + 1);
-    wire::FrameType type = wire::FrameType::method;
-    std::string payload;
-    if (text.starts_with("content ")) {
-      type = wire::FrameType::header;
-      std::uint64_t size = 0;
-      text.remove_prefix(8);
-      const auto after = std::from_chars(text.data(), text.data() + text.size(), size).ptr;
-      text.remove_prefix(static_cast<std::size_t>(after - text.data()));
-      ByteWriter w(payload);
-      w.u16(60);
-      w.u16(0);
-      w.u64(size);
-      w.bytes(parse_properties_text(text));
-    } else if (text.starts_with("body ")) {
-      type = wire::FrameType::body;
-      payload = parse_string(text.substr(5));
-    } else if (text.starts_with("heartbeat")) {
-      type = wire::FrameType::heartbeat;
-    } else {
-      payload = parse_method(text);
-    }
-    wire::write_frame_head(peer.input, type, static_cast<std::uint16_t>(channel), payload.size());
-    peer.input += payload;
-    wire::write_frame_end(peer.input);
-  }
-
-  void settle() {
-    broker_->round([&] {
-      for (const auto& [name, peer] : peers_) {
-        if (!peer->session.waiting()) {
-          peer->input.erase(0, peer->session.on_bytes(peer->input));
-        }
-      }
-    });
-  }
-
-  void print_answers() {
-    for (const auto& [name, peer] : peers_) {
-      const std::string bytes = peer->output.take();
-      ByteView rest = bytes;
-      while (!rest.empty()) {
-        wire::Frame frame;
-        if (rest.starts_with("AMQP")) {
-          out_.push_back(name + "< header " + print_string(rest.substr(0, 8)));
-          rest.remove_prefix(8);
-        } else if (wire::parse_frame(rest, 1u << 24, frame) == wire::FrameStatus::complete) {
-          out_.push_back(name + "< " + without_file(print_frame(frame)));
-          rest.remove_prefix(frame.size);
-        } else {
-          out_.push_back(name + "< MALFORMED");
-          break;
-        }
-      }
-      if (peer->session.state() == Session::State::finished && !peer->told_end) {
-        peer->told_end = true;
-        out_.push_back(name + "< end");
-      }
+  void open(const std::string& name, const std::string& user) {
+    stage_->send(name, std::string(wire::protocol_header));
+    stage_->listen(1);
+    const std::string start =
+        "0 connection.start-ok mechanism=\"PLAIN\" response=\"\\x00" + user + "\\x00" + user +
+        "\" client_properties={capabilities:F{consumer_cancel_notify:t1, basic.nack:t1, "
+        "publisher_confirms:t1}}";
+    stage_->send(name, encode_line(start));
+    stage_->listen(1);
+    for (const char* line : {"0 connection.tune-ok channel_max=2047 frame_max=131072 heartbeat=60",
+                             "0 connection.open virtual_host=\"/\"", "1 channel.open"}) {
+      stage_->send(name, encode_line(line));
+      stage_->listen(std::string_view(line).find("tune") != std::string_view::npos ? 0 : 1);
     }
   }
 
-  AmqpCodec codec_;
-  SessionOptions options_;
-  Sessions sessions_;
-  std::unique_ptr<broker::TestBroker> broker_;
-  std::unique_ptr<StreamReaders> readers_;
-  std::unique_ptr<Services> services_;
-  std::map<std::string, std::unique_ptr<Peer>> peers_;
-  std::uint64_t last_id_ = 0;
-  std::vector<std::string> out_;
+  void print_answers(std::size_t expected) {
+    for (Heard& heard : stage_->listen(expected)) {
+      transcript_.print(heard.peer, heard.bytes, out_);
+      if (!heard.bytes.empty()) out_.push_back(heard.peer + "< MALFORMED");
+      if (heard.ended) out_.push_back(heard.peer + "< end");
+    }
+  }
+
+  std::unique_ptr<Stage> stage_;
+  Transcript transcript_;
+  Lines out_;
 };
 
-std::vector<std::string> read_lines(const std::filesystem::path& path) {
+Lines read_lines(const std::filesystem::path& path) {
   std::ifstream file(path);
-  std::vector<std::string> lines;
+  Lines lines;
   for (std::string line; std::getline(file, line);) lines.push_back(line);
   return lines;
 }
 
+// Plays conversation after conversation, each on a stage of its own.
+template <class MakeStage>
+Lines play_all(const Lines& lines, int& conversations, MakeStage make_stage) {
+  Lines out;
+  for (auto begin = lines.begin(); begin != lines.end();) {
+    const auto end = std::find_if(begin + 1, lines.end(), is_title);
+    Lines got;
+    const bool empty = std::all_of(begin, end, [](const std::string& line) {
+      return line.empty() || line[0] == '#' || is_title(line);
+    });
+    if (empty) {
+      got.assign(begin, end);
+    } else {
+      got = Player(make_stage()).play(begin, end);
+      ++conversations;
+    }
+    out.insert(out.end(), std::make_move_iterator(got.begin()), std::make_move_iterator(got.end()));
+    begin = end;
+  }
+  return out;
+}
+
 // Prints the first difference. False when there is one.
-bool same(const std::string& name, const std::vector<std::string>& expected,
-          const std::vector<std::string>& got) {
+bool same(const std::string& name, const Lines& expected, const Lines& got) {
   const auto [e, g] = std::mismatch(expected.begin(), expected.end(), got.begin(), got.end());
   if (e == expected.end() && g == got.end()) return true;
   std::printf("%s:%td\n  expected: %s\n  got:      %s\n", name.c_str(), e - expected.begin() + 1,
@@ -281,12 +177,13 @@ int run(const std::filesystem::path& folder, bool rewrite) {
     }
   }
   std::sort(files.begin(), files.end());
+  int conversations = 0;
   int different = 0;
   for (const auto& path : files) {
-    const std::vector<std::string> expected = read_lines(path);
-    std::vector<std::string> got;
+    const Lines expected = read_lines(path);
+    Lines got;
     try {
-      got = Player().play(expected);
+      got = play_all(expected, conversations, make_local_stage);
     } catch (const std::exception& error) {
       std::printf("%s: %s\n", path.filename().c_str(), error.what());
       ++different;
@@ -299,8 +196,22 @@ int run(const std::filesystem::path& folder, bool rewrite) {
       ++different;
     }
   }
-  std::printf("%zu conversations, %d different\n", files.size(), different);
-  return files.empty() || different > 0 ? 1 : 0;
+  std::printf("%d conversations in %zu files, %d files differ\n", conversations, files.size(),
+              different);
+  return conversations == 0 || different > 0 ? 1 : 0;
+}
+
+int run_against(const std::string& address, const std::filesystem::path& path) {
+  int conversations = 0;
+  try {
+    const Lines got = play_all(read_lines(path), conversations,
+                               [&address] { return make_remote_stage(address); });
+    for (const std::string& line : got) std::printf("%s\n", line.c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", path.filename().c_str(), error.what());
+    return 1;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -308,13 +219,18 @@ int run(const std::filesystem::path& folder, bool rewrite) {
 
 int main(int argc, char** argv) {
   bool rewrite = false;
-  std::filesystem::path folder = ".";
+  std::string address;
+  std::filesystem::path path = ".";
   for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--rewrite") {
+    const std::string_view argument = argv[i];
+    if (argument == "--rewrite") {
       rewrite = true;
+    } else if (argument == "--against" && i + 1 < argc) {
+      address = argv[++i];
     } else {
-      folder = argv[i];
+      path = argument;
     }
   }
-  return trv::amqp::golden::run(folder, rewrite);
+  if (!address.empty()) return trv::amqp::golden::run_against(address, path);
+  return trv::amqp::golden::run(path, rewrite);
 }

@@ -183,6 +183,13 @@ std::string mask(std::string text) {
       if (text.size() >= at + prefix.size() + 22) text.replace(at + prefix.size(), 22, "*");
     }
   }
+  // Addresses of replies are of any length, and are shown between quotes.
+  constexpr std::string_view reply_prefix = "amq.rabbitmq.reply-to.";
+  for (auto at = text.find(reply_prefix); at != std::string::npos;
+       at = text.find(reply_prefix, at + 1)) {
+    const std::size_t random = at + reply_prefix.size();
+    text.replace(random, std::min(text.find_first_of("\"'", random), text.size()) - random, "*");
+  }
   return text;
 }
 
@@ -434,7 +441,7 @@ std::string print_properties(std::string_view bytes) {
   for (const TextProperty& row : text_properties) {
     if (p.has(row.property)) out += std::string(" ") + row.name + "=" + print_string(p.*row.member);
   }
-  return out;
+  return mask(out);
 }
 
 }  // namespace trv::amqp::golden
