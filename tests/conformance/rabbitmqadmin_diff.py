@@ -1,10 +1,11 @@
 """The same calls of RabbitMQ's rabbitmqadmin against RabbitMQ's management plugin and against the HTTP API: what they
 print must be equal, but for what names the broker itself.
 
-rabbitmqadmin_diff.py --theirs HOST:PORT [--ours HOST:PORT]; without the latter a broker is started. Both must be fresh.
+rabbitmqadmin_diff.py [--theirs HOST:PORT] [--ours HOST:PORT]; what is not given is started. Both must be fresh.
 """
 
 import argparse
+import contextlib
 import difflib
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import harness  # noqa: E402
+import rabbitmq_peer  # noqa: E402
 from httpapi import rabbitmqadmin  # noqa: E402
 
 QUEUE = ("name", "vhost", "durable", "auto_delete", "arguments", "type")
@@ -106,21 +108,24 @@ def compare(theirs, ours):
         print("rabbitmqadmin", *arguments)
         print("\n".join(difflib.unified_diff(expected, found, "theirs", "ours", lineterm="", n=0)))
     print(f"{len(CALLS)} calls, {different} differ")
-    return different
+    print(f"{len(CALLS) - different} passed, {different} failed")
+    return 1 if different else 0
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--theirs", required=True)
+    parser.add_argument("--theirs")
     parser.add_argument("--ours")
     options = parser.parse_args()
-    if options.ours:
-        return 1 if compare(options.theirs, options.ours) else 0
-    broker = harness.Broker().start()
-    try:
-        return 1 if compare(options.theirs, f"{broker.host}:{broker.management_port}") else 0
-    finally:
-        broker.close()
+    with contextlib.ExitStack() as stack:
+        theirs, ours = options.theirs, options.ours
+        if not theirs:
+            theirs = f"127.0.0.1:{stack.enter_context(rabbitmq_peer.RabbitMQ()).management_port}"
+        if not ours:
+            broker = harness.Broker().start()
+            stack.callback(broker.close)
+            ours = f"{broker.host}:{broker.management_port}"
+        return compare(theirs, ours)
 
 
 if __name__ == "__main__":
