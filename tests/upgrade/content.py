@@ -181,6 +181,44 @@ def _check_redis(ports):
     assert client.ttl(LASTING) > 50 * 365 * 86_400 and client.ttl(TEXT) == -1
 
 
+# -- what came later: collections, and a backlog whose index lies in page files
+
+BACKLOG, HASH, LIST, SET, ZSET = "golden:backlog", "golden:hash", "golden:list", "golden:set", "golden:zset"
+BACKLOG_COUNT, BACKLOG_DELETED, BACKLOG_TRIMMED = 400, (150, 151, 250), 60
+
+
+def _write_later_first(ports):
+    client = redis.Redis(port=ports["redis"])
+    for index in range(1, BACKLOG_COUNT + 1):
+        client.xadd(BACKLOG, {"n": index}, id=f"{index}-0")  # each is a batch of its own
+    client.hset(HASH, mapping={"a": "1", "b": body(1), "gone": "x"})
+    client.rpush(LIST, "gone", "one", "two", body(2))
+    client.sadd(SET, "1", "2", "x", "gone")
+    client.zadd(ZSET, {"low": -1.5, "high": 2.25, "gone": 0, "infinite": "inf"})
+
+
+def _write_later_second(ports):
+    client = redis.Redis(port=ports["redis"])
+    client.xdel(BACKLOG, *(f"{index}-0" for index in BACKLOG_DELETED))
+    client.xtrim(BACKLOG, minid=f"{BACKLOG_TRIMMED}-0", approximate=False)
+    client.hdel(HASH, "gone")
+    assert client.lpop(LIST) == b"gone"
+    client.srem(SET, "gone")
+    client.zrem(ZSET, "gone")
+
+
+def _check_later(ports):
+    client = redis.Redis(port=ports["redis"])
+    entries = client.xrange(BACKLOG)
+    left = [index for index in range(BACKLOG_TRIMMED, BACKLOG_COUNT + 1) if index not in BACKLOG_DELETED]
+    assert entries == [(b"%d-0" % index, {b"n": b"%d" % index}) for index in left]
+    assert client.xlen(BACKLOG) == len(left)
+    assert client.hgetall(HASH) == {b"a": b"1", b"b": body(1)}
+    assert client.lrange(LIST, 0, -1) == [b"one", b"two", body(2)]
+    assert client.smembers(SET) == {b"1", b"2", b"x"}
+    assert client.zrange(ZSET, 0, -1, withscores=True) == [(b"low", -1.5), (b"high", 2.25), (b"infinite", float("inf"))]
+
+
 # -- Kafka
 
 
@@ -269,16 +307,20 @@ def write_first(ports):
     _write_amqp_first(ports)
     _write_redis_first(ports)
     _write_kafka_first(ports)
-    return {"late_due_ms": int(time.time() * 1000) + LATE_AFTER_MS}
+    _write_later_first(ports)
+    return {"late_due_ms": int(time.time() * 1000) + LATE_AFTER_MS, "later": True}
 
 
 def write_second(ports):
     _write_amqp_second(ports)
     _write_redis_second(ports)
     _write_kafka_second(ports)
+    _write_later_second(ports)
 
 
 def check(ports, made):
     _check_amqp(ports, made)
     _check_redis(ports)
     _check_kafka(ports)
+    if made.get("later"):
+        _check_later(ports)

@@ -36,6 +36,8 @@ def main():
         broker.kill()
         if not list(broker.data_directory.glob("checkpoint-*")):
             sys.exit("there is no checkpoint in it")
+        if not list(broker.data_directory.glob("pages-*")):
+            sys.exit("there is no page file in it")
         (broker.root / "made.json").write_text(json.dumps(made) + "\n")
         with tarfile.open(target, "w:xz") as archive:
             archive.add(broker.data_directory, "data", filter=anonymous)
