@@ -22,6 +22,7 @@ QUEUES, STREAMS, TOPICS, PARTITIONS, KEYS = 4, 4, 3, 2, 6
 COMPRESSIONS = ("none", "gzip", "snappy", "lz4", "zstd")
 WAIT_SECONDS = 20
 BULK_BYTES = 60_000
+BACKLOG, BACKLOG_GROWTH = "backlog", 100  # entries that come one by one, so that pages of their index are on disk
 
 
 def make_value(label, number, size):
@@ -38,6 +39,7 @@ class Content:
         self.wanted.queues = [f"queue-{index}" for index in range(QUEUES)]
         self.wanted.amqp_streams = ["amqp-stream"]
         self.wanted.streams = [f"stream-{index}" for index in range(STREAMS)]
+        self.wanted.streams.insert(2, BACKLOG)  # neither read by a group nor trimmed
         self.wanted.groups = [(stream, "readers") for stream in self.wanted.streams[:2]]
         self.wanted.keys = [f"key-{index}" for index in range(KEYS)]
         self.wanted.partitions = [(f"topic-{topic}", part) for topic in range(TOPICS) for part in range(PARTITIONS)]
@@ -113,9 +115,13 @@ class Content:
         client = Redis(ports["redis"])
         for name in self.wanted.streams:
             label = f"redis stream {name}"
-            values = [self._value(label) for _ in range(self.random.randint(5, 40))]
-            client.send(*(("XADD", name, "*", "v", value) for value in values))
-            entries = [client.receive().decode() for _ in values]
+            count = BACKLOG_GROWTH if name == BACKLOG else self.random.randint(5, 40)
+            values = [self._value(label) for _ in range(count)]
+            if name == BACKLOG:
+                entries = [client.call("XADD", name, "*", "v", value).decode() for value in values]
+            else:
+                client.send(*(("XADD", name, "*", "v", value) for value in values))
+                entries = [client.receive().decode() for _ in values]
             for entry, value in zip(entries, values):
                 self._written(label, entry, b"v|" + value)
             for entry in self.random.sample(entries, 2):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Damages data directories, one random fault in one random file at a time, and reads everything back.
 
-  corruption.py [--count 300] [--seed S] [--directories N] [--seconds MAX] [--sabotage] [--ledger]
+  corruption.py [--count 300] [--seed S] [--directories N] [--seconds MAX] [--files PATTERN] [--sabotage] [--ledger]
 
 Directories are filled by real traffic of all three protocols over several lives of a broker (content.py). Then, for each
 fault (damage.py): a copy is damaged, a broker started on it, and everything is read over the protocols (readback.py).
@@ -91,15 +91,16 @@ class Original:
 class Fault:
     """One damaged copy and what came of it."""
 
-    def __init__(self, original, broker, rng, sabotage=False):
+    def __init__(self, original, broker, rng, files, sabotage=False):
         self.original, self.broker, self.random, self.sabotage = original, broker, rng, sabotage
+        self.files = files
         self.violations = []
         self.outcome = ""
 
     def run(self):
         shutil.rmtree(self.broker.data_directory, ignore_errors=True)
         shutil.copytree(self.original.directory, self.broker.data_directory)
-        self.file, self.kind, self.ranges = damage.apply_fault(self.broker.data_directory, self.random)
+        self.file, self.kind, self.ranges = damage.apply_fault(self.broker.data_directory, self.random, self.files)
         self.may_suffer = self.original.judge.may_suffer(self.file, self.ranges)
         self.unprovable = self.original.judge.unprovable(self.file, self.ranges)
         self.broker.shards = self.original.shards
@@ -225,13 +226,13 @@ class Campaign:
         original = Original(self.root / f"original-{index}", f"{self.options.seed}:{index}").fill()
         broker = harness.Broker(root=self.root / "copy", arguments=ARGUMENTS)
         began = time.monotonic()
-        for number in range(share):
+        for number in range(share if any(original.directory.glob(self.options.files)) else 0):
             if self.options.only is not None and number != self.options.only:
                 continue
             if self._late():
                 break
             fault = Fault(original, broker, random.Random(f"{self.options.seed}:{index}:{number}"),
-                          self.options.sabotage).run()
+                          self.options.files, self.options.sabotage).run()
             self._count(fault, f"{index}:{number}")
         self.seconds += time.monotonic() - began
         shutil.rmtree(original.root)
@@ -269,6 +270,7 @@ def main():
     parser.add_argument("--directories", type=int, help=f"default: one for {PER_DIRECTORY} faults")
     parser.add_argument("--seconds", type=int, help="stop then, whatever the count")
     parser.add_argument("--only", type=int, help="this fault of each directory, by its number")
+    parser.add_argument("--files", default="*", metavar="PATTERN", help="damage only files of such names")
     parser.add_argument("--sabotage", action="store_true", help="the negative control: must find every falsification")
     parser.add_argument("--ledger", action="store_true")
     parser.add_argument("--verbose", action="store_true")
@@ -282,7 +284,8 @@ def main():
                       "outcomes": campaign.outcomes, "kinds": campaign.kinds,
                       "violations": len(campaign.violations)}, indent=1))
     if options.ledger:
-        ledger.note(f"corruption, {done} faults in a random file", f"seed {options.seed}, {campaign.seconds:.0f} s",
+        where = "" if options.files == "*" else f" of {options.files}"
+        ledger.note(f"corruption, {done} faults in a random file{where}", f"seed {options.seed}, {campaign.seconds:.0f} s",
                     f"{campaign.values:,} values compared", len(campaign.violations))
     if options.sabotage:
         print(f"the negative control: {campaign.blind} falsifications were not seen")

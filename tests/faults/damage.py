@@ -16,6 +16,7 @@ FRAME_HEADER = 40
 ENTRY_HEADER = 8
 BATCH, CATALOG, PLACED = 4, 32, 33
 UNREAD_QUEUE = "nobody-reads-this"  # takes what the bindings are tried with
+PAGES_HEAD, PAGES_ROW = 24, 24  # of a page file
 SESSION, LANE = len("segment-") + 8, len("segment-") + 10  # where these end in the name of a segment
 EDGE = 64  # granularity in which changed bytes are looked for
 
@@ -62,6 +63,7 @@ class Judge:
     def __init__(self, directory, labels):
         self.segments = {path.name: path.read_bytes() for path in sorted(Path(directory).glob("segment-*"))}
         self.frames = {name: list(frames_of(data)) for name, data in self.segments.items()}
+        self.page_files = {path.name: path.read_bytes() for path in sorted(Path(directory).glob("pages-*"))}
         self.names = {label: self._names(label) for label in labels}
         self.shards = {label: set() for label in labels}
         for _, (kind, shard, payload) in self._entries():
@@ -87,6 +89,9 @@ class Judge:
 
     def may_suffer(self, name, ranges):
         """The labels that a fault in these ranges of the file may harm."""
+        if name in self.page_files:
+            shards = self._shards_of_pages(self.page_files[name], ranges)
+            return {label for label, own in self.shards.items() if own & shards}
         if name not in self.segments:
             return set()
         touched = self._touched(self.frames[name], ranges)
@@ -98,6 +103,15 @@ class Judge:
                            if kind in (CATALOG, PLACED))
         return {label for label, own in self.shards.items() if own & shards or (
             label.startswith("amqp") and any(one in named for one in self.names[label]))}
+
+    @staticmethod
+    def _shards_of_pages(data, ranges):
+        """A page that cannot be read takes what it stands for with it; without the table none can be."""
+        (count,) = struct.unpack_from("<I", data, 12)
+        rows = [struct.unpack_from("<IIQQ", data, PAGES_HEAD + PAGES_ROW * row) for row in range(count)]
+        table_hit = hit(ranges, 0, PAGES_HEAD + PAGES_ROW * count + 4)
+        cut = any(end >= len(data) for _, end in ranges)
+        return {shard for shard, _, begin, size in rows if table_hit or cut or hit(ranges, begin, begin + size)}
 
     def _touched(self, frames, ranges):
         """A round is whole or absent: its frames go together."""
@@ -206,9 +220,9 @@ FAULTS = {flip_bit: 30, change_bytes: 15, zero_page: 12, misdirected_page: 12, r
           lose_bytes: 4, truncate: 9, empty: 3, delete: 5}
 
 
-def apply_fault(directory, random):
-    """Damages one file of `directory`. Result: (its name, the fault's name, the changed ranges)."""
-    paths = sorted(path for path in Path(directory).iterdir() if path.is_file())
+def apply_fault(directory, random, pattern="*"):
+    """Damages one file of `directory` that matches the pattern. Result: (its name, the fault's name, the changed ranges)."""
+    paths = sorted(path for path in Path(directory).glob(pattern) if path.is_file())
     # Half of the faults by file, so that small ones get theirs; half by size.
     if random.random() < 0.3:
         path = random.choice(paths)
