@@ -91,6 +91,7 @@ struct Transactions::State {
 
   Result<Commit> journal(ShardId shard, const std::vector<std::string>& commands);
   void decide(const std::string& id, TransactionDecision decision, Done done);
+  void run_end(const std::string& id, TransactionDecision decision, Done done);
   void announce(const std::vector<TransactionPartition>& partitions,
                 const std::vector<std::string>& groups, model::ProducerIdentity producer,
                 UniqueFunction<void()> done);
@@ -106,7 +107,11 @@ struct Transactions::State {
 
   Broker& broker;
   // Ends that wait for their markers, by transactional id.
-  std::unordered_map<std::string, std::vector<Done>> ending;
+  struct Ending {
+    model::ProducerIdentity producer;  // with which it goes on
+    Done done;
+  };
+  std::unordered_map<std::string, std::vector<Ending>> ending;
   std::map<std::string, runtime::Timer> retries;
   runtime::Timer tick_timer;
   runtime::Timer expiry_timer;
@@ -247,18 +252,34 @@ void Transactions::add_group(const std::string& id, model::ProducerIdentity prod
 
 void Transactions::end(const std::string& id, model::ProducerIdentity producer, bool commit,
                        Done done) {
-  TransactionDecision decision = state_->of(id).end(id, producer, commit);
-  if (!decision.ends) {
-    state_->decide(id, std::move(decision), std::move(done));
-    return;
-  }
-  state_->ending[id].push_back(std::move(done));
-  state_->decide(id, std::move(decision), [this, id](const Outcome& outcome) {
+  state_->run_end(id, state_->of(id).end(id, producer, commit), std::move(done));
+}
+
+void Transactions::end_raising(const std::string& id, model::ProducerIdentity producer, bool commit,
+                               Done done) {
+  auto ended = [this, id, done = std::move(done)](Outcome outcome) mutable {
+    bool spent = outcome.error == TransactionError::none && !outcome.failure &&
+                 model::Transactions::is_spent(outcome.producer);
+    // A later request may have given it a new id already, or the id may be gone.
+    const model::Transaction* now = state_->of(id).find(id);
+    if (!spent || now == nullptr || now->producer != outcome.producer) {
+      done(std::move(outcome));
+    } else {
+      state_->decide(id, state_->of(id).renew(id), std::move(done));
+    }
+  };
+  state_->run_end(id, state_->of(id).end_raising(id, producer, commit), std::move(ended));
+}
+
+void Transactions::State::run_end(const std::string& id, TransactionDecision decision, Done done) {
+  if (!decision.ends) return decide(id, std::move(decision), std::move(done));
+  ending[id].push_back({decision.producer, std::move(done)});
+  decide(id, std::move(decision), [this, id](const Outcome& outcome) {
     if (!outcome.failure) return;
     // The decision never got to the disk.
-    auto waiting = state_->ending.extract(id);
+    auto waiting = ending.extract(id);
     if (waiting.empty()) return;
-    for (Done& one : waiting.mapped()) one(outcome);
+    for (Ending& one : waiting.mapped()) one.done(outcome);
   });
 }
 
@@ -398,7 +419,11 @@ void Transactions::State::complete(const TransactionMarkers& markers) {
 void Transactions::State::answer_ended(const std::string& id) {
   auto waiting = ending.extract(id);
   if (waiting.empty()) return;
-  for (Done& done : waiting.mapped()) done(Outcome{});
+  for (Ending& one : waiting.mapped()) {
+    Outcome outcome;
+    outcome.producer = one.producer;
+    one.done(std::move(outcome));
+  }
 }
 
 // --- time ---------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ class Transactions {
   struct Outcome {
     model::TransactionError error = model::TransactionError::none;
     std::optional<Error> failure;      // the journal's
-    model::ProducerIdentity producer;  // of init
+    model::ProducerIdentity producer;  // of init and of an end: with which to go on
   };
   using Done = UniqueFunction<void(Outcome)>;
 
@@ -51,6 +51,9 @@ class Transactions {
   // be written at present.
   void end(const std::string& transactional_id, model::ProducerIdentity producer, bool commit,
            Done done);
+  // The second transaction protocol (KIP-890): raises the producer's epoch.
+  void end_raising(const std::string& transactional_id, model::ProducerIdentity producer,
+                   bool commit, Done done);
 
   // --- looking -----------------------------------------------------------------------------------
   // Nothing when the transactional id is unknown.

@@ -53,6 +53,11 @@ class TransactionsTest : public testing::Test {
            })
         .error;
   }
+  Transactions::Outcome end_raising(ProducerIdentity producer, bool commit) {
+    return call([&](Transactions::Done done) {
+      broker_->transactions().end_raising("tid", producer, commit, std::move(done));
+    });
+  }
   Result<Appended> write(ProducerIdentity producer, std::string_view value,
                          std::int32_t sequence = 0) {
     Result<Appended> appended = Error{Errc::closed, "not run"};
@@ -113,6 +118,54 @@ TEST_F(TransactionsTest, CommitShowsAndAbortHides) {
   // The same end again is fine, another one is not.
   EXPECT_EQ(end(producer, false), TransactionError::none);
   EXPECT_EQ(end(producer, true), TransactionError::invalid_state);
+}
+
+TEST_F(TransactionsTest, AnEndOfTheSecondProtocolFencesWhatComesLate) {
+  ProducerIdentity first = init();
+  ASSERT_EQ(add(first), TransactionError::none);
+  ASSERT_TRUE(write(first, "a").ok());
+  Transactions::Outcome ended = end_raising(first, true);
+  EXPECT_EQ(ended.error, TransactionError::none);
+  EXPECT_EQ(ended.producer, (ProducerIdentity{first.id, 1}));
+  EXPECT_EQ(visible(), Values{"a"});
+  EXPECT_EQ(write(first, "late", 1).error().code, Errc::fenced);
+  EXPECT_EQ(add(first), TransactionError::fenced);
+  EXPECT_EQ(end_raising(first, true).producer, ended.producer) << "repeated";
+
+  broker_.crash();
+  EXPECT_EQ(end_raising(first, true).producer, ended.producer) << "repeated after a crash";
+  ASSERT_EQ(add(ended.producer), TransactionError::none);
+  ASSERT_TRUE(write(ended.producer, "b").ok());
+  ended = end_raising(ended.producer, false);
+  EXPECT_EQ(ended.producer, (ProducerIdentity{first.id, 2}));
+  EXPECT_EQ(end_raising(ended.producer, false).producer, (ProducerIdentity{first.id, 3}))
+      << "nothing to abort";
+  EXPECT_EQ(visible(), Values{"a"});
+}
+
+TEST_F(TransactionsTest, ASpentProducerIsGivenANewId) {
+  ProducerIdentity first = init();
+  ProducerIdentity last{first.id, 32766};
+  // As if it had ended that many transactions.
+  for (std::int16_t epoch = 0; epoch < last.epoch; ++epoch) {
+    ShardState& shard = broker_->shard("tid");
+    WallTime now = broker_->wall_now();
+    auto decision = shard.transactions.end_raising("tid", {first.id, epoch}, false);
+    for (const std::string& command : decision.commands) {
+      ASSERT_TRUE(shard.transactions.apply(command, now));
+    }
+    auto done = shard.transactions.complete("tid", shard.transactions.find("tid")->producer);
+    ASSERT_TRUE(shard.transactions.apply(done.commands.at(0), now));
+  }
+  ASSERT_EQ(add(last), TransactionError::none);
+  ASSERT_TRUE(write(last, "a").ok());
+  Transactions::Outcome ended = end_raising(last, true);
+  EXPECT_EQ(ended.error, TransactionError::none);
+  EXPECT_NE(ended.producer.id, first.id);
+  EXPECT_EQ(ended.producer.epoch, 0);
+  EXPECT_EQ(visible(), Values{"a"});
+  EXPECT_EQ(add(ended.producer), TransactionError::none);
+  EXPECT_EQ(add(last), TransactionError::wrong_producer);
 }
 
 TEST_F(TransactionsTest, ANewProducerOfTheSameIdAbortsAndFencesTheOldOne) {

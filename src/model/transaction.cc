@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/mutant.h"
+#include "model/transaction_codec.h"
 
 namespace trv::model {
 
@@ -20,7 +21,6 @@ enum class Kind : std::uint8_t {
   complete = 5,
   forget = 6,
 };
-constexpr std::uint8_t snapshot_version = 1;
 
 // A producer never holds the last epoch: it is left for fencing it.
 constexpr std::int16_t producer_epoch_max = 32766;
@@ -48,25 +48,6 @@ ByteWriter begin(std::string& bytes, Kind kind, std::string_view transactional_i
   out.u8(static_cast<std::uint8_t>(kind));
   out.sized(transactional_id);
   return out;
-}
-
-void write_producer(ByteWriter& out, ProducerIdentity producer) {
-  out.varint_signed(producer.id.value);
-  out.varint_signed(producer.epoch);
-}
-
-ProducerIdentity read_producer(ByteReader& in) {
-  ProducerIdentity producer;
-  producer.id = ProducerId{in.varint_signed()};
-  producer.epoch = static_cast<std::int16_t>(in.varint_signed());
-  return producer;
-}
-
-// Kafka's timeouts are 32-bit.
-std::chrono::milliseconds read_timeout(ByteReader& in) {
-  std::int64_t ms = in.varint_signed();
-  if (ms < 0 || ms > std::numeric_limits<std::int32_t>::max()) in.fail();
-  return std::chrono::milliseconds(ms);
 }
 
 std::string encode_reserve(std::uint64_t until) {
@@ -310,6 +291,56 @@ TransactionDecision Transactions::end(std::string_view transactional_id, Produce
   return refuse(TransactionError::invalid_state);
 }
 
+TransactionDecision Transactions::end_raising(std::string_view transactional_id,
+                                              ProducerIdentity producer, bool commit) const {
+  if (transactional_id.empty()) return refuse(TransactionError::invalid_request);
+  const Transaction* transaction = find(transactional_id);
+  if (transaction == nullptr || transaction->producer.id != producer.id) {
+    return refuse(TransactionError::wrong_producer);
+  }
+  State state = transaction->state;
+  bool preparing = transaction->is_preparing();
+  bool ended = preparing || state == State::complete_commit || state == State::complete_abort;
+  bool repeated = ended && producer.epoch == transaction->last_epoch &&
+                  producer.epoch + 1 == transaction->producer.epoch;
+  // With the raised epoch comes the end of the next transaction, which cannot have begun yet.
+  if (!repeated && (preparing || producer.epoch != transaction->producer.epoch)) {
+    return refuse(TransactionError::fenced);
+  }
+  TransactionDecision decision;
+  if (repeated) {
+    bool committed = state == State::prepare_commit || state == State::complete_commit;
+    if (commit != committed) return refuse(TransactionError::invalid_state);
+    if (preparing) return refuse(TransactionError::concurrent);
+    decision.producer = transaction->producer;
+    return decision;
+  }
+  if (state != State::ongoing) {
+    if (commit) return refuse(TransactionError::invalid_state);
+    decision.commands.push_back(encode_join(transactional_id, {}, {}));
+  }
+  auto raised = static_cast<std::int16_t>(producer.epoch + 1);
+  decision.producer = {producer.id, raised};
+  decision.commands.push_back(encode_prepare(transactional_id, commit, raised, producer.epoch));
+  decision.ends = true;
+  return decision;
+}
+
+bool Transactions::is_spent(ProducerIdentity producer) {
+  return producer.epoch > producer_epoch_max;
+}
+
+TransactionDecision Transactions::renew(std::string_view transactional_id) {
+  const Transaction* transaction = find(transactional_id);
+  TRV_ASSERT(transaction != nullptr);
+  if (transaction->is_preparing()) return refuse(TransactionError::concurrent);
+  TransactionDecision decision;
+  decision.producer = {take_id(decision), 0};
+  decision.commands.push_back(
+      encode_init(transactional_id, decision.producer, -1, transaction->timeout));
+  return decision;
+}
+
 TransactionDecision Transactions::complete(std::string_view transactional_id,
                                            ProducerIdentity producer) const {
   const Transaction* transaction = nullptr;
@@ -502,67 +533,6 @@ std::vector<std::string> Transactions::ongoing() const {
     if (transaction.state == State::ongoing) ids.push_back(id);
   }
   return ids;
-}
-
-std::string Transactions::snapshot() const {
-  std::string bytes;
-  ByteWriter out(bytes);
-  out.u8(snapshot_version);
-  out.varint(reserved_);
-  out.varint(transactions_.size());
-  for (const auto& [id, transaction] : transactions_) {
-    out.sized(id);
-    out.u8(static_cast<std::uint8_t>(transaction.state));
-    write_producer(out, transaction.producer);
-    out.varint_signed(transaction.last_epoch);
-    out.varint_signed(transaction.timeout.count());
-    out.varint_signed(transaction.started.ms);
-    out.varint_signed(transaction.updated.ms);
-    out.varint(transaction.partitions.size());
-    for (const TransactionPartition& partition : transaction.partitions) {
-      out.sized(partition.topic);
-      out.varint_signed(partition.partition.value);
-    }
-    out.varint(transaction.groups.size());
-    for (const std::string& group : transaction.groups) out.sized(group);
-  }
-  return bytes;
-}
-
-Status Transactions::restore(ByteView snapshot) {
-  ByteReader in(snapshot);
-  if (in.u8() != snapshot_version) {
-    return Error{Errc::corrupt, "transaction: unknown snapshot version"};
-  }
-  Transactions fresh(shard_, limits_);
-  fresh.reserved_ = in.varint();
-  for (std::uint64_t count = in.varint(); count > 0 && in.ok(); --count) {
-    std::string id(in.sized());
-    Transaction transaction;
-    std::uint8_t state = in.u8();
-    if (state > static_cast<std::uint8_t>(State::complete_abort)) in.fail();
-    transaction.state = static_cast<State>(state);
-    transaction.producer = read_producer(in);
-    transaction.last_epoch = static_cast<std::int16_t>(in.varint_signed());
-    transaction.timeout = read_timeout(in);
-    transaction.started = WallTime{in.varint_signed()};
-    transaction.updated = WallTime{in.varint_signed()};
-    if (!in.ok()) break;
-    for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
-      std::string topic(in.sized());
-      auto partition = static_cast<std::int32_t>(in.varint_signed());
-      transaction.partitions.insert({std::move(topic), PartitionIndex{partition}});
-    }
-    for (std::uint64_t left = in.varint(); left > 0 && in.ok(); --left) {
-      transaction.groups.emplace(in.sized());
-    }
-    if (!in.ok()) break;
-    if (transaction.state == State::ongoing) fresh.deadlines_.emplace(transaction.deadline(), id);
-    fresh.transactions_.insert_or_assign(std::move(id), std::move(transaction));
-  }
-  if (!in.done()) return Error{Errc::corrupt, "transaction: damaged snapshot"};
-  *this = std::move(fresh);
-  return {};
 }
 
 }  // namespace trv::model

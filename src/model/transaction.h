@@ -6,8 +6,8 @@
 // or an answer plus at most a few commands, which the caller journals and applies at once, in
 // order. Answers are released, and markers are sent, when the commands are durable; an answer
 // without commands when everything journaled before it is, because it may speak of that. Bytes of
-// the commands: docs/formats/transaction.md. Source of the rules: KAFKA.md section 7 (first
-// transaction protocol), KIP-98, KIP-360.
+// the commands: docs/formats/transaction.md. Source of the rules: KAFKA.md section 7, KIP-98,
+// KIP-360, KIP-890 (the second transaction protocol).
 //
 //   empty -> ongoing -> prepare_commit -> complete_commit -> ongoing ...
 //                    -> prepare_abort  -> complete_abort  -> ongoing ...
@@ -84,7 +84,7 @@ struct TransactionMarkers {
 struct TransactionDecision {
   TransactionError error = TransactionError::none;
   std::vector<std::string> commands;  // journal and apply all, in order; also with an error
-  ProducerIdentity producer;          // for init
+  ProducerIdentity producer;          // for init, renew, end_raising
   // The commands decide the end of a transaction: once they are durable, send its markers
   // (see Transactions::markers).
   bool ends = false;
@@ -139,6 +139,15 @@ class Transactions {
                                 std::string_view group) const;
   TransactionDecision end(std::string_view transactional_id, ProducerIdentity producer,
                           bool commit) const;
+  // The second transaction protocol: every end raises the epoch, also one that aborts nothing, and
+  // the markers carry the raised one, which fences whatever of this transaction is still under way.
+  // The producer goes on with the answer's identity; a repeated request has the epoch of before.
+  TransactionDecision end_raising(std::string_view transactional_id, ProducerIdentity producer,
+                                  bool commit) const;
+  // The last epoch of an id is for fencing: a producer that was raised to it goes on with a new id.
+  // Requires: transactional_id is known. Error: concurrent, while its markers are under way.
+  TransactionDecision renew(std::string_view transactional_id);
+  static bool is_spent(ProducerIdentity producer);
   // All markers of the decided transaction are durable.
   TransactionDecision complete(std::string_view transactional_id, ProducerIdentity producer) const;
   // Aborts one transaction that ran out of time; none if there is none. Call until it is none.

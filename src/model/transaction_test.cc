@@ -36,6 +36,9 @@ struct Coordinator {
     return take(state.add_partitions("x", p, partitions)).error;
   }
   Error end(ProducerIdentity p, bool commit) { return take(state.end("x", p, commit)).error; }
+  TransactionDecision raise(ProducerIdentity p, bool commit) {
+    return take(state.end_raising("x", p, commit));
+  }
   Error complete() { return take(state.complete("x", state.find("x")->producer)).error; }
   State now_in() const { return state.find("x")->state; }
 };
@@ -99,6 +102,102 @@ TEST(Transactions, EveryStateAgainstEveryRequest) {
       EXPECT_EQ(x.end({ProducerId{999}, p.epoch}, commit), Error::wrong_producer);
     }
   }
+}
+
+ProducerIdentity raised(ProducerIdentity p, int by = 1) {
+  return {p.id, static_cast<std::int16_t>(p.epoch + by)};
+}
+
+TEST(Transactions, TheSecondProtocolInEveryState) {
+  struct Case {
+    State state;
+    Error commit;
+    Error abort;
+  };
+  // Of a producer that ended its last transaction, if any, by the first protocol.
+  const Case cases[] = {
+      {State::empty, Error::invalid_state, Error::none},
+      {State::ongoing, Error::none, Error::none},
+      {State::prepare_commit, Error::fenced, Error::fenced},
+      {State::prepare_abort, Error::fenced, Error::fenced},
+      {State::complete_commit, Error::invalid_state, Error::none},
+      {State::complete_abort, Error::invalid_state, Error::none},
+  };
+  for (const Case& c : cases) {
+    for (bool commit : {true, false}) {
+      SCOPED_TRACE(std::string(transaction_state_name(c.state)) + (commit ? " commit" : " abort"));
+      Coordinator x;
+      ProducerIdentity p = bring(x, c.state);
+      TransactionDecision decision = x.raise(p, commit);
+      EXPECT_EQ(decision.error, commit ? c.commit : c.abort);
+      EXPECT_EQ(decision.ends, decision.error == Error::none);
+      EXPECT_EQ(decision.producer, decision.ends ? raised(p) : ProducerIdentity{});
+      EXPECT_EQ(x.raise(raised(p, 2), commit).error, Error::fenced);
+      EXPECT_EQ(x.raise({ProducerId{999}, p.epoch}, commit).error, Error::wrong_producer);
+    }
+  }
+  Coordinator x;
+  EXPECT_EQ(x.raise({ProducerId{1}, 0}, true).error, Error::wrong_producer) << "unknown id";
+  EXPECT_EQ(x.state.end_raising("", {ProducerId{1}, 0}, true).error, Error::invalid_request);
+}
+
+TEST(Transactions, ARaisingEndMayBeRepeatedWithTheEpochOfBefore) {
+  for (bool commit : {true, false}) {
+    Coordinator c;
+    ProducerIdentity p = bring(c, State::ongoing);
+    EXPECT_EQ(c.raise(p, commit).error, Error::none);
+    EXPECT_EQ(c.state.markers("x")->producer, raised(p)) << "late batches are fenced";
+    EXPECT_EQ(c.raise(p, commit).error, Error::concurrent);
+    EXPECT_EQ(c.raise(p, !commit).error, Error::invalid_state);
+    EXPECT_EQ(c.raise(raised(p), commit).error, Error::fenced) << "still preparing";
+    EXPECT_EQ(c.complete(), Error::none);
+    TransactionDecision again = c.raise(p, commit);
+    EXPECT_EQ(again.error, Error::none);
+    EXPECT_EQ(again.producer, raised(p));
+    EXPECT_TRUE(again.commands.empty());
+    EXPECT_EQ(c.raise(p, !commit).error, Error::invalid_state);
+    EXPECT_EQ(c.add(p), Error::fenced) << "a delayed request of the transaction before";
+    EXPECT_EQ(c.add(raised(p)), Error::none);
+    EXPECT_EQ(c.raise(p, commit).error, Error::fenced) << "a delayed end of the one before";
+    EXPECT_EQ(c.raise(raised(p), commit).producer, raised(p, 2));
+  }
+}
+
+TEST(Transactions, AnEndOfNothingRaisesTheEpochToo) {
+  Coordinator c;
+  ProducerIdentity p = c.init().producer;
+  EXPECT_EQ(c.raise(p, false).producer, raised(p));
+  EXPECT_TRUE(c.state.markers("x")->partitions.empty());
+  EXPECT_EQ(c.complete(), Error::none);
+  EXPECT_EQ(c.now_in(), State::complete_abort);
+  EXPECT_EQ(c.raise(p, false).producer, raised(p)) << "repeated";
+  EXPECT_EQ(c.raise(raised(p), false).producer, raised(p, 2));
+}
+
+TEST(Transactions, ATimeoutIsNoRaisingEnd) {
+  Coordinator c;
+  ProducerIdentity p = bring(c, State::ongoing);
+  c.take(c.state.tick(WallTime{c.now.ms + 60'001})->decision);
+  EXPECT_EQ(c.raise(p, false).error, Error::fenced);
+  EXPECT_EQ(c.complete(), Error::none);
+  EXPECT_EQ(c.raise(p, false).error, Error::fenced);
+}
+
+TEST(Transactions, ASpentProducerGoesOnWithANewId) {
+  Coordinator c;
+  ProducerIdentity p = c.init().producer;
+  while (!Transactions::is_spent(p)) {
+    EXPECT_EQ(c.add(p), Error::none);
+    p = c.raise(p, true).producer;
+    EXPECT_EQ(c.take(c.state.renew("x")).error, Error::concurrent);
+    EXPECT_EQ(c.complete(), Error::none);
+  }
+  EXPECT_EQ(p.epoch, 32767);
+  ProducerIdentity next = c.take(c.state.renew("x")).producer;
+  EXPECT_NE(next.id, p.id);
+  EXPECT_EQ(next.epoch, 0);
+  EXPECT_EQ(c.add(p), Error::wrong_producer);
+  EXPECT_EQ(c.add(next), Error::none);
 }
 
 TEST(Transactions, RefusedRequests) {
@@ -346,7 +445,10 @@ TEST(Transactions, RandomHistories) {
         case 4:
         case 5: {
           bool commit = pick(2) == 0;
-          decision = c.take(c.state.end(id, p, commit));
+          bool raising = pick(2) == 0;
+          decision =
+              c.take(raising ? c.state.end_raising(id, p, commit) : c.state.end(id, p, commit));
+          if (raising && decision.error == Error::none) holders.push_back(decision.producer);
           if (decision.ends) {
             EXPECT_EQ(c.state.markers(id)->commit, commit);
           }
