@@ -88,6 +88,7 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
   const bool dense = header.last_offset_delta == header.record_count - 1;
   if (header.record_count <= 0 || (!dense && !TRV_MUTANT(batch_with_gaps_stored)) ||
       (header.control() && !TRV_MUTANT(marker_of_a_client_stored)) || header.has_delete_horizon() ||
+      (header.transactional() && header.producer_id.value < 0) ||
       (header.attributes & model::batch_attributes::origin_mask) != 0) {
     return Error{Errc::invalid_argument, "batch violates the format"};
   }

@@ -40,7 +40,7 @@ constexpr ApiRow in_order(Versions versions) {
 }
 
 constexpr std::array table{
-    row<wire::ProduceApi, handle_produce>({0, 3, 11}),
+    row<wire::ProduceApi, handle_produce>({0, 3, 13}),
     row<wire::FetchApi, handle_fetch>({4, 4, 16}),
     in_order<wire::ListOffsetsApi, handle_list_offsets>({1, 1, 7}),
     in_order<wire::MetadataApi, handle_metadata>({0, 0, 12}),
@@ -57,12 +57,12 @@ constexpr std::array table{
     in_order<wire::CreateTopicsApi, handle_create_topics>({2, 2, 7}),
     in_order<wire::DeleteTopicsApi, handle_delete_topics>({1, 1, 6}),
     in_order<wire::DeleteRecordsApi, handle_delete_records>({0, 0, 2}),
-    in_order<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 4}),
+    in_order<wire::InitProducerIdApi, handle_init_producer_id>({0, 0, 5}),
     row<wire::OffsetForLeaderEpochApi, handle_offset_for_leader_epoch>({2, 2, 4}),
     in_order<wire::AddPartitionsToTxnApi, handle_add_partitions_to_txn>({0, 0, 3}),
-    in_order<wire::AddOffsetsToTxnApi, handle_add_offsets_to_txn>({0, 0, 3}),
-    in_order<wire::EndTxnApi, handle_end_txn>({0, 0, 3}),
-    in_order<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 3}),
+    in_order<wire::AddOffsetsToTxnApi, handle_add_offsets_to_txn>({0, 0, 4}),
+    in_order<wire::EndTxnApi, handle_end_txn>({0, 0, 5}),
+    in_order<wire::TxnOffsetCommitApi, handle_txn_offset_commit>({0, 0, 5}),
     in_order<wire::DescribeConfigsApi, handle_describe_configs>({1, 1, 4}),
     in_order<wire::AlterConfigsApi, handle_alter_configs>({0, 0, 2}),
     row<wire::DescribeLogDirsApi, handle_describe_log_dirs>({1, 1, 4}),

@@ -43,6 +43,7 @@ enum class ErrorCode : std::int16_t {
   invalid_producer_id_mapping = 49,
   invalid_transaction_timeout = 50,
   concurrent_transactions = 51,
+  transactional_id_authorization_failed = 53,
   operation_not_attempted = 55,
   kafka_storage_error = 56,
   non_empty_group = 68,
@@ -66,6 +67,7 @@ enum class ErrorCode : std::int16_t {
   unreleased_instance_id = 111,
   unsupported_assignor = 112,
   stale_member_epoch = 113,
+  transaction_abortable = 120,
   invalid_regular_expression = 128,
 };
 

@@ -18,6 +18,10 @@ void Reply::finish(wire::EncodedMessage message) const {
   if (Session* session = service_->find(connection_)) session->finish(slot_, std::move(message));
 }
 
+void Reply::hold() const {
+  if (Session* session = service_->find(connection_)) session->hold(slot_);
+}
+
 void Reply::nothing() const {
   if (Session* session = service_->find(connection_)) session->finish(slot_, {});
 }

@@ -35,6 +35,9 @@ class Reply {
   }
   // For requests that want no answer.
   void nothing() const;
+  // Later requests of the connection wait for this one's answer, as when it must not be overtaken.
+  // Requires: on the home core, before the answer.
+  void hold() const;
   // The request cannot be answered in the protocol: ends the connection.
   void close() const;
 

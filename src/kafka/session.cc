@@ -20,6 +20,7 @@ Session::Session(Service& service, ConnectionId id, Peer peer, Output output,
 Session::~Session() { service_.remove(id_); }
 
 bool Session::must_wait_for(ByteView frame) const {
+  if (held_) return true;
   if (!in_order_) return false;
   ByteReader in(frame);
   const wire::RequestHeader header = wire::read_header_begin(in);
@@ -34,7 +35,8 @@ bool Session::on_frame(ByteView frame) {
   const ApiRow* row = find_api(header.key);
   if (row == nullptr) return false;
   std::uint64_t slot = first_slot_ + slots_.size();
-  if (header.key == wire::ApiVersionsApi::key && header.version > row->version_max) {
+  if (header.key == wire::ApiVersionsApi::key &&
+      (header.version > row->version_max || header.version < 0)) {
     // The one question that is answered in a version that both know: which versions there are.
     header.version = 0;
     slots_.emplace_back();
@@ -59,8 +61,9 @@ void Session::finish(std::uint64_t slot, wire::EncodedMessage message) {
   std::optional<wire::EncodedMessage>& place = slots_[slot - first_slot_];
   TRV_ASSERT(!place);
   place = std::move(message);
-  bool changed = in_order_ == slot;
-  if (changed) in_order_.reset();
+  bool changed = in_order_ == slot || held_ == slot;
+  if (in_order_ == slot) in_order_.reset();
+  if (held_ == slot) held_.reset();
   if (slot == first_slot_ && release()) changed = true;
   if (changed) changed_();
 }

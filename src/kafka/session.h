@@ -47,6 +47,8 @@ class Session {
   bool ended() const { return ended_; }
   bool waiting() const { return !slots_.empty(); }
 
+  // No further frame is taken until the slot is answered.
+  void hold(std::uint64_t slot) { held_ = slot; }
   // The answer of a slot; empty text when there is none to send.
   void finish(std::uint64_t slot, wire::EncodedMessage message);
   void end();
@@ -66,6 +68,7 @@ class Session {
   std::deque<std::optional<wire::EncodedMessage>> slots_;
   std::uint64_t first_slot_ = 0;
   std::optional<std::uint64_t> in_order_;  // the slot of the one of those that is worked on
+  std::optional<std::uint64_t> held_;      // the slot that holds up all others
   bool ended_ = false;
 };
 

@@ -9,13 +9,21 @@ namespace trv::kafka {
 namespace {
 
 constexpr std::int8_t endpoint_brokers = 1;
+constexpr std::int8_t endpoint_controllers = 2;
+constexpr std::int16_t error_mismatched_endpoint_type = 114;
 constexpr std::int16_t error_unsupported_endpoint_type = 115;
 constexpr std::int8_t coordinator_group = 0;
 constexpr std::int8_t coordinator_transaction = 1;
 
-// Groups whose partitions the broker assigns; always on.
-constexpr std::string_view group_feature = "group.version";
-constexpr std::int16_t group_feature_level = 1;
+// What clients ask for by the level of a feature, since versions of requests do not tell: groups
+// whose partitions the broker assigns, and the second transaction protocol. Always on. Producers
+// that know only the first one go on with the older versions of the requests.
+struct Feature {
+  std::string_view name;
+  std::int16_t level_min;
+  std::int16_t level_max;
+};
+constexpr Feature features[] = {{"group.version", 1, 1}, {"transaction.version", 1, 2}};
 
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -54,28 +62,30 @@ void handle_api_versions(const Call& call, const wire::ApiVersionsRequest& reque
     for (const ApiRow& row : api_table()) {
       response.api_keys.push_back({row.key, row.version_min, row.version_max});
     }
-    response.supported_features.push_back(
-        {std::string(group_feature), group_feature_level, group_feature_level});
     response.finalized_features_epoch = 0;
-    response.finalized_features.push_back(
-        {std::string(group_feature), group_feature_level, group_feature_level});
+    for (const Feature& feature : features) {
+      std::string name(feature.name);
+      response.supported_features.push_back({name, feature.level_min, feature.level_max});
+      response.finalized_features.push_back({name, feature.level_max, feature.level_max});
+    }
   }
   call.reply.send(response);
 }
 
 void handle_describe_cluster(const Call& call, const wire::DescribeClusterRequest& request) {
   wire::DescribeClusterResponse response;
-  response.endpoint_type = request.endpoint_type;
   if (request.endpoint_type != endpoint_brokers) {
-    response.error_code = error_unsupported_endpoint_type;
+    response.error_code = request.endpoint_type == endpoint_controllers
+                              ? error_mismatched_endpoint_type
+                              : error_unsupported_endpoint_type;
     response.error_message = "only the brokers' endpoint exists";
   } else {
     const Options& options = call.service.options();
     response.controller_id = options.node_id;
     response.brokers.push_back({options.node_id, call.session.peer().advertised_host,
                                 call.session.peer().advertised_port, std::nullopt});
+    response.cluster_id = call.service.broker().options().cluster_id;
   }
-  response.cluster_id = call.service.broker().options().cluster_id;
   if (request.include_cluster_authorized_operations) {
     response.cluster_authorized_operations = cluster_operations;
   }

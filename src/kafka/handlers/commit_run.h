@@ -9,6 +9,7 @@
 #include "broker/groups.h"
 #include "kafka/errors.h"
 #include "kafka/service.h"
+#include "model/transaction.h"
 
 namespace trv::kafka {
 
@@ -26,13 +27,12 @@ struct CommitTopic {
 };
 
 struct CommitWork {
-  struct Producer {
-    ProducerId id;
-    std::int16_t epoch = -1;
-  };
   std::string group;
   broker::Groups::Committer committer;
-  std::optional<Producer> producer;  // within its transaction
+  std::optional<model::ProducerIdentity> producer;  // within its transaction
+  // The second transaction protocol: the group joins this transaction by being committed to.
+  std::optional<std::string> joins;
+  bool knows_abortable = false;  // the error that ends a transaction and nothing more
   std::vector<CommitTopic> topics;
 };
 

@@ -13,6 +13,9 @@ namespace trv::kafka {
 namespace {
 
 constexpr std::int16_t error_session_not_found = 70;
+// Requests that do not continue a session: one that wants a new one, and one that wants none.
+constexpr std::int32_t session_epoch_first = 0;
+constexpr std::int32_t session_epoch_none = -1;
 constexpr std::chrono::milliseconds wait_max(60'000);
 
 // From here on topics are asked for by id.
@@ -34,20 +37,6 @@ std::vector<FetchTopic> topics_of(const wire::FetchRequest& request, bool by_id)
   return topics;
 }
 
-// The ids whose topics are not known yet.
-std::vector<wire::Uuid> name_topics(Service& service, std::vector<FetchTopic>& topics) {
-  std::vector<wire::Uuid> unknown;
-  for (FetchTopic& topic : topics) {
-    if (!topic.id) continue;
-    if (const std::string* name = service.find_topic_name(topic_id(*topic.id))) {
-      topic.name = *name;
-    } else {
-      unknown.push_back(*topic.id);
-    }
-  }
-  return unknown;
-}
-
 void start_run(const Reply& reply, const FetchTerms& terms, std::vector<FetchTopic> topics) {
   Service& service = reply.service();
   // While ids were looked up, the connection may have ended.
@@ -60,7 +49,8 @@ void start_run(const Reply& reply, const FetchTerms& terms, std::vector<FetchTop
 }  // namespace
 
 void handle_fetch(const Call& call, const wire::FetchRequest& request) {
-  if (request.session_id != 0) {
+  if (request.session_id != 0 && request.session_epoch != session_epoch_first &&
+      request.session_epoch != session_epoch_none) {
     wire::FetchResponse response;
     response.error_code = error_session_not_found;
     call.reply.send(response);
@@ -84,9 +74,7 @@ void handle_fetch(const Call& call, const wire::FetchRequest& request) {
   resolve_topic_ids(
       service, std::move(unknown),
       [&service, reply = call.reply, terms, topics = std::move(topics)](TopicNames names) mutable {
-        for (auto& [uuid, name] : names) {
-          if (!name.empty()) service.note_topic_name(topic_id(uuid), std::move(name));
-        }
+        note_topics(service, std::move(names));
         name_topics(service, topics);
         start_run(reply, terms, std::move(topics));
       });

@@ -9,6 +9,10 @@
 namespace trv::kafka {
 namespace {
 
+// Of TxnOffsetCommit.
+constexpr std::int16_t abortable_from_version = 4;
+constexpr std::int16_t joining_from_version = 5;
+
 template <class Request>
 CommitWork make_work(const Request& request, bool knows_epochs) {
   CommitWork work;
@@ -176,7 +180,17 @@ void handle_offset_commit(const Call& call, const wire::OffsetCommitRequest& req
 
 void handle_txn_offset_commit(const Call& call, const wire::TxnOffsetCommitRequest& request) {
   CommitWork work = make_work(request, false);
+  if (work.group.empty()) {
+    for (CommitTopic& topic : work.topics) {
+      for (CommitPartition& partition : topic.partitions) {
+        partition.code = ErrorCode::invalid_group_id;
+      }
+    }
+    return call.reply.send(make_response<wire::TxnOffsetCommitResponse>(std::move(work)));
+  }
   work.producer = {ProducerId(request.producer_id), request.producer_epoch};
+  work.knows_abortable = call.header.version >= abortable_from_version;
+  if (call.header.version >= joining_from_version) work.joins.emplace(request.transactional_id);
   commit_offsets(call.service, std::move(work), [reply = call.reply](CommitWork done) {
     reply.send(make_response<wire::TxnOffsetCommitResponse>(std::move(done)));
   });

@@ -1,109 +1,28 @@
 // Produce: appends the batches of a request and answers when they are durable.
-#include <span>
-
+//
+// A topic's batches are appended on the core of its owner (produce_run). In the second transaction
+// protocol a partition joins the transaction of its producer when it is first written to: the
+// batch is refused by its partition, the coordinator adds the partition and announces it, and the
+// batch is appended in a second attempt. Meanwhile the connection takes no other request, so that
+// later batches of the producer do not overtake this one.
 #include "base/mutant.h"
-#include "broker/topics.h"
-#include "kafka/errors.h"
+#include "kafka/handlers/coordinate.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
-#include "kafka/names.h"
+#include "kafka/handlers/produce_run.h"
+#include "kafka/handlers/topic_places.h"
 
 namespace trv::kafka {
 namespace {
 
 using Answer = Gathering<wire::ProduceResponse>;
-using AnswerPartition = wire::ProduceResponse::Topic::Partition;
 
 constexpr std::int16_t acks_none = 0;
-constexpr std::int16_t zstd_from_version = 7;
+// From here on topics are named by id.
+constexpr std::int16_t ids_from_version = 13;
 
-struct Part {
-  std::int32_t index = 0;
-  std::optional<ByteView> records;
-};
-
-struct Outcome {
-  std::vector<AnswerPartition> partitions;
-  std::optional<broker::Commit> commit;  // of what was appended, duplicates included
-  bool failed = false;
-};
-
-void refuse(AnswerPartition& partition, ErrorCode code, std::string message) {
-  partition.error_code = wire_code(code);
-  partition.error_message = std::move(message);
-  partition.base_offset = -1;
-}
-
-bool is_zstd(ByteView batch) {
-  return batch.size() > model::batch_crc_begin + 1 &&
-         (batch[model::batch_crc_begin + 1] & model::batch_attributes::compression_mask) ==
-             static_cast<int>(model::Compression::zstd);
-}
-
-// Names the records for which a batch was refused that a topic compacted by key cannot take: a
-// producer then knows that the others were good.
-void name_keyless_records(ByteView batch, AnswerPartition& answer) {
-  Result<model::BatchHeader> header = model::check_batch(batch);
-  if (!header) return;
-  Slice whole = Slice::of_static(batch);
-  if (!model::check_batch_records(whole, *header)) return;
-  Result<Slice> records = model::batch_records(whole, *header);
-  if (!records) return;
-  model::BatchRecordReader reader(records->view(), header->record_count);
-  model::BatchRecord record;
-  for (std::int32_t index = 0; reader.next(record); ++index) {
-    if (record.key) continue;
-    answer.record_errors.push_back({index, "Compacted topic cannot accept message without key"});
-  }
-}
-
-void append_part(broker::Broker& owner, broker::Topic* topic, const Part& part,
-                 std::int16_t version, Outcome& outcome) {
-  AnswerPartition& answer = outcome.partitions.emplace_back();
-  answer.index = part.index;
-  auto fail = [&](ErrorCode code, std::string message) {
-    refuse(answer, code, std::move(message));
-    outcome.failed = true;
-  };
-  if (topic == nullptr || part.index < 0 ||
-      part.index >= broker::Topics::settings(*topic).partition_count) {
-    return fail(ErrorCode::unknown_topic_or_partition, "no such topic or partition");
-  }
-  if (!part.records || part.records->empty()) {
-    return fail(ErrorCode::invalid_record, "no record batch");
-  }
-  if (version < zstd_from_version && is_zstd(*part.records)) {
-    return fail(ErrorCode::unsupported_compression_type, "zstd needs Produce 7");
-  }
-  Result<broker::Appended> appended =
-      owner.topics().append_batch(*topic, PartitionIndex(part.index), *part.records);
-  if (!appended) {
-    if (appended.error().code == Errc::invalid_argument &&
-        broker::Topics::settings(*topic).cleaning.on) {
-      name_keyless_records(*part.records, answer);
-    }
-    return fail(produce_error_code(appended.error().code), appended.error().message);
-  }
-  answer.base_offset = appended->base_offset.value;
-  answer.log_start_offset = appended->log_start.value;
-  if (broker::Topics::settings(*topic).append_time) {
-    answer.log_append_time_ms = appended->append_time.ms;
-  }
-  outcome.commit = outcome.commit ? *outcome.commit | appended->commit : appended->commit;
-}
-
-// On the owner's core.
-Outcome append_parts(broker::Broker& owner, std::string_view name, std::span<const Part> parts,
-                     std::int16_t version) {
-  Outcome outcome;
-  outcome.partitions.reserve(parts.size());
-  broker::Topic* topic = owner.topics().find(name);
-  for (const Part& part : parts) append_part(owner, topic, part, version, outcome);
-  return outcome;
-}
-
-void refuse_undurable(std::vector<AnswerPartition>& partitions, const Error& error) {
-  for (AnswerPartition& partition : partitions) {
+void refuse_undurable(std::vector<ProduceAnswer>& partitions, const Error& error) {
+  for (ProduceAnswer& partition : partitions) {
     if (partition.error_code == 0) {
       refuse(partition, produce_error_code(error.code), error.message);
     }
@@ -112,9 +31,9 @@ void refuse_undurable(std::vector<AnswerPartition>& partitions, const Error& err
 
 // On the owner's core: hands the partitions home once they may be spoken of.
 void answer_when_durable(broker::Broker& owner, CoreIndex home, std::shared_ptr<Answer> answer,
-                         std::size_t place, Outcome outcome) {
+                         std::size_t place, ProduceOutcome outcome) {
   auto finish = [&owner, home, answer = std::move(answer),
-                 place](std::vector<AnswerPartition> partitions) {
+                 place](std::vector<ProduceAnswer> partitions) {
     back_home(owner, home, [answer, place, partitions = std::move(partitions)]() mutable {
       answer->response.topics[place].partitions = std::move(partitions);
       answer->done();
@@ -132,101 +51,211 @@ void answer_when_durable(broker::Broker& owner, CoreIndex home, std::shared_ptr<
                      });
 }
 
-// Copies of the batches, to be appended on another core.
-struct Parcel {
-  std::string name;
-  std::vector<Part> parts;
-  Slice bytes;
+// --- joining a transaction ----------------------------------------------------------------------
+
+// One topic of a request, on its way between cores.
+struct TopicWork {
+  Service* service;
+  std::shared_ptr<Answer> answer;
+  std::size_t place;
+  ProduceTerms terms;
+  ProduceTopic topic;  // with batches of its own
 };
 
-Parcel make_parcel(ByteView name, std::span<const Part> parts) {
-  Parcel parcel{std::string(name), {parts.begin(), parts.end()}, {}};
-  std::string bytes;
-  for (const Part& part : parts) bytes.append(part.records.value_or(ByteView()));
-  parcel.bytes = Slice::own(std::move(bytes));
-  std::size_t at = 0;
-  for (Part& part : parcel.parts) {
-    if (!part.records) continue;
-    part.records = parcel.bytes.view().substr(at, part.records->size());
-    at += part.records->size();
+// On the home core: the coordinator has answered.
+void on_joined(TopicWork work, ProduceOutcome outcome,
+               const broker::Transactions::Outcome& joined) {
+  // Partitions call a fenced producer one with an old epoch, in all versions.
+  ErrorCode code = outcome_code(joined, false);
+  if (code == ErrorCode::invalid_txn_state) code = ErrorCode::transaction_abortable;
+  if (code != ErrorCode::none) {
+    for (std::size_t at : outcome.unjoined) {
+      refuse(outcome.partitions[at], code, "the partition could not join the transaction");
+    }
+    outcome.unjoined.clear();
   }
-  return parcel;
+  CoreIndex home = work.service->home();
+  broker::Broker& here = work.service->broker();
+  std::string name = work.topic.name;
+  here.at(name, [home, work = std::move(work),
+                 outcome = std::move(outcome)](broker::Broker& owner) mutable {
+    append_joined(owner, work.topic, work.terms, outcome);
+    answer_when_durable(owner, home, std::move(work.answer), work.place, std::move(outcome));
+  });
 }
 
-std::vector<Part> parts_of(const wire::ProduceRequest::Topic& topic) {
-  std::vector<Part> parts;
-  parts.reserve(topic.partitions.size());
-  for (const auto& partition : topic.partitions) {
-    parts.push_back({partition.index, partition.records});
+// On the home core.
+void join_transaction(TopicWork work, ProduceOutcome outcome) {
+  work.answer->reply.hold();
+  std::vector<model::TransactionPartition> partitions;
+  for (std::size_t at : outcome.unjoined) {
+    partitions.push_back({work.topic.name, PartitionIndex(outcome.partitions[at].index)});
   }
-  return parts;
+  Service& service = *work.service;
+  std::string id = *work.terms.transactional_id;
+  model::ProducerIdentity producer = outcome.producer;
+  coordinate(
+      service, id,
+      [id, producer, partitions = std::move(partitions)](broker::Transactions& transactions,
+                                                         broker::Transactions::Done done) {
+        transactions.add_partitions(id, producer, partitions, std::move(done));
+      },
+      [work = std::move(work),
+       outcome = std::move(outcome)](const broker::Transactions::Outcome& joined) mutable {
+        on_joined(std::move(work), std::move(outcome), joined);
+      });
+}
+
+// --- the topics of a request --------------------------------------------------------------------
+
+void append_here(TopicWork work) {
+  broker::Broker& here = work.service->broker();
+  ProduceOutcome outcome = append_parts(here, work.topic, work.terms);
+  if (!outcome.unjoined.empty()) {
+    work.topic.own();
+    return join_transaction(std::move(work), std::move(outcome));
+  }
+  answer_when_durable(here, work.service->home(), std::move(work.answer), work.place,
+                      std::move(outcome));
+}
+
+void append_there(TopicWork work) {
+  broker::Broker& here = work.service->broker();
+  // Whether partitions must join is known over there only.
+  if (work.terms.transactional_id) work.answer->reply.hold();
+  work.topic.own();
+  CoreIndex home = work.service->home();
+  std::string name = work.topic.name;
+  here.at(name, [home, work = std::move(work)](broker::Broker& owner) mutable {
+    ProduceOutcome outcome = append_parts(owner, work.topic, work.terms);
+    if (outcome.unjoined.empty()) {
+      answer_when_durable(owner, home, std::move(work.answer), work.place, std::move(outcome));
+      return;
+    }
+    owner.post(home, [work = std::move(work), outcome = std::move(outcome)]() mutable {
+      join_transaction(std::move(work), std::move(outcome));
+    });
+  });
 }
 
 // Without acknowledgement a failure has only one way to be told: the connection ends.
-void produce_unacknowledged(const Call& call, const wire::ProduceRequest& request) {
-  broker::Broker& here = call.service.broker();
-  std::int16_t version = call.header.version;
+void produce_unacknowledged(const Reply& reply, const ProduceTerms& terms,
+                            std::vector<ProduceTopic> topics) {
+  Service& service = reply.service();
+  broker::Broker& here = service.broker();
   bool failed = false;
-  for (const auto& topic : request.topics) {
-    std::vector<Part> parts = parts_of(topic);
+  for (ProduceTopic& topic : topics) {
     if (here.owns(topic.name)) {
-      failed = append_parts(here, topic.name, parts, version).failed || failed;
+      failed = append_parts(here, topic, terms).failed() || failed;
       continue;
     }
-    here.at(topic.name, [parcel = make_parcel(topic.name, parts), version, reply = call.reply,
-                         home = call.service.home()](broker::Broker& owner) {
-      if (!append_parts(owner, parcel.name, parcel.parts, version).failed) return;
-      owner.post(home, [reply] { reply.close(); });
-    });
+    topic.own();
+    std::string name = topic.name;
+    here.at(name,
+            [topic = std::move(topic), terms, reply, home = service.home()](broker::Broker& owner) {
+              if (!append_parts(owner, topic, terms).failed()) return;
+              owner.post(home, [reply] { reply.close(); });
+            });
   }
   if (failed) {
-    call.reply.close();
+    reply.close();
   } else {
-    call.reply.nothing();
+    reply.nothing();
   }
 }
 
-void refuse_acks(const Call& call, const wire::ProduceRequest& request) {
+wire::ProduceResponse::Topic start_answer(const ProduceTopic& topic) {
+  wire::ProduceResponse::Topic answer;
+  answer.name = topic.name;
+  answer.topic_id = topic.id.value_or(wire::Uuid());
+  return answer;
+}
+
+void refuse_all(const Reply& reply, const std::vector<ProduceTopic>& topics, ErrorCode code,
+                const std::string& message) {
   wire::ProduceResponse response;
-  for (const auto& topic : request.topics) {
-    auto& answer = response.topics.emplace_back();
-    answer.name = std::string(topic.name);
-    for (const auto& partition : topic.partitions) {
-      auto& refused = answer.partitions.emplace_back();
-      refused.index = partition.index;
-      refuse(refused, ErrorCode::invalid_required_acks, "acks must be -1, 0 or 1");
+  for (const ProduceTopic& topic : topics) {
+    auto& answer = response.topics.emplace_back(start_answer(topic));
+    for (const ProducePart& part : topic.parts) {
+      ProduceAnswer& refused = answer.partitions.emplace_back();
+      refused.index = part.index;
+      refuse(refused, code, message);
     }
   }
-  call.reply.send(response);
+  reply.send(response);
+}
+
+bool has_transactional(const std::vector<ProduceTopic>& topics) {
+  for (const ProduceTopic& topic : topics) {
+    for (const ProducePart& part : topic.parts) {
+      if (part.records && is_transactional(*part.records)) return true;
+    }
+  }
+  return false;
+}
+
+// On the home core, when all topics that can be named are.
+void produce(const Reply& reply, std::int16_t acks, const ProduceTerms& terms,
+             std::vector<ProduceTopic> topics) {
+  if (!terms.transactional_id && has_transactional(topics)) {
+    if (acks == acks_none) return reply.close();
+    return refuse_all(reply, topics, ErrorCode::transactional_id_authorization_failed,
+                      "a transactional batch without a transactional id");
+  }
+  if (acks == acks_none) return produce_unacknowledged(reply, terms, std::move(topics));
+  Service& service = reply.service();
+  auto answer = gather_answer<wire::ProduceResponse>(reply);
+  for (const ProduceTopic& topic : topics) {
+    answer->response.topics.push_back(start_answer(topic));
+  }
+  for (std::size_t place = 0; place < topics.size(); ++place) {
+    answer->expect();
+    bool mine = service.broker().owns(topics[place].name);
+    TopicWork work{&service, answer, place, terms, std::move(topics[place])};
+    mine ? append_here(std::move(work)) : append_there(std::move(work));
+  }
+  answer->done();
+}
+
+std::vector<ProduceTopic> topics_of(const wire::ProduceRequest& request, bool by_id) {
+  std::vector<ProduceTopic> topics;
+  topics.reserve(request.topics.size());
+  for (const auto& asked : request.topics) {
+    ProduceTopic& topic = topics.emplace_back();
+    topic.name = std::string(asked.name);
+    if (by_id) topic.id = asked.topic_id;
+    topic.parts.reserve(asked.partitions.size());
+    for (const auto& partition : asked.partitions) {
+      topic.parts.push_back({partition.index, partition.records});
+    }
+  }
+  return topics;
 }
 
 }  // namespace
 
 void handle_produce(const Call& call, const wire::ProduceRequest& request) {
-  if (request.acks == acks_none) return produce_unacknowledged(call, request);
-  if (request.acks != 1 && request.acks != -1) return refuse_acks(call, request);
-  broker::Broker& here = call.service.broker();
-  CoreIndex home = call.service.home();
-  std::int16_t version = call.header.version;
-  auto answer = gather_answer<wire::ProduceResponse>(call.reply);
-  answer->response.topics.resize(request.topics.size());
-  for (std::size_t place = 0; place < request.topics.size(); ++place) {
-    const auto& topic = request.topics[place];
-    answer->response.topics[place].name = std::string(topic.name);
-    answer->expect();
-    std::vector<Part> parts = parts_of(topic);
-    if (here.owns(topic.name)) {
-      answer_when_durable(here, home, answer, place,
-                          append_parts(here, topic.name, parts, version));
-      continue;
-    }
-    here.at(topic.name, [answer, place, home, version,
-                         parcel = make_parcel(topic.name, parts)](broker::Broker& owner) mutable {
-      answer_when_durable(owner, home, std::move(answer), place,
-                          append_parts(owner, parcel.name, parcel.parts, version));
-    });
+  Service& service = call.service;
+  ProduceTerms terms{call.header.version, std::nullopt};
+  if (request.transactional_id) terms.transactional_id.emplace(*request.transactional_id);
+  std::vector<ProduceTopic> topics = topics_of(request, terms.version >= ids_from_version);
+  std::int16_t acks = request.acks;
+  if (acks != acks_none && acks != 1 && acks != -1) {
+    return refuse_all(call.reply, topics, ErrorCode::invalid_required_acks,
+                      "acks must be -1, 0 or 1");
   }
-  answer->done();
+  std::vector<wire::Uuid> unknown = name_topics(service, topics);
+  if (unknown.empty()) return produce(call.reply, acks, terms, std::move(topics));
+  // Later batches must not overtake these.
+  call.reply.hold();
+  for (ProduceTopic& topic : topics) topic.own();
+  resolve_topic_ids(service, std::move(unknown),
+                    [&service, reply = call.reply, acks, terms = std::move(terms),
+                     topics = std::move(topics)](TopicNames names) mutable {
+                      note_topics(service, std::move(names));
+                      name_topics(service, topics);
+                      produce(reply, acks, terms, std::move(topics));
+                    });
 }
 
 }  // namespace trv::kafka

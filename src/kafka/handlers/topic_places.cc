@@ -45,6 +45,12 @@ void find_topic_places(Service& service, std::vector<std::string> names,
   search->arrived();
 }
 
+void note_topics(Service& service, TopicNames names) {
+  for (auto& [uuid, name] : names) {
+    if (!name.empty()) service.note_topic_name(topic_id(uuid), std::move(name));
+  }
+}
+
 void resolve_topic_ids(Service& service, std::vector<wire::Uuid> ids,
                        UniqueFunction<void(TopicNames)> done) {
   auto find_here = [ids](broker::Broker& owner) {

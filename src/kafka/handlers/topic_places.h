@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/function.h"
+#include "kafka/names.h"
 #include "kafka/service.h"
 #include "kafka/wire/codec.h"
 
@@ -32,5 +33,24 @@ using TopicNames = std::vector<std::pair<wire::Uuid, std::string>>;
 // when it is the only one.
 void resolve_topic_ids(Service& service, std::vector<wire::Uuid> ids,
                        UniqueFunction<void(TopicNames)> done);
+
+// Remembers what was found.
+void note_topics(Service& service, TopicNames names);
+
+// Names those of `topics` that are asked for by id, as far as their names are known here. The ids
+// of the others.
+template <class Topics>
+std::vector<wire::Uuid> name_topics(Service& service, Topics& topics) {
+  std::vector<wire::Uuid> unknown;
+  for (auto& topic : topics) {
+    if (!topic.id) continue;
+    if (const std::string* name = service.find_topic_name(topic_id(*topic.id))) {
+      topic.name = *name;
+    } else {
+      unknown.push_back(*topic.id);
+    }
+  }
+  return unknown;
+}
 
 }  // namespace trv::kafka

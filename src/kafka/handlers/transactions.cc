@@ -1,6 +1,5 @@
 // Producer ids and transactions: InitProducerId, AddPartitionsToTxn, AddOffsetsToTxn, EndTxn.
-#include "broker/transactions.h"
-#include "kafka/errors.h"
+#include "kafka/handlers/coordinate.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/topic_places.h"
 
@@ -9,48 +8,8 @@ namespace {
 
 using broker::Transactions;
 
-// Producers of older versions know a fenced producer as one with an old epoch.
-ErrorCode outcome_code(const Transactions::Outcome& outcome, bool knows_fenced) {
-  using model::TransactionError;
-  // The disk: the client looks for the coordinator and tries again.
-  if (outcome.failure) return ErrorCode::coordinator_not_available;
-  switch (outcome.error) {
-    case TransactionError::none:
-      return ErrorCode::none;
-    case TransactionError::invalid_request:
-      return ErrorCode::invalid_request;
-    case TransactionError::invalid_timeout:
-      return ErrorCode::invalid_transaction_timeout;
-    case TransactionError::concurrent:
-      return ErrorCode::concurrent_transactions;
-    case TransactionError::fenced:
-      return knows_fenced ? ErrorCode::producer_fenced : ErrorCode::invalid_producer_epoch;
-    case TransactionError::wrong_producer:
-      return ErrorCode::invalid_producer_id_mapping;
-    case TransactionError::invalid_state:
-      return ErrorCode::invalid_txn_state;
-    case TransactionError::too_many_partitions:
-      return ErrorCode::invalid_request;
-    case TransactionError::too_many_ids:
-      return ErrorCode::coordinator_not_available;
-  }
-  return ErrorCode::unknown_server_error;
-}
-
-// Runs `work(transactions, done)` on the owner of the transactional id and `answer(outcome)` here.
-template <class Work, class Answer>
-void coordinate(Service& service, const std::string& transactional_id, Work work, Answer answer) {
-  service.broker().at(transactional_id, [home = service.home(), work = std::move(work),
-                                         answer =
-                                             std::move(answer)](broker::Broker& owner) mutable {
-    work(owner.transactions(), [&owner, home,
-                                answer = std::move(answer)](Transactions::Outcome outcome) mutable {
-      back_home(owner, home, [answer = std::move(answer), outcome = std::move(outcome)]() mutable {
-        answer(outcome);
-      });
-    });
-  });
-}
+// The second transaction protocol: each end raises the producer's epoch.
+constexpr std::int16_t raising_from_version = 5;
 
 void send_identity(const Reply& reply, const Transactions::Outcome& outcome) {
   wire::InitProducerIdResponse response;
@@ -121,6 +80,12 @@ void add_known(Service& service, const Reply& reply, AddWork work) {
 
 void handle_init_producer_id(const Call& call, const wire::InitProducerIdRequest& request) {
   Reply reply = call.reply;
+  // Who asks for the next epoch names what it has: both or neither.
+  if ((request.producer_id == -1) != (request.producer_epoch == -1)) {
+    Transactions::Outcome outcome;
+    outcome.error = model::TransactionError::invalid_request;
+    return send_identity(reply, outcome);
+  }
   if (!request.transactional_id) {
     call.service.broker().transactions().init_idempotent(
         [reply](const Transactions::Outcome& outcome) { send_identity(reply, outcome); });
@@ -186,15 +151,25 @@ void handle_end_txn(const Call& call, const wire::EndTxnRequest& request) {
   Reply reply = call.reply;
   std::string id(request.transactional_id);
   model::ProducerIdentity producer{ProducerId(request.producer_id), request.producer_epoch};
+  bool raising = call.header.version >= raising_from_version;
   coordinate(
       call.service, id,
-      [id, producer, commit = request.committed](Transactions& transactions,
-                                                 Transactions::Done done) {
-        transactions.end(id, producer, commit, std::move(done));
+      [id, producer, commit = request.committed, raising](Transactions& transactions,
+                                                          Transactions::Done done) {
+        if (raising) {
+          transactions.end_raising(id, producer, commit, std::move(done));
+        } else {
+          transactions.end(id, producer, commit, std::move(done));
+        }
       },
       [reply](const Transactions::Outcome& outcome) {
         wire::EndTxnResponse response;
-        response.error_code = wire_code(outcome_code(outcome, reply.version() >= 2));
+        ErrorCode code = outcome_code(outcome, reply.version() >= 2);
+        response.error_code = wire_code(code);
+        if (code == ErrorCode::none) {
+          response.producer_id = outcome.producer.id.value;
+          response.producer_epoch = outcome.producer.epoch;
+        }
         reply.send(response);
       });
 }

@@ -32,7 +32,7 @@ inline constexpr std::size_t splice_size_min = 1024;
 struct Uuid {
   std::uint64_t high = 0;
   std::uint64_t low = 0;
-  constexpr bool operator==(const Uuid&) const = default;
+  constexpr auto operator<=>(const Uuid&) const = default;
   constexpr bool is_zero() const { return high == 0 && low == 0; }
 };
 

@@ -18,6 +18,12 @@ void encode(Encoder& out, const EndTxnResponse& in) {
   [[maybe_unused]] const std::int16_t version = out.version();
   out.i32(in.throttle_time_ms);
   out.i16(in.error_code);
+  if (version >= 5) {
+    out.i64(in.producer_id);
+  }
+  if (version >= 5) {
+    out.i16(in.producer_epoch);
+  }
   if (version >= 3) {
     out.tag_count(0);
   }

@@ -42,7 +42,7 @@ struct TxnOffsetCommitResponse {
 struct TxnOffsetCommitApi {
   static constexpr std::int16_t key = 28;
   static constexpr std::int16_t version_min = 0;
-  static constexpr std::int16_t version_max = 4;
+  static constexpr std::int16_t version_max = 5;
   static constexpr std::int16_t flexible_from = 3;
   using Request = TxnOffsetCommitRequest;
   using Response = TxnOffsetCommitResponse;
