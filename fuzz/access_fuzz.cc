@@ -30,7 +30,7 @@ void run(ByteView input) {
 // In two pieces, as sockets cut it.
 void parse(ByteView input, std::size_t cut) {
   constexpr std::size_t body_size_max = 4096;
-  runtime::HttpParser parser(body_size_max);
+  runtime::HttpParser parser({body_size_max});
   std::string buffer;
   for (const ByteView part : {input.substr(0, cut), input.substr(std::min(cut, input.size()))}) {
     buffer += part;

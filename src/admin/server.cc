@@ -76,7 +76,9 @@ struct Server::State {
   static runtime::Task<> serve(State& state, std::unique_ptr<runtime::Stream> stream);
   runtime::Task<Reply> answer(runtime::HttpRequest given, bool from_loopback);
   // False when the login is refused.
-  runtime::Task<bool> log_in(Login login, bool from_loopback, Request& request);
+  runtime::Task<bool> log_in(std::string authorization, bool from_loopback, Request& request);
+  // Whether somebody may send a large body, as far as its head tells.
+  runtime::Task<bool> gives_leave(std::string authorization, bool from_loopback);
 
   const Options options;
   Context context;
@@ -85,7 +87,17 @@ struct Server::State {
   bool stopping = false;
 };
 
-runtime::Task<bool> Server::State::log_in(Login login, bool from_loopback, Request& request) {
+runtime::Task<bool> Server::State::gives_leave(std::string authorization, bool from_loopback) {
+  Request request;
+  const bool known = co_await log_in(std::move(authorization), from_loopback, request);
+  co_return known&& request.has_rank(Rank::management);
+}
+
+runtime::Task<bool> Server::State::log_in(std::string authorization, bool from_loopback,
+                                          Request& request) {
+  const std::optional<Login> given = login_of(authorization);
+  if (!given) co_return false;
+  const Login& login = *given;
   const bool near_only = options.loopback_only && login.user == auth::Directory::first_user;
   if (near_only && !from_loopback) co_return false;
   const AccessView view = co_await access_view(context);
@@ -112,9 +124,7 @@ runtime::Task<Reply> Server::State::answer(runtime::HttpRequest given, bool from
     reply.headers.emplace_back("allow", found.allowed);
     co_return reply;
   }
-  const std::optional<Login> login = login_of(given.authorization);
-  if (!login) co_return login_failed();
-  const bool known = co_await log_in(*login, from_loopback, request);
+  const bool known = co_await log_in(std::move(given.authorization), from_loopback, request);
   if (!known) co_return login_failed();
   if (!request.has_rank(found.route->rank) && !TRV_MUTANT(http_rank_not_checked)) {
     co_return not_authorised(request.has_rank(Rank::management) ? "Not administrator user"
@@ -131,7 +141,7 @@ runtime::Task<Reply> Server::State::answer(runtime::HttpRequest given, bool from
 runtime::Task<> Server::State::serve(State& state, std::unique_ptr<runtime::Stream> stream) {
   runtime::Core& core = stream->core();
   runtime::InputBuffer input(core.input_blocks());
-  runtime::HttpParser parser(state.options.body_size_max);
+  runtime::HttpParser parser({state.options.body_size_max, state.options.body_size_free});
   const auto watch = [&] {
     return core.schedule(idle_time_max, [s = stream.get()] { s->abort(); });
   };
@@ -151,6 +161,17 @@ runtime::Task<> Server::State::serve(State& state, std::unique_ptr<runtime::Stre
         break;
       }
       input.consume(*used);
+      if (parser.needs_leave()) {
+        const bool leave =
+            co_await state.gives_leave(parser.authorization(), stream->peer_is_loopback());
+        if (!leave) {  // What it sends is not looked at.
+          stream->write(Slice::own(encode_http_reply(login_failed(), false, false)));
+          keep = false;
+          break;
+        }
+        parser.give_leave();
+        continue;
+      }
       if (parser.take_expectation()) stream->write(runtime::http_continue);
       if (!parser.complete()) break;
       runtime::HttpRequest request = parser.take();

@@ -3,7 +3,8 @@
 // Owner: server::Node. Order: open() before the core runs; stop() on its core, before the other
 // cores stop; destroyed when no core runs any more.
 //
-// Limits: connections_max at once, body_size_max of a request; a connection that says nothing, or
+// Limits: connections_max at once, body_size_max of a request, and body_size_free of one whose head
+// tells no login; a connection that says nothing, or
 // takes nothing, for idle_time_max is closed.
 #pragma once
 
@@ -21,6 +22,8 @@ struct Options {
   bool loopback_only = true;  // for the user that is there from the first
   std::size_t connections_max = 256;
   std::size_t body_size_max = 64u << 20;
+  // Who is not known may make us hold so much: with all connections 16 MiB.
+  std::size_t body_size_free = 64u << 10;
 };
 
 class Server {

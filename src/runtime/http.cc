@@ -20,28 +20,30 @@ std::string text_of(boost::core::string_view text) { return {text.data(), text.s
 }  // namespace
 
 struct HttpParser::State {
-  explicit State(std::size_t size_max) : body_size_max(size_max) { begin(); }
+  explicit State(Limits the_limits) : limits(the_limits) { begin(); }
 
   void begin() {
     parser.emplace();
     parser->header_limit(static_cast<std::uint32_t>(head_size_max));
-    parser->body_limit(body_size_max);
-    parser->eager(true);
+    parser->body_limit(limits.body_size_max);
+    // What of a body is claimed is set aside as soon as the parser goes on behind the head.
+    parser->eager(false);
     expectation_seen = false;
+    leave_given = false;
   }
 
-  const std::size_t body_size_max;
+  const Limits limits;
   std::optional<Parser> parser;
   bool expectation_seen = false;
+  bool leave_given = false;
 };
 
-HttpParser::HttpParser(std::size_t body_size_max)
-    : state_(std::make_unique<State>(body_size_max)) {}
+HttpParser::HttpParser(Limits limits) : state_(std::make_unique<State>(limits)) {}
 HttpParser::~HttpParser() = default;
 
 Result<std::size_t> HttpParser::feed(ByteView bytes) {
   std::size_t done = 0;
-  while (done < bytes.size() && !complete()) {
+  while (done < bytes.size() && !complete() && !needs_leave()) {
     boost::system::error_code failure;
     const std::size_t used = state_->parser->put(
         boost::asio::const_buffer(bytes.data() + done, bytes.size() - done), failure);
@@ -61,9 +63,23 @@ bool HttpParser::complete() const { return state_->parser->is_done(); }
 
 bool HttpParser::take_expectation() {
   if (state_->expectation_seen || complete() || !state_->parser->is_header_done()) return false;
+  if (needs_leave()) return false;
   state_->expectation_seen = true;
   const auto& fields = state_->parser->get();
   return boost::beast::iequals(fields[http::field::expect], "100-continue");
+}
+
+bool HttpParser::needs_leave() const {
+  const Parser& parser = *state_->parser;
+  if (state_->leave_given || !parser.is_header_done() || parser.is_done()) return false;
+  const auto size = parser.content_length();
+  return !size || *size > state_->limits.body_size_free;
+}
+
+void HttpParser::give_leave() { state_->leave_given = true; }
+
+std::string HttpParser::authorization() const {
+  return text_of(state_->parser->get()[http::field::authorization]);
 }
 
 HttpRequest HttpParser::take() {

@@ -289,3 +289,34 @@ def test_malformed_http_ends_the_connection(broker, api):
             answer += part
         assert answer.count(b"HTTP/1.1 200 OK") == 3 and answer.endswith(b'"}')
     assert api.get("whoami")["name"] == "guest"
+
+
+def head_of_put(authorization, size, extra=""):
+    return (f"PUT /api/queues/%2F/x HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n{extra}"
+            + ("Transfer-Encoding: chunked\r\n\r\n" if size is None else f"Content-Length: {size}\r\n\r\n")).encode()
+
+
+def test_a_stranger_may_not_send_much(broker):
+    """Who is not known is answered from the head of a large request, before its body is welcome or kept."""
+    stranger, known = "Basic Zzpn", "Basic Z3Vlc3Q6Z3Vlc3Q="
+    for size in (60 << 20, (64 << 10) + 1, None):
+        for extra in ("", "Expect: 100-continue\r\n"):
+            with socket.create_connection((broker.host, broker.management_port), timeout=10) as client:
+                client.sendall(head_of_put(stranger, size, extra))
+                answer = client.recv(65536)
+                assert answer.startswith(b"HTTP/1.1 401 ") and b"connection: close" in answer, answer
+                assert client.recv(65536) == b""
+    # A small one is read, and the connection stays.
+    with socket.create_connection((broker.host, broker.management_port), timeout=10) as client:
+        for _ in range(2):
+            client.sendall(head_of_put(stranger, 2) + b"{}")
+            assert client.recv(65536).startswith(b"HTTP/1.1 401 ")
+    # Who is known is heard to the end, in one piece or in chunks.
+    body = b'{"arguments": {"note": "%s"}}' % (b"y" * 100_000)
+    for size in (len(body), None):
+        with socket.create_connection((broker.host, broker.management_port), timeout=10) as client:
+            client.sendall(head_of_put(known, size, "Expect: 100-continue\r\n"))
+            assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(body if size else b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
+            assert client.recv(65536)[:10] == b"HTTP/1.1 2"
+    Api(broker.management_port).delete("queues/%2F/x")
