@@ -424,7 +424,8 @@ void Queues::State::dispatch(Queue& queue) {
         topics.read(*queue.topic, queue.cursor.next(), [&](const model::StoredRecord& record) {
           queue.cursor.skip_to(record.sequence);
           std::optional<std::int64_t> deadline = deadline_ms(queue, record);
-          if (deadline && broker.wall_now().ms > *deadline) {
+          const bool due = deadline && broker.wall_now().ms > *deadline;
+          if (due && !goes_at_once(queue, record, deadline)) {
             take(queue, record.sequence, dying_holder);
             return kill(queue, record.sequence, DeathReason::expired);
           }

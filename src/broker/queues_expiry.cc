@@ -24,6 +24,13 @@ std::optional<std::int64_t> Queues::State::deadline_ms(const Queue& queue,
   return record.timestamp_ms + *ttl;
 }
 
+bool Queues::State::goes_at_once(const Queue& queue, const model::StoredRecord& record,
+                                 std::optional<std::int64_t> deadline) const {
+  if (deadline != record.timestamp_ms) return false;
+  return std::any_of(queue.consumers.begin(), queue.consumers.end(),
+                     [](const auto& consumer) { return consumer->credit > 0; });
+}
+
 void Queues::State::arm_expiry(Queue& queue, std::int64_t deadline) {
   std::chrono::milliseconds left(std::max<std::int64_t>(deadline - broker.wall_now().ms, 0));
   queue.expiry = broker.core().schedule(left, [this, name = queue.name] {
@@ -45,8 +52,7 @@ bool Queues::State::expire_one(Queue& queue, Sequence head, std::optional<std::i
   deadline = deadline_ms(queue, **record);
   if (TRV_MUTANT(expired_message_delivered)) deadline.reset();
   bool due = deadline && broker.wall_now().ms >= *deadline;
-  // Without delay, to whoever waits for it; else not at all.
-  if (!due || (queue.settings.message_ttl_ms == 0 && !queue.consumers.empty())) return true;
+  if (!due || goes_at_once(queue, **record, deadline)) return true;
   take(queue, head, dying_holder);
   if (kill(queue, head, DeathReason::expired)) return false;
   deadline.reset();  // it is tried again soon

@@ -2,6 +2,9 @@
 // span do, also after a crash, and that units are whole.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "broker/broker_test_support.h"
 
 namespace trv::broker {
@@ -43,6 +46,34 @@ QueueSettings dying_to(const std::string& queue) {
   settings.dead_letter_exchange = "";
   settings.dead_letter_key = queue;
   return settings;
+}
+
+// However long it took to come to the disk.
+TEST(Queues, WithoutTimeToLiveAMessageGoesToWhoeverWaitsForIt) {
+  for (const bool of_queue : {true, false}) {
+    for (const std::uint8_t level_max : {std::uint8_t{0}, std::uint8_t{5}}) {
+      TestBroker broker;
+      QueueSettings settings;
+      if (of_queue) settings.message_ttl_ms = 0;
+      settings.level_max = level_max;
+      Inbox inbox;
+      broker.round([&] {
+        declare(*broker, "q", settings);
+        inbox.id = *broker->queues().subscribe("q", inbox.spec(1));
+      });
+      const auto publish_late = [&](const char* body) {
+        broker.round([&] {
+          publish(*broker, "q", body, of_queue ? "-1;k" : "0;k");
+          std::this_thread::sleep_for(std::chrono::milliseconds(3));
+        });
+      };
+      publish_late("taken");
+      publish_late("too many");
+      EXPECT_EQ(inbox.bodies(), Bodies{"taken"});
+      EXPECT_EQ(broker->queues().find("q")->ready_count, 0u)
+          << "nobody had credit for the other one";
+    }
+  }
 }
 
 TEST(QueueSettings, AreTheSameAfterTheJournal) {

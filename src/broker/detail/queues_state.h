@@ -108,6 +108,10 @@ struct Queues::State {
   void expire_heads(Queue& queue);
   // False when the record at `head` has gone; else `deadline` is when it will.
   bool expire_one(Queue& queue, Sequence head, std::optional<std::int64_t>& deadline);
+  // A record without any time to live is for whoever waits for it now, however long its way to the
+  // disk has taken; and for nobody else.
+  bool goes_at_once(const Queue& queue, const model::StoredRecord& record,
+                    std::optional<std::int64_t> deadline) const;
   void arm_expiry(Queue& queue, std::int64_t deadline);
 
   // Enters what became visible into the queue's index. False when there is more to enter.
