@@ -57,6 +57,7 @@ inline constexpr std::uint32_t no_multi = 1u << 7;  // refused inside MULTI
 inline constexpr std::uint32_t deny_oom = 1u << 8;
 inline constexpr std::uint32_t loading = 1u << 9;
 inline constexpr std::uint32_t stale = 1u << 10;
+inline constexpr std::uint32_t no_script = 1u << 11;  // refused inside scripts
 // Ours, not shown to clients:
 inline constexpr std::uint32_t container = 1u << 16;   // has subcommands
 inline constexpr std::uint32_t subscriber = 1u << 17;  // allowed to a RESP2 subscriber
@@ -64,6 +65,7 @@ inline constexpr std::uint32_t not_queued = 1u << 18;  // runs at once inside MU
 inline constexpr std::uint32_t appends = 1u << 19;     // adds records to a log
 inline constexpr std::uint32_t reads_log = 1u
                                            << 20;  // shows records: after own appends are durable
+inline constexpr std::uint32_t script = 1u << 21;  // runs a script, which may do either
 }  // namespace flag
 
 struct Command {
@@ -116,11 +118,13 @@ struct Call {
   Client* client = nullptr;
   TransactionScope* transaction = nullptr;  // inside EXEC
   bool retry = false;                       // a blocked command runs again
+  bool scripted = false;                    // inside a script
 
   // What the handler may leave behind:
   broker::Commit commit{};
   bool waits = false;
   bool deferred = false;  // the reply comes through a ReplyPromise
+  bool appended = false;  // a script has added records to a log
   std::optional<BlockRequest> block{};
 
   void wait_for(broker::Commit change) {

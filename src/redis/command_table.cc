@@ -57,7 +57,7 @@ std::array<std::span<const Command>, family_count> families() {
           set_commands(),          set_algebra_commands(),   sorted_commands(),
           sorted_range_commands(), sorted_pop_commands(),    sorted_algebra_commands(),
           string_part_commands(),  key_move_commands(),      bit_commands(),
-          bitfield_commands(),     sorting_commands()};
+          bitfield_commands(),     sorting_commands(),       script_commands()};
 }
 
 CommandTable::CommandTable() {

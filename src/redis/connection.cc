@@ -4,6 +4,7 @@
 
 #include "base/mutant.h"
 #include "redis/handlers/scan.h"
+#include "redis/script_run.h"
 
 namespace trv::redis {
 
@@ -163,11 +164,21 @@ bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
   if (!command || TRV_MUTANT(reads_overtake_own_writes)) return false;
   if (command->where == Where::transaction) {
     for (const QueuedCommand& one : session_.queue) {
-      if (one.command->has(flag::reads_log)) return true;
+      std::vector<ByteView> words(one.args.begin(), one.args.end());
+      if (reads_log(*one.command, words)) return true;
     }
     return false;
   }
-  return command->has(flag::reads_log) && session_.transaction == TransactionState::none;
+  return reads_log(*command, args) && session_.transaction == TransactionState::none;
+}
+
+bool Connection::reads_log(const Command& command, std::span<const ByteView> args) const {
+  if (!command.has(flag::script)) return command.has(flag::reads_log);
+  if (args.size() < 2) return false;
+  if (const ScriptEngine::Script* script = service_.scripts().find(args[1])) {
+    return script->names_streams;
+  }
+  return ScriptEngine::names_streams(args[1]);
 }
 
 // --- running -------------------------------------------------------------------------------------
@@ -243,18 +254,19 @@ void Connection::finish(Call& call, std::size_t start) {
     return service_.block(call, pending_place_);
   }
   if (call.deferred) return;
-  if (call.command.has(flag::appends) && call.waits) appends_pending_ = true;
+  if ((call.command.has(flag::appends) || call.appended) && call.waits) appends_pending_ = true;
   if (call.waits) replies_.wait(start, call.commit);
   replies_.count_tail();
 }
 
 void Connection::ship(const Command& command, std::span<const ByteView> args, CoreIndex owner) {
+  learn_script(service_, command, args);
   ReplyQueue::SlotId place = replies_.open();
   if (command.has(flag::blocking)) {
     pending_place_ = place;
     blocked_on_ = owner;
   }
-  if (command.has(flag::appends)) appends_pending_ = true;
+  if (command.has(flag::appends | flag::script)) appends_pending_ = true;
   Service& there = service_.peer(owner);
   service_.broker().at_core(
       owner,
@@ -289,8 +301,9 @@ void Connection::execute_transaction() {
   };
   for (const WatchedKey& one : watched) at_key(one.key);
   for (const QueuedCommand& one : queue) {
-    appends = appends || one.command->has(flag::appends);
+    appends = appends || one.command->has(flag::appends | flag::script);
     std::vector<ByteView> args(one.args.begin(), one.args.end());
+    learn_script(service_, *one.command, args);
     CommandTable::each_key(*one.command, args, [&](std::size_t i) { at_key(args[i]); });
     needs_home =
         needs_home || (one.command->where != Where::keys && one.command->where != Where::anywhere);

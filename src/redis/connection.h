@@ -57,6 +57,7 @@ class Connection final : public Client {
   void finish(Call& call, std::size_t start);
   // Whether the request shows records that this client's own appends must precede.
   bool must_wait_for_appends(std::span<const ByteView> args) const;
+  bool reads_log(const Command& command, std::span<const ByteView> args) const;
   bool paused() const;
   bool output_full() const;
   void end_batch();

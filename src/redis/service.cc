@@ -8,10 +8,18 @@
 
 namespace trv::redis {
 
+namespace {
+
+constexpr std::size_t script_reply_size_max = 64u << 20;
+
+}  // namespace
+
 Service::Service(broker::Broker& broker, ServiceSettings settings)
     : broker_(broker),
       settings_(std::move(settings)),
       waiters_(*this),
+      scripts_({.reply_size_max = script_reply_size_max},
+               std::hash<std::string>{}(settings_.run_id)),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {}
 

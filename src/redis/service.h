@@ -16,6 +16,7 @@
 #include "redis/channels.h"
 #include "redis/command_table.h"
 #include "redis/errors.h"
+#include "redis/scripting/engine.h"
 #include "redis/session.h"
 #include "redis/waiters.h"
 
@@ -71,6 +72,8 @@ struct ServiceSettings {
   std::int64_t bulk_size_max = 16 << 20;
   std::string run_id;
   EncodingSettings encodings;
+  // A script that has changed nothing ends after this time.
+  std::chrono::milliseconds script_time_max{5000};
 };
 
 // Counters of one core; INFO adds them up.
@@ -104,6 +107,7 @@ class Service {
   Channels& channels() { return channels_; }
   Waiters& waiters() { return waiters_; }
   Counters& counters() { return counters_; }
+  ScriptEngine& scripts() { return scripts_; }
   runtime::SteadyTime started() const { return started_; }
   // An empty string whose memory is kept between commands. Not across calls that may use it too.
   std::string& scratch() {
@@ -157,6 +161,7 @@ class Service {
   Channels channels_;
   Waiters waiters_;
   Counters counters_;
+  ScriptEngine scripts_;
   std::vector<Service*> peers_;
   std::map<ConnectionId, Client*> clients_;
   static constexpr std::size_t scratch_size_max = 1u << 20;

@@ -34,24 +34,16 @@ std::string upper(std::string_view text) {
 // Null when it is unknown or has the wrong number of arguments: `why` then says so.
 const Command* resolve(const CommandTable& table, std::span<const ByteView> args,
                        std::string& why) {
-  const Command* command = table.find(args[0]);
-  // A row of a subcommand is not a command.
-  if (!command || command->name.find('|') != std::string_view::npos) {
-    why = unknown_command(args);
+  const Command* command = find_command(table, args);
+  if (!command) {
+    // A row of a subcommand is not a command.
+    const Command* container = find_command(table, args.first(1));
+    why = container ? "ERR unknown subcommand '" + std::string(args[1].substr(0, quoted_max)) +
+                          "'. Try " + upper(container->name) + " HELP."
+                    : unknown_command(args);
     return nullptr;
   }
-  if (command->has(flag::container) && args.size() > 1) {
-    const Command* sub = table.find_subcommand(*command, args[1]);
-    if (!sub) {
-      why = "ERR unknown subcommand '" + std::string(args[1].substr(0, quoted_max)) + "'. Try " +
-            upper(command->name) + " HELP.";
-      return nullptr;
-    }
-    command = sub;
-  }
-  auto count = static_cast<std::int64_t>(args.size());
-  bool fits = command->arity < 0 ? count >= -command->arity : count == command->arity;
-  if (!fits || !command->run) {
+  if (!has_arity(*command, args)) {
     why = wrong_arity(command->name);
     return nullptr;
   }
@@ -84,6 +76,19 @@ bool enqueue(Session& session, const Command& command, std::span<const ByteView>
 }
 
 }  // namespace
+
+const Command* find_command(const CommandTable& table, std::span<const ByteView> args) {
+  const Command* command = table.find(args[0]);
+  if (!command || command->name.find('|') != std::string_view::npos) return nullptr;
+  return command->has(flag::container) && args.size() > 1 ? table.find_subcommand(*command, args[1])
+                                                          : command;
+}
+
+bool has_arity(const Command& command, std::span<const ByteView> args) {
+  auto count = static_cast<std::int64_t>(args.size());
+  bool fits = command.arity < 0 ? count >= -command.arity : count == command.arity;
+  return fits && command.run;
+}
 
 const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,
                      ReplyWriter& reply) {

@@ -74,6 +74,11 @@ struct Session {
   }
 };
 
+// The command, or its subcommand, that the words name; null when there is none.
+const Command* find_command(const CommandTable& table, std::span<const ByteView> args);
+// Whether the command can have as many words.
+bool has_arity(const Command& command, std::span<const ByteView> args);
+
 // Finds the command of a request and decides what becomes of it: the command to run now, or null
 // when it was refused or queued, which was then answered.
 const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,

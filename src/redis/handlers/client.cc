@@ -277,7 +277,7 @@ void client_tracking(Call& call) {
   call.reply.error("ERR client tracking is not supported by this server");
 }
 
-constexpr std::uint32_t any = flag::loading | flag::stale;
+constexpr std::uint32_t any = flag::loading | flag::stale | flag::no_script;
 
 constexpr Command rows[] = {
     {"client", -2, flag::container | any, Where::session, KeyRule::none, 0, 0, 0, "connection",

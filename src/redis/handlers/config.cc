@@ -1,5 +1,5 @@
-// CONFIG: what can be said of the settings in Redis's words. Only what OBJECT ENCODING names small
-// can be changed while it runs.
+// CONFIG: what can be said of the settings in Redis's words. What OBJECT ENCODING names small and
+// how long scripts may take can be changed while it runs.
 #include <fmt/format.h>
 
 #include <map>
@@ -47,6 +47,14 @@ const EncodingOption* find_encoding_option(std::string_view name) {
   return nullptr;
 }
 
+// How many milliseconds a script may take; the second name is what it is called since Redis 7.
+constexpr std::string_view script_time_options[] = {"lua-time-limit", "busy-reply-threshold"};
+constexpr std::uint64_t script_ms_max = 3'600'000;
+
+bool is_script_time(std::string_view name) {
+  return name == script_time_options[0] || name == script_time_options[1];
+}
+
 std::map<std::string, std::string> present_settings(Call& call) {
   const ServiceSettings& settings = call.service.settings();
   std::map<std::string, std::string> present = {
@@ -64,6 +72,9 @@ std::map<std::string, std::string> present_settings(Call& call) {
       {"save", ""},
       {"timeout", "0"},
   };
+  for (std::string_view name : script_time_options) {
+    present.emplace(name, fmt::format("{}", settings.script_time_max.count()));
+  }
   for (const EncodingOption& option : encoding_options) {
     std::string value = fmt::format("{}", settings.encodings.*option.setting);
     present.emplace(option.name, value);
@@ -87,6 +98,12 @@ void config_get(Call& call) {
   }
 }
 
+// What can be changed while the server runs.
+struct Changeable {
+  EncodingSettings encodings;
+  std::chrono::milliseconds script_time_max;
+};
+
 std::string lower(ByteView text) {
   std::string out(text);
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
@@ -94,44 +111,64 @@ std::string lower(ByteView text) {
 }
 
 // Every core has settings of its own.
-void change_encodings(Call& call, const EncodingSettings& encodings) {
+void change_settings(Call& call, const Changeable& changed) {
   for (int i = 0; i < call.broker.core_count(); ++i) {
     CoreIndex core(static_cast<std::uint16_t>(i));
     Service& there = call.service.peer(core);
-    call.broker.at_core(
-        core, [&there, encodings](broker::Broker&) { there.settings().encodings = encodings; });
+    call.broker.at_core(core, [&there, changed](broker::Broker&) {
+      there.settings().encodings = changed.encodings;
+      there.settings().script_time_max = changed.script_time_max;
+    });
   }
 }
 
-// Setting what is set already is right; anything else but how small values are named would be a
-// promise that is not kept.
+void refuse_value(Call& call, std::string_view name, std::string_view why) {
+  call.reply.error("ERR CONFIG SET failed (possibly related to argument '" + std::string(name) +
+                   "') - " + std::string(why));
+}
+
+// Whether the setting is one that can be changed. `ok` becomes false after an error reply.
+bool change(Call& call, std::string_view name, ByteView value, Changeable& settings, bool& ok) {
+  const EncodingOption* encoding = find_encoding_option(name);
+  if (!encoding && !is_script_time(name)) return false;
+  std::optional<std::uint64_t> number = parse_unsigned(value);
+  ok = number.has_value();
+  if (!number) {
+    refuse_value(call, name, "argument couldn't be parsed into an integer");
+  } else if (encoding) {
+    settings.encodings.*encoding->setting = static_cast<std::size_t>(*number);
+  } else if (*number < 1 || *number > script_ms_max) {
+    ok = false;
+    refuse_value(call, name,
+                 fmt::format("argument must be between 1 and {} inclusive", script_ms_max));
+  } else {
+    settings.script_time_max = std::chrono::milliseconds(*number);
+  }
+  return true;
+}
+
+// Setting what is set already is right; anything else but these few would be a promise that is not
+// kept.
 void config_set(Call& call) {
   std::map<std::string, std::string> settings = present_settings(call);
   if (call.args.size() % 2 != 0) return call.reply.error(wrong_arity("config|set"));
-  EncodingSettings encodings = call.service.settings().encodings;
-  bool changed = false;
+  Changeable changed{call.service.settings().encodings, call.service.settings().script_time_max};
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
     if (at == settings.end()) {
       return call.reply.error("ERR Unknown option or number of arguments for CONFIG SET - '" +
                               std::string(call.args[i]) + "'");
     }
-    if (const EncodingOption* option = find_encoding_option(at->first)) {
-      std::optional<std::uint64_t> value = parse_unsigned(call.args[i + 1]);
-      if (!value) {
-        return call.reply.error("ERR CONFIG SET failed (possibly related to argument '" +
-                                at->first + "') - argument couldn't be parsed into an integer");
-      }
-      encodings.*option->setting = static_cast<std::size_t>(*value);
-      changed = true;
+    bool ok = true;
+    if (change(call, at->first, call.args[i + 1], changed, ok)) {
+      if (!ok) return;
       continue;
     }
     if (at->second != call.args[i + 1]) {
-      return call.reply.error("ERR CONFIG SET failed (possibly related to argument '" + at->first +
-                              "') - can't set immutable config");
+      return refuse_value(call, at->first, "can't set immutable config");
     }
   }
-  if (changed) change_encodings(call, encodings);
+  change_settings(call, changed);
   call.reply.ok();
 }
 
@@ -145,7 +182,7 @@ void config_resetstat(Call& call) {
       [](const std::vector<int>&, ReplyWriter& reply) { reply.ok(); });
 }
 
-constexpr std::uint32_t any = flag::loading | flag::stale | flag::admin;
+constexpr std::uint32_t any = flag::loading | flag::stale | flag::admin | flag::no_script;
 
 constexpr Command rows[] = {
     {"config", -2, flag::container | any, Where::session, KeyRule::none, 0, 0, 0, "server", "2.0.0",
@@ -153,8 +190,7 @@ constexpr Command rows[] = {
     {"config|get", -3, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.0.0",
      "Returns settings by name or pattern.", config_get},
     {"config|set", -4, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.0.0",
-     "Changes what OBJECT ENCODING tells, and accepts the present value of other settings.",
-     config_set},
+     "Changes a few settings, and accepts the present value of others.", config_set},
     {"config|resetstat", 2, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.0.0",
      "Resets the counters that INFO shows.", config_resetstat},
 };

@@ -1,8 +1,8 @@
 // HELLO, AUTH, PING and the other commands about the connection itself.
 #include "redis/handlers/families.h"
 #include "redis/service.h"
-#include "redis/version.h"
 #include "redis/wire/number.h"
+#include "redis/wire/version.h"
 
 namespace trv::redis {
 
@@ -161,7 +161,8 @@ void time(Call& call) {
   call.reply.bulk_integer(call.now.ms % 1000 * 1000);
 }
 
-constexpr std::uint32_t early = flag::no_auth | flag::loading | flag::stale | flag::fast;
+constexpr std::uint32_t early =
+    flag::no_auth | flag::loading | flag::stale | flag::fast | flag::no_script;
 
 constexpr Command rows[] = {
     {"hello", -1, early, Where::session, KeyRule::none, 0, 0, 0, "connection", "6.0.0",

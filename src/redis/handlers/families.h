@@ -37,9 +37,10 @@ std::span<const Command> key_move_commands();
 std::span<const Command> bit_commands();
 std::span<const Command> bitfield_commands();
 std::span<const Command> sorting_commands();
+std::span<const Command> script_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 29;
+inline constexpr std::size_t family_count = 30;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

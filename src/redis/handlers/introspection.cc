@@ -23,7 +23,7 @@ constexpr FlagName flag_names[] = {
     {flag::write, "write"},     {flag::read_only, "readonly"}, {flag::deny_oom, "denyoom"},
     {flag::admin, "admin"},     {flag::pubsub, "pubsub"},      {flag::blocking, "blocking"},
     {flag::loading, "loading"}, {flag::stale, "stale"},        {flag::fast, "fast"},
-    {flag::no_auth, "no_auth"}, {flag::no_multi, "no_multi"},
+    {flag::no_auth, "no_auth"}, {flag::no_multi, "no_multi"},  {flag::no_script, "noscript"},
 };
 
 std::vector<std::string> flags_of(const Command& command) {

@@ -143,7 +143,8 @@ void pubsub_numpat(Call& call) {
       });
 }
 
-constexpr std::uint32_t listens = flag::pubsub | flag::loading | flag::stale | flag::subscriber;
+constexpr std::uint32_t listens =
+    flag::pubsub | flag::loading | flag::stale | flag::subscriber | flag::no_script;
 constexpr std::uint32_t tells = flag::pubsub | flag::loading | flag::stale;
 
 constexpr Command rows[] = {

@@ -32,6 +32,10 @@ bool parse_read_options(Call& call, bool with_group, ReadOptions& options) {
     ByteView arg = call.args[i];
     std::size_t more = size - i - 1;
     if (is_word(arg, "block") && more > 0) {
+      if (call.scripted) {
+        call.reply.error("ERR " + name + " command is not allowed with BLOCK option from scripts");
+        return false;
+      }
       if (!parse_block(call, call.args[++i], options)) return false;
     } else if (is_word(arg, "count") && more > 0) {
       std::optional<std::int64_t> count = integer_arg(call, ++i);

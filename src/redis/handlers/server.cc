@@ -10,8 +10,8 @@
 #include "broker/shard_state.h"
 #include "redis/handlers/families.h"
 #include "redis/service.h"
-#include "redis/version.h"
 #include "redis/wire/number.h"
+#include "redis/wire/version.h"
 
 namespace trv::redis {
 
@@ -28,6 +28,9 @@ struct CoreFacts {
   std::uint64_t keys = 0;
   std::uint64_t expires = 0;
   bool writable = true;
+  std::size_t scripts = 0;  // every core has them
+  std::size_t script_source_bytes = 0;
+  std::size_t script_engine_bytes = 0;
 
   void add(const CoreFacts& other) {
     counters.connections += other.counters.connections;
@@ -47,6 +50,9 @@ struct CoreFacts {
     keys += other.keys;
     expires += other.expires;
     writable = writable && other.writable;
+    scripts = std::max(scripts, other.scripts);
+    script_source_bytes += other.script_source_bytes;
+    script_engine_bytes += other.script_engine_bytes;
   }
 };
 
@@ -65,6 +71,9 @@ CoreFacts facts_here(Service& service) {
     facts.expires += shard.keyspace.expiring_count();
   });
   facts.writable = service.broker().writable().ok();
+  facts.scripts = service.scripts().script_count();
+  facts.script_source_bytes = service.scripts().source_size();
+  facts.script_engine_bytes = service.scripts().memory_size();
   return facts;
 }
 
@@ -95,13 +104,15 @@ std::string clients_section(const Report& report) {
       report.all.clients, report.all.waiters, report.all.subscribers);
 }
 
-std::string memory_section(const Report&) {
+std::string memory_section(const Report& report) {
   struct mallinfo2 memory = ::mallinfo2();
   std::size_t used = memory.uordblks + memory.hblkhd;
   return fmt::format(
       "# Memory\r\nused_memory:{}\r\nused_memory_human:{:.2f}M\r\nmaxmemory:0\r\n"
-      "maxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\n",
-      used, static_cast<double>(used) / 1048576.0);
+      "maxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\nused_memory_lua:{}\r\n"
+      "used_memory_vm_eval:{}\r\nused_memory_scripts_eval:{}\r\nnumber_of_cached_scripts:{}\r\n",
+      used, static_cast<double>(used) / 1048576.0, report.all.script_engine_bytes,
+      report.all.script_engine_bytes, report.all.script_source_bytes, report.all.scripts);
 }
 
 // The journal is what Redis calls an append-only file; there are no snapshots to ask for.
@@ -238,13 +249,13 @@ constexpr std::uint32_t any = flag::loading | flag::stale;
 constexpr Command rows[] = {
     {"info", -1, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "1.0.0",
      "Tells about the server.", info},
-    {"role", 1, any | flag::fast | flag::admin, Where::anywhere, KeyRule::none, 0, 0, 0, "server",
-     "2.8.12", "Returns the replication role.", role},
+    {"role", 1, any | flag::fast | flag::admin | flag::no_script, Where::anywhere, KeyRule::none, 0,
+     0, 0, "server", "2.8.12", "Returns the replication role.", role},
     {"lastsave", 1, any | flag::fast | flag::admin, Where::anywhere, KeyRule::none, 0, 0, 0,
      "server", "1.0.0", "Returns the time of the last save.", lastsave},
-    {"wait", 3, 0, Where::anywhere, KeyRule::none, 0, 0, 0, "generic", "3.0.0",
+    {"wait", 3, flag::no_script, Where::anywhere, KeyRule::none, 0, 0, 0, "generic", "3.0.0",
      "Tells how many replicas have this connection's writes.", wait_replicas},
-    {"waitaof", 4, 0, Where::session, KeyRule::none, 0, 0, 0, "generic", "7.2.0",
+    {"waitaof", 4, flag::no_script, Where::session, KeyRule::none, 0, 0, 0, "generic", "7.2.0",
      "Waits until this connection's writes are on stable storage.", waitaof},
 };
 

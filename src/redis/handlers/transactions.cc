@@ -71,19 +71,21 @@ void watch(Call& call) {
   });
 }
 
-constexpr std::uint32_t at_once = flag::not_queued | flag::fast | flag::loading | flag::stale;
+constexpr std::uint32_t at_once =
+    flag::not_queued | flag::fast | flag::loading | flag::stale | flag::no_script;
 
 constexpr Command rows[] = {
     {"multi", 1, at_once, Where::session, KeyRule::none, 0, 0, 0, "transactions", "1.2.0",
      "Begins a transaction.", multi},
-    {"exec", 1, flag::not_queued | flag::loading | flag::stale, Where::transaction, KeyRule::none,
-     0, 0, 0, "transactions", "1.2.0", "Runs the commands of a transaction.", exec},
+    {"exec", 1, flag::not_queued | flag::loading | flag::stale | flag::no_script,
+     Where::transaction, KeyRule::none, 0, 0, 0, "transactions", "1.2.0",
+     "Runs the commands of a transaction.", exec},
     {"discard", 1, at_once, Where::session, KeyRule::none, 0, 0, 0, "transactions", "2.0.0",
      "Drops a transaction.", discard},
     {"watch", -2, at_once, Where::session, KeyRule::range, 1, -1, 1, "transactions", "2.2.0",
      "Makes the next transaction depend on keys not changing.", watch},
-    {"unwatch", 1, flag::fast | flag::loading | flag::stale, Where::session, KeyRule::none, 0, 0, 0,
-     "transactions", "2.2.0", "Forgets the watched keys.", unwatch},
+    {"unwatch", 1, flag::fast | flag::loading | flag::stale | flag::no_script, Where::session,
+     KeyRule::none, 0, 0, 0, "transactions", "2.2.0", "Forgets the watched keys.", unwatch},
 };
 
 }  // namespace

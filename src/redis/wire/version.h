@@ -6,5 +6,6 @@
 namespace trv::redis {
 
 inline constexpr std::string_view reported_version = "7.4.0";
+inline constexpr int reported_version_number = 0x070400;  // as scripts read it
 
 }  // namespace trv::redis

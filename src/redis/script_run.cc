@@ -1,0 +1,106 @@
+#include "redis/script_run.h"
+
+#include "base/log.h"
+#include "redis/handlers/scan.h"
+#include "redis/session.h"
+
+namespace trv::redis {
+
+void learn_script(Service& service, const Command& command, std::span<const ByteView> args) {
+  if (service.single_core() || (command.name != "eval" && command.name != "eval_ro")) return;
+  std::string digest = ScriptEngine::digest_of(args[1]);
+  // An error is the reply of who runs it.
+  if (service.scripts().find(digest) || service.scripts().load(digest, args[1], true)) return;
+  broker::Broker& broker = service.broker();
+  for (int i = 0; i < broker.core_count(); ++i) {
+    CoreIndex core(static_cast<std::uint16_t>(i));
+    if (core == broker.core().index()) continue;
+    Service& there = service.peer(core);
+    broker.post(core, [&there, digest, source = std::string(args[1])] {
+      // It compiled here, so it does there, unless there is no room: then it is not known there.
+      if (auto why = there.scripts().load(digest, source, true)) {
+        log::warn("redis: a script is not known to every core: {}", *why);
+      }
+    });
+  }
+}
+
+void ScriptRun::call(std::span<const ByteView> args, Protocol protocol, std::string& out) {
+  ReplyWriter reply(out, protocol);
+  Service& service = outer_.service;
+  const Command* command = find_command(service.table(), args);
+  if (!command) return reply.error("ERR Unknown Redis command called from script");
+  if (std::string why = why_refused(*command, args); !why.empty()) return reply.error(why);
+  if (command->has(flag::write)) wrote_ = true;
+  Caller caller = outer_.caller;
+  caller.protocol = protocol;
+  Call inner{service, outer_.broker, *command, args, reply, caller, outer_.now};
+  inner.session = outer_.session;
+  inner.client = outer_.client;
+  inner.transaction = outer_.transaction ? outer_.transaction : &scope_;
+  inner.scripted = true;
+  service.run(inner);
+  TRV_ASSERT(!inner.block);
+  TRV_ASSERT(!inner.deferred);
+  if (!inner.waits) return;
+  outer_.wait_for(inner.commit);
+  outer_.appended = outer_.appended || command->has(flag::appends);
+}
+
+bool ScriptRun::knows(std::span<const ByteView> args) {
+  return find_command(outer_.service.table(), args) != nullptr;
+}
+
+std::string ScriptRun::why_refused(const Command& command, std::span<const ByteView> args) {
+  if (!has_arity(command, args)) {
+    return "ERR Wrong number of args calling Redis command from script";
+  }
+  // What is about the connection is out of reach where the script runs on another core.
+  bool of_session = command.where == Where::session && !outer_.session;
+  if (command.has(flag::no_script) || command.where == Where::transaction || of_session) {
+    return "ERR This Redis command is not allowed from script";
+  }
+  bool writes = command.has(flag::write);
+  if (read_only_ && (writes || command.name == "publish")) {
+    return "ERR Write commands are not allowed from read-only scripts.";
+  }
+  if (lies_elsewhere(command, args)) return std::string(text::several_cores);
+  if (!writes) return {};
+  for (ByteView arg : args) written_bytes_ += arg.size() + sizeof(ByteView);
+  if (written_bytes_ > written_bytes_max) return "ERR the script changes too much at once";
+  return {};
+}
+
+bool ScriptRun::lies_elsewhere(const Command& command, std::span<const ByteView> args) const {
+  if (outer_.service.single_core()) return false;
+  const broker::Broker& broker = outer_.broker;
+  CoreIndex here = broker.core().index();
+  if (command.where == Where::cursor) return scan_owner(outer_.broker, args[1]) != here;
+  bool elsewhere = false;
+  CommandTable::each_key(command, args, [&](std::size_t i) {
+    elsewhere = elsewhere || broker.owner_of(args[i]) != here;
+  });
+  return elsewhere;
+}
+
+std::string ScriptRun::stop_reason() {
+  auto limit = outer_.service.settings().script_time_max;
+  if (wrote_) limit *= writer_patience;
+  if (watch_.elapsed() < limit) return {};
+  log::warn("redis: ended a script that ran for more than {} ms{}", limit.count(),
+            wrote_ ? "; the changes that it had made stay" : "");
+  return "Script killed: it ran longer than lua-time-limit allows";
+}
+
+void ScriptRun::log(int level, ByteView text) {
+  constexpr int notice = 2;
+  if (level < notice) {
+    trv::log::debug("redis script: {}", text);
+  } else if (level == notice) {
+    trv::log::info("redis script: {}", text);
+  } else {
+    trv::log::warn("redis script: {}", text);
+  }
+}
+
+}  // namespace trv::redis

@@ -1,0 +1,46 @@
+// ScriptRun: one run of a script, on the core that owns its keys: the commands that it calls, and
+// what its reply must wait for.
+//
+// Owner: the handler, for the time of the run. As in a transaction, nothing comes between its
+// commands, and all changes are of one round: there after a crash as a whole or not at all.
+#pragma once
+
+#include "redis/scripting/engine.h"
+#include "redis/service.h"
+#include "runtime/stopwatch.h"
+
+namespace trv::redis {
+
+// Makes the script of an EVAL known to every core, this one first, if it is new here. Called before
+// the command is sent to another core: what this core sends on, an EVALSHA, finds it everywhere.
+void learn_script(Service& service, const Command& command, std::span<const ByteView> args);
+
+class ScriptRun final : public ScriptHost {
+ public:
+  // A script that has changed something is not left half done for being slow, but neither may it
+  // hold its core for ever: it has this many times as long.
+  static constexpr int writer_patience = 12;
+  static constexpr std::size_t written_bytes_max = std::size_t{64} << 20;  // by one script
+
+  // `outer`: the command that runs the script; it gets the commits.
+  ScriptRun(Call& outer, bool read_only) : outer_(outer), read_only_(read_only) {}
+
+  void call(std::span<const ByteView> args, Protocol protocol, std::string& out) override;
+  bool knows(std::span<const ByteView> args) override;
+  std::string stop_reason() override;
+  void log(int level, ByteView text) override;
+
+ private:
+  // Why the command can not be called; empty when it can.
+  std::string why_refused(const Command& command, std::span<const ByteView> args);
+  bool lies_elsewhere(const Command& command, std::span<const ByteView> args) const;
+
+  Call& outer_;
+  bool read_only_;
+  bool wrote_ = false;
+  std::size_t written_bytes_ = 0;
+  TransactionScope scope_;
+  runtime::Stopwatch watch_;
+};
+
+}  // namespace trv::redis
