@@ -1,58 +1,19 @@
 """The second transaction protocol (KIP-890) and topic ids in Produce, in raw requests: partitions and groups join by being
 written to, each end raises the epoch, and what comes late is refused. Requests are encoded by kafka-python's schemas."""
 
-import io
-import struct
-
 import pytest
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from kafka.protocol.consumer import OffsetFetchRequest, OffsetFetchResponse
-from kafka.protocol.metadata import ApiVersionsRequest, ApiVersionsResponse, MetadataRequest, MetadataResponse
-from kafka.protocol.producer import (EndTxnRequest, EndTxnResponse, InitProducerIdRequest, InitProducerIdResponse,
-                                     ProduceRequest, ProduceResponse, TxnOffsetCommitRequest, TxnOffsetCommitResponse)
+from kafka.protocol.consumer import OffsetFetchRequest
+from kafka.protocol.metadata import ApiVersionsRequest, MetadataRequest
+from kafka.protocol.producer import EndTxnRequest, InitProducerIdRequest, ProduceRequest, TxnOffsetCommitRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
-from rawclients import Socket
+from kafkarequests import Requests
 
 INVALID_EPOCH, INVALID_STATE, NO_TRANSACTIONAL_ID, FENCED, UNKNOWN_TOPIC_ID, ABORTABLE = 47, 48, 53, 90, 100, 120
-RESPONSES = {OffsetFetchRequest: OffsetFetchResponse, ApiVersionsRequest: ApiVersionsResponse, MetadataRequest: MetadataResponse,
-             EndTxnRequest: EndTxnResponse, InitProducerIdRequest: InitProducerIdResponse, ProduceRequest: ProduceResponse,
-             TxnOffsetCommitRequest: TxnOffsetCommitResponse}
 
 
-class Raw:
-    def __init__(self, broker):
-        self.broker = broker
-        self.stream = Socket("127.0.0.1", broker.kafka_port, 20)
-        self.waiting = []
-
-    def send(self, kind, version, **fields):
-        request = kind(version=version, **fields)
-        request.with_header(len(self.waiting), "raw")
-        self.stream.send(bytes(request.encode(header=True, framed=True)))
-        self.waiting.append((RESPONSES[kind], version))
-
-    def receive(self):
-        response, version = self.waiting.pop(0)
-        size, = struct.unpack(">i", self._read(4))
-        return response.decode(io.BytesIO(self._read(size)), version=version, header=True)
-
-    def call(self, kind, version, **fields):
-        self.send(kind, version, **fields)
-        return self.receive()
-
-    def _read(self, size):
-        while len(self.stream.buffer) < size:
-            self.stream.fill()
-        data, self.stream.buffer = self.stream.buffer[:size], self.stream.buffer[size:]
-        return data
-
-    def reconnect(self):
-        self.stream.close()
-        self.__init__(self.broker)
-
-
-class Producer(Raw):
+class Producer(Requests):
     """One transactional producer of the second protocol."""
 
     def __init__(self, broker, name=None):
@@ -63,10 +24,6 @@ class Producer(Raw):
                                producer_epoch=-1)
             assert answer.error_code == 0
             self.id, self.epoch = answer.producer_id, answer.producer_epoch
-
-    def reconnect(self):
-        self.stream.close()
-        Raw.__init__(self, self.broker)
 
     def batch(self, values, sequence, epoch=None, transactional=True):
         builder = DefaultRecordBatchBuilder(magic=2, compression_type=0, is_transactional=transactional, producer_id=self.id,
@@ -131,7 +88,7 @@ def make_topic(broker, name):
 def producer(broker, name):
     one = Producer(broker, f"{name}-tx")
     yield one
-    one.stream.close()
+    one.close()
 
 
 def visible(broker, topic, partition=0):
@@ -159,10 +116,10 @@ def topic_id(raw, topic):
 
 
 def test_the_feature_is_advertised(broker):
-    raw = Raw(broker)
+    raw = Requests(broker)
     answer = raw.call(ApiVersionsRequest, 4, client_software_name="raw", client_software_version="1")
     assert {each.name: each.max_version_level for each in answer.finalized_features}["transaction.version"] == 2
-    raw.stream.close()
+    raw.close()
 
 
 def test_partitions_join_by_being_written_to(broker, topic, producer):
@@ -282,4 +239,4 @@ def test_transactions_outlive_kill_9(own_broker, name):
             committed = number
         assert visible(broker, topic) == expected
         assert producer.committed_offset(f"{name}-g", topic) == committed
-    producer.stream.close()
+    producer.close()
