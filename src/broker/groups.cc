@@ -283,6 +283,10 @@ GroupError Groups::State::check_commit(const std::string& name, const Committer&
   if (model::Group* group = find(name)) {
     return group->check_commit(committer.member, committer.generation, kind, now);
   }
+  if (committer.generation >= 0 && offsets_of(name).offsets_of(name) == nullptr) {
+    // Nothing is known of the group that the member believes in.
+    return committer.knows_epochs ? GroupError::other_protocol : GroupError::illegal_generation;
+  }
   model::Group nobody(limits);
   return nobody.check_commit(committer.member, committer.generation, kind, now);
 }
@@ -374,7 +378,8 @@ std::vector<Groups::Listed> Groups::list() const {
   state_->broker.each_shard([&](ShardState& shard) {
     for (std::string& name : shard.group_offsets.groups()) {
       if (state_->find(name) != nullptr || state_->consumers.find(name) != nullptr) continue;
-      listed.push_back({std::move(name), "consumer", std::string(nobody.state_name())});
+      // It never had members, so it has no protocol either.
+      listed.push_back({std::move(name), "", std::string(nobody.state_name())});
     }
   });
   return listed;

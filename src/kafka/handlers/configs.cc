@@ -56,7 +56,12 @@ AnswerConfig describe_config(const Asked& asked, const model::TopicSettings& set
 // On the owner's core.
 AnswerResult describe_topic(broker::Broker& owner, const Asked& asked) {
   AnswerResult result = start_result(resource_topic, asked.name);
-  broker::Topic* topic = valid_topic_name(asked.name) ? owner.topics().find(asked.name) : nullptr;
+  if (!valid_topic_name(asked.name)) {
+    result.error_code = wire_code(ErrorCode::invalid_topic);
+    result.error_message = "Topic name is invalid.";
+    return result;
+  }
+  broker::Topic* topic = owner.topics().find(asked.name);
   if (topic == nullptr) {
     result.error_code = wire_code(ErrorCode::unknown_topic_or_partition);
     result.error_message = "There is no topic of this name.";
@@ -118,7 +123,9 @@ void handle_describe_configs(const Call& call, const wire::DescribeConfigsReques
   auto answer = gather_answer<wire::DescribeConfigsResponse>(call.reply);
   for (const auto& resource : request.resources) {
     Asked asked{std::string(resource.name), std::nullopt, request.include_synonyms};
-    if (resource.keys) asked.keys.emplace(resource.keys->begin(), resource.keys->end());
+    // No keys are all keys, as in Kafka.
+    if (resource.keys && !resource.keys->empty())
+      asked.keys.emplace(resource.keys->begin(), resource.keys->end());
     if (resource.type == resource_broker) {
       answer->response.results.push_back(describe_broker(call, asked));
     } else if (resource.type == resource_topic) {

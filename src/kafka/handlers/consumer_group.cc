@@ -126,7 +126,7 @@ DescribedMember describe_member(const std::string& id, const model::ConsumerMemb
   described.client_id = member.client_id;
   described.client_host = member.client_host;
   described.subscribed_topic_names = member.topics;
-  if (!member.pattern.empty()) described.subscribed_topic_regex = member.pattern;
+  described.subscribed_topic_regex = member.pattern;
   name_partitions(member.assigned, names, described.assignment);
   name_partitions(target, names, described.target_assignment);
   described.member_type = member_type_consumer;
@@ -137,6 +137,10 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, bool ope
   DescribedGroup described;
   described.group_id = name;
   if (operations) described.authorized_operations = group_operations;
+  if (name.empty()) {
+    described.error_code = wire_code(ErrorCode::invalid_group_id);
+    return described;
+  }
   const model::ConsumerGroup* group = owner.groups().consumers().find(name);
   if (group == nullptr) {
     bool other = owner.groups().describe(name).has_value();

@@ -55,10 +55,9 @@ Refusal check_topic(const Call& call, const AskedTopic& asked, model::TopicSetti
     if (refusal.code != ErrorCode::none) return refusal;
     count = static_cast<std::int32_t>(asked.assignments.size());
   } else {
-    // "As the broker likes" exists from version 4 on.
-    bool may_default = call.header.version >= 4;
-    if (count == -1 && may_default) count = call.service.broker().options().auto_partition_count;
-    if (asked.replication_factor < 1 && !(asked.replication_factor == -1 && may_default)) {
+    // -1 is as the broker likes, in any version, though it came with the fourth: as in Kafka.
+    if (count == -1) count = call.service.broker().options().auto_partition_count;
+    if (asked.replication_factor < 1 && asked.replication_factor != -1) {
       return {ErrorCode::invalid_replication_factor, "Replication factor must be larger than 0."};
     }
   }
@@ -82,6 +81,7 @@ AnswerTopic refused(std::string name, Refusal refusal) {
   topic.name = std::move(name);
   topic.error_code = wire_code(refusal.code);
   topic.error_message = std::move(refusal.message);
+  topic.configs.emplace();
   return topic;
 }
 

@@ -1,4 +1,6 @@
 // DeleteTopics, by name or by id.
+#include <map>
+
 #include "broker/topics.h"
 #include "kafka/errors.h"
 #include "kafka/handlers/gathering.h"
@@ -52,6 +54,12 @@ void remove_topic(broker::Broker& owner, std::shared_ptr<Answer> answer, std::st
   });
 }
 
+void refuse_topic(const std::shared_ptr<Answer>& answer, std::optional<std::string> name,
+                  const wire::Uuid& id, ErrorCode code, std::optional<std::string> message) {
+  answer->expect();
+  add_topic(answer, std::move(name), {id, code, std::move(message)});
+}
+
 void remove_named(const std::shared_ptr<Answer>& answer, Service& service, std::string name) {
   answer->expect();
   std::string place = name;
@@ -61,41 +69,69 @@ void remove_named(const std::shared_ptr<Answer>& answer, Service& service, std::
   });
 }
 
+// What is asked for, and how often.
+struct Asked {
+  std::map<std::string, int> names;
+  std::map<wire::Uuid, int> ids;
+};
+
+constexpr std::string_view said_twice = "The request names this topic more than once.";
+
+void remove_asked(const std::shared_ptr<Answer>& answer, Service& service, Asked asked,
+                  const TopicNames& names) {
+  for (const auto& [id, name] : names) {
+    auto named = asked.names.find(name);
+    if (name.empty()) {
+      refuse_topic(answer, std::nullopt, id, ErrorCode::unknown_topic_id, std::nullopt);
+    } else if (named != asked.names.end()) {
+      asked.names.erase(named);
+      refuse_topic(answer, name, id, ErrorCode::invalid_request, std::string(said_twice));
+    } else {
+      remove_named(answer, service, name);
+    }
+  }
+  for (const auto& [name, times] : asked.names) {
+    if (times == 1) {
+      remove_named(answer, service, name);
+    } else {
+      refuse_topic(answer, name, {}, ErrorCode::invalid_request, std::string(said_twice));
+    }
+  }
+  answer->done();
+}
+
 }  // namespace
 
 void handle_delete_topics(const Call& call, const wire::DeleteTopicsRequest& request) {
   auto answer = gather_answer<wire::DeleteTopicsResponse>(call.reply);
-  for (ByteView name : request.topic_names) {
-    remove_named(answer, call.service, std::string(name));
-  }
-  std::vector<wire::Uuid> ids;
+  Asked asked;
+  for (ByteView name : request.topic_names) ++asked.names[std::string(name)];
   for (const auto& topic : request.topics) {
-    if (!topic.name) {
-      ids.push_back(topic.topic_id);
+    if (topic.name && topic.topic_id.is_zero()) {
+      ++asked.names[std::string(*topic.name)];
+    } else if (topic.name) {
+      refuse_topic(answer, std::string(*topic.name), topic.topic_id, ErrorCode::invalid_request,
+                   "Both name and id were given.");
     } else if (topic.topic_id.is_zero()) {
-      remove_named(answer, call.service, std::string(*topic.name));
+      refuse_topic(answer, std::nullopt, {}, ErrorCode::invalid_request, "No name and no id.");
     } else {
-      answer->expect();
-      add_topic(answer, std::string(*topic.name),
-                {topic.topic_id, ErrorCode::invalid_request, "Both name and id were given."});
+      ++asked.ids[topic.topic_id];
     }
   }
-  if (!ids.empty()) {
-    answer->expect();
-    Service& service = call.service;
-    resolve_topic_ids(service, std::move(ids), [answer, &service](TopicNames names) {
-      for (auto& [id, name] : names) {
-        if (!name.empty()) {
-          remove_named(answer, service, std::move(name));
-          continue;
-        }
-        answer->expect();
-        add_topic(answer, std::nullopt, {id, ErrorCode::unknown_topic_id, std::nullopt});
-      }
-      answer->done();
-    });
+  std::vector<wire::Uuid> ids;
+  for (const auto& [id, times] : asked.ids) {
+    if (times == 1) {
+      ids.push_back(id);
+    } else {
+      refuse_topic(answer, std::nullopt, id, ErrorCode::invalid_request, std::string(said_twice));
+    }
   }
-  answer->done();
+  Service& service = call.service;
+  if (ids.empty()) return remove_asked(answer, service, std::move(asked), {});
+  resolve_topic_ids(service, std::move(ids),
+                    [answer, &service, asked = std::move(asked)](const TopicNames& names) mutable {
+                      remove_asked(answer, service, std::move(asked), names);
+                    });
 }
 
 }  // namespace trv::kafka

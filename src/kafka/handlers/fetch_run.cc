@@ -28,11 +28,11 @@ void fail(AnswerPartition& answer, TopicResult& result, ErrorCode code) {
   result.failed = true;
 }
 
-void fill_positions(broker::Broker& owner, broker::Topic& topic, PartitionIndex partition,
-                    AnswerPartition& answer) {
-  answer.high_watermark = owner.topics().high_watermark(topic, partition).value;
-  answer.last_stable_offset = owner.topics().last_stable_offset(topic, partition).value;
-  answer.log_start_offset = owner.topics().state(topic).log_start(partition).value;
+// Of what does not exist: no transactions either, as Kafka has it; else they are null when unasked
+// for.
+void fail_unknown(AnswerPartition& answer, TopicResult& result, ErrorCode code) {
+  answer.aborted_transactions.emplace();
+  fail(answer, result, code);
 }
 
 void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPartition& asked,
@@ -43,7 +43,7 @@ void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPart
   if (isolation == broker::Isolation::committed) answer.aborted_transactions.emplace();
   if (topic == nullptr || asked.index < 0 ||
       asked.index >= broker::Topics::settings(*topic).partition_count) {
-    return fail(answer, result, ErrorCode::unknown_topic_or_partition);
+    return fail_unknown(answer, result, ErrorCode::unknown_topic_or_partition);
   }
   if (asked.leader_epoch > 0) return fail(answer, result, ErrorCode::unknown_leader_epoch);
   PartitionIndex partition(asked.index);
@@ -52,10 +52,7 @@ void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPart
   limits.at_least_one = budget.at_least_one;
   Result<broker::Fetched> fetched =
       owner.topics().fetch(*topic, partition, Offset(asked.offset), limits, isolation);
-  if (!fetched) {
-    fill_positions(owner, *topic, partition, answer);
-    return fail(answer, result, error_code(fetched.error().code));
-  }
+  if (!fetched) return fail(answer, result, error_code(fetched.error().code));
   answer.high_watermark = fetched->high_watermark.value;
   answer.last_stable_offset = fetched->last_stable_offset.value;
   answer.log_start_offset = fetched->log_start.value;
@@ -76,7 +73,7 @@ TopicResult refuse_partitions(const FetchTopic& asked, ErrorCode code) {
   for (const FetchPartition& partition : asked.partitions) {
     AnswerPartition& answer = result.partitions.emplace_back();
     answer.index = partition.index;
-    fail(answer, result, code);
+    fail_unknown(answer, result, code);
   }
   return result;
 }

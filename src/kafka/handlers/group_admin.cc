@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/sort_unique.h"
 #include "broker/groups.h"
 #include "kafka/errors.h"
 #include "kafka/handlers/authorized_operations.h"
@@ -45,6 +46,7 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, Terms te
     // Before version 6 a group that does not exist is one that is dead.
     group.state = "Dead";
     if (terms.version >= 6) {
+      group.authorized_operations = DescribedGroup().authorized_operations;
       group.error_code = wire_code(ErrorCode::group_id_not_found);
       bool other = owner.groups().consumers().find(name) != nullptr;
       group.error_message = "Group " + name + (other ? " is not a classic group." : " not found.");
@@ -111,7 +113,9 @@ void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request
 void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& request) {
   auto answer = gather_answer<wire::DeleteGroupsResponse>(call.reply);
   CoreIndex home = call.service.home();
-  for (ByteView id : request.groups) {
+  std::vector<ByteView> ids = request.groups;
+  sort_unique(ids);
+  for (ByteView id : ids) {
     answer->expect();
     std::string name(id);
     call.service.broker().at(id, [answer, home, name](broker::Broker& owner) mutable {

@@ -1,5 +1,5 @@
 // ListOffsets and OffsetForLeaderEpoch: where in a log something is.
-#include <set>
+#include <map>
 
 #include "broker/topics.h"
 #include "kafka/errors.h"
@@ -25,7 +25,7 @@ struct AskedOffset {
   std::int32_t index = 0;
   std::int32_t leader_epoch = -1;
   std::int64_t timestamp = 0;
-  bool duplicate = false;
+  bool duplicate = false;  // named more than once
 };
 
 struct Terms {
@@ -50,11 +50,11 @@ void list_offset(broker::Broker& owner, broker::Topic* topic, const AskedOffset&
                  const Terms& terms, ListedPartition& answer) {
   answer.index = asked.index;
   auto fail = [&](ErrorCode code) { answer.error_code = wire_code(code); };
+  if (asked.duplicate) return fail(ErrorCode::invalid_request);
   if (topic == nullptr || asked.index < 0 ||
       asked.index >= broker::Topics::settings(*topic).partition_count) {
     return fail(ErrorCode::unknown_topic_or_partition);
   }
-  if (asked.duplicate) return fail(ErrorCode::invalid_request);
   if (asked.leader_epoch > leader_epoch) return fail(ErrorCode::unknown_leader_epoch);
   PartitionIndex partition(asked.index);
   if (asked.timestamp >= 0) return list_by_time(owner, *topic, asked, answer);
@@ -106,10 +106,14 @@ void handle_list_offsets(const Call& call, const wire::ListOffsetsRequest& reque
     Terms terms{std::string(topic.name), call.header.version, request.isolation_level == 1};
     answer->response.topics[place].name = terms.name;
     std::vector<AskedOffset> asked;
-    std::set<std::int32_t> seen;
+    std::map<std::int32_t, int> times;
+    for (const auto& partition : topic.partitions) ++times[partition.index];
     for (const auto& partition : topic.partitions) {
-      asked.push_back({partition.index, partition.current_leader_epoch, partition.timestamp,
-                       !seen.insert(partition.index).second});
+      int& count = times[partition.index];
+      if (count == 0) continue;  // refused already
+      asked.push_back(
+          {partition.index, partition.current_leader_epoch, partition.timestamp, count > 1});
+      count = 0;
     }
     answer->expect();
     call.service.broker().at(topic.name, [answer, place, home, terms = std::move(terms),

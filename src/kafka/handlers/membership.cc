@@ -103,6 +103,13 @@ void handle_sync_group(const Call& call, const wire::SyncGroupRequest& request) 
     call.reply.send(response);
     return;
   }
+  // From version 5 on a member says which protocol it takes the assignment to be of.
+  if (call.header.version >= 5 && !(request.protocol_type && request.protocol_name)) {
+    wire::SyncGroupResponse response;
+    response.error_code = wire_code(ErrorCode::inconsistent_group_protocol);
+    call.reply.send(response);
+    return;
+  }
   model::SyncRequest sync;
   sync.member_id = std::string(request.member_id);
   sync.instance_id = owned(request.group_instance_id);

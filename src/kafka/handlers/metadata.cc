@@ -1,5 +1,6 @@
 // Metadata: brokers, topics and their partitions; creates unknown topics when both sides allow it.
 #include <algorithm>
+#include <set>
 
 #include "broker/topics.h"
 #include "kafka/errors.h"
@@ -174,12 +175,14 @@ void handle_metadata(const Call& call, const wire::MetadataRequest& request) {
     return;
   }
   std::vector<wire::Uuid> ids;
+  std::set<ByteView> names;
   for (const auto& topic : *request.topics) {
     // By id; clients leave the name null or empty then.
     if (!topic.topic_id.is_zero() || !topic.name) {
       ids.push_back(topic.topic_id);
       continue;
     }
+    if (!names.insert(*topic.name).second) continue;
     describe_named(
         answer, call.service,
         {std::string(*topic.name), options.auto_create_topics && request.allow_auto_topic_creation,

@@ -123,6 +123,10 @@ void send(const Reply& reply, const Work& work) {
 void handle_offset_delete(const Call& call, const wire::OffsetDeleteRequest& request) {
   Work work;
   work.group = std::string(request.group_id);
+  if (work.group.empty()) {
+    work.code = ErrorCode::invalid_group_id;
+    return send(call.reply, work);
+  }
   std::vector<std::string> names;
   for (const auto& asked : request.topics) {
     Work::Topic& topic = work.topics.emplace_back();

@@ -115,6 +115,8 @@ void handle_describe_producers(const Call& call, const wire::DescribeProducersRe
       std::vector<ProducersPartition> partitions;
       for (std::int32_t index : indexes) {
         partitions.push_back(describe_partition(owner, found, index));
+        if (valid_topic_name(name)) continue;
+        partitions.back().error_code = wire_code(ErrorCode::invalid_topic);
       }
       back_home(owner, home, [answer, place, partitions = std::move(partitions)]() mutable {
         answer->response.topics[place].partitions = std::move(partitions);
