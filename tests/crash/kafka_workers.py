@@ -306,7 +306,7 @@ class TransactionWorker:
         while not stopped():
             self._send_plain()
             self._transaction()
-            if self.random.random() < 0.1:
+            if self.random.random() < 0.2:
                 self._topic(ports)
 
     def _send_plain(self):
