@@ -103,7 +103,7 @@ Task<AccessView> access_view(Context& context) {
 Task<Changed> change_access(Context& context, auth::Command command,
                             std::function<bool(const auth::Directory&)> there, bool only_if_there) {
   IsThere in_catalog = [there = std::move(there)](const broker::Catalog& catalog) {
-    return there(*catalog.access());
+    return there(catalog.access_state());
   };
   co_return co_await context.change_catalog(&broker::Catalog::execute_access, auth::encode(command),
                                             std::move(in_catalog), only_if_there);

@@ -142,7 +142,7 @@ json::object definition_to_json(const PolicyDefinition& definition) {
 Task<Changed> change(Context& context, PolicyClass of, std::string name, std::string command,
                      bool only_if_there) {
   IsThere there = [of, name = std::move(name)](const broker::Catalog& catalog) {
-    return catalog.policies()->find(of, name) != nullptr;
+    return catalog.policies_state().find(of, name) != nullptr;
   };
   co_return co_await context.change_catalog(&broker::Catalog::execute_policy, std::move(command),
                                             std::move(there), only_if_there);

@@ -1,6 +1,7 @@
 #include "broker/catalog.h"
 
 #include "auth/directory.h"
+#include "base/mutant.h"
 #include "broker/entry.h"
 #include "broker/queues.h"
 #include "model/policies.h"
@@ -10,14 +11,25 @@ namespace {
 
 constexpr std::chrono::milliseconds retry_delay{500};
 
+// Replaces the state by a changed copy: readers may hold the old one.
+template <class State>
+Status change(std::shared_ptr<const State>& state, ByteView command) {
+  auto changed = std::make_shared<State>(*state);
+  if (Status applied = changed->apply(command); !applied) return applied;
+  state = std::move(changed);
+  return {};
+}
+
 }  // namespace
 
 Catalog::Catalog(Broker& broker)
     : broker_(broker),
+      access_state_(std::make_shared<const auth::Directory>()),
+      policies_state_(std::make_shared<const model::Policies>()),
       snapshot_(router_.freeze()),
       places_snapshot_(std::make_shared<const Places>()),
-      access_(std::make_shared<const auth::Directory>()),
-      policies_(std::make_shared<const model::Policies>()) {}
+      access_(access_state_),
+      policies_(policies_state_) {}
 
 Catalog::~Catalog() = default;
 
@@ -32,17 +44,15 @@ void Catalog::start() {
 Status Catalog::apply(ByteView command) { return router_.apply(command); }
 
 Status Catalog::apply_access(ByteView command) {
-  auto changed = std::make_shared<auth::Directory>(*access_);
-  if (Status applied = changed->apply(command); !applied) return applied;
-  access_ = std::move(changed);
-  return {};
+  Status applied = change(access_state_, command);
+  access_ = access_state_;
+  return applied;
 }
 
 Status Catalog::apply_policy(ByteView command) {
-  auto changed = std::make_shared<model::Policies>(*policies_);
-  if (Status applied = changed->apply(command); !applied) return applied;
-  policies_ = std::move(changed);
-  return {};
+  Status applied = change(policies_state_, command);
+  policies_ = policies_state_;
+  return applied;
 }
 
 void Catalog::apply_place(const std::string& queue, const std::string& source) {
@@ -86,16 +96,21 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
     visible(kept.error());
     return;
   }
-  Status applied = kind == entry::access   ? apply_access(command)
-                   : kind == entry::policy ? apply_policy(command)
+  Status applied = kind == entry::access   ? change(access_state_, command)
+                   : kind == entry::policy ? change(policies_state_, command)
                                            : apply(command);
   TRV_ASSERT(applied.ok());
+  if (TRV_MUTANT(user_shown_before_durable)) access_ = access_state_;
+  // As this change made them: a later one may not be durable when it is.
   broker_.when_durable(broker_.tail(),
-                       [this, kind, visible = std::move(visible)](Result<Durable> durable) mutable {
+                       [this, kind, access = access_state_, policies = policies_state_,
+                        visible = std::move(visible)](Result<Durable> durable) mutable {
                          if (!durable) {
                            visible(durable.error());
                            return;
                          }
+                         access_ = std::move(access);
+                         policies_ = std::move(policies);
                          if (kind == entry::policy) broker_.queues().on_policies();
                          // The token outlives the hop: it says what has happened already.
                          Durable token = *durable;

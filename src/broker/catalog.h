@@ -34,13 +34,14 @@ class Catalog {
   // This core's view. shared_ptr: readers keep the one they hold while a newer one takes its place.
   const std::shared_ptr<const model::Router>& snapshot() const { return snapshot_; }
 
-  // The same of users and their rights, and of policies. Never null. On the home core they are the
-  // state to validate a change against.
+  // The same of users and their rights, and of policies. Never null.
   const std::shared_ptr<const auth::Directory>& access() const { return access_; }
   const std::shared_ptr<const model::Policies>& policies() const { return policies_; }
 
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
+  const auth::Directory& access_state() const { return *access_state_; }
+  const model::Policies& policies_state() const { return *policies_state_; }
   // On the home core: journals the encoded command and applies it; `visible` runs here once every
   // core's snapshot shows the change, or with the error when it cannot be made.
   void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
@@ -60,6 +61,7 @@ class Catalog {
 
   // --- for the broker ---------------------------------------------------------------------------
   void start();
+  // In replay: what is journaled is durable.
   Status apply(ByteView command);
   Status apply_access(ByteView command);
   Status apply_policy(ByteView command);
@@ -77,12 +79,15 @@ class Catalog {
   // On the home core only.
   model::Router router_;
   Places places_;  // queue -> source, where they differ
+  // Replaced as a whole with every change.
+  std::shared_ptr<const auth::Directory> access_state_;
+  std::shared_ptr<const model::Policies> policies_state_;
   // What this core reads.
   std::shared_ptr<const model::Router> snapshot_;
   std::vector<std::string> retries_;  // of clean_up()
   runtime::Timer retry_timer_;
   std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
-  // Replaced as a whole with every change, and shared with the other cores.
+  // Those of the home core as its last durable change made them, shared by all cores.
   std::shared_ptr<const auth::Directory> access_;
   std::shared_ptr<const model::Policies> policies_;
 };

@@ -235,6 +235,32 @@ TEST(QueuePolicies, LoseNothingInAnyOrderOfThings) {
   }
 }
 
+TEST(CatalogAccess, NothingIsShownThatIsNotDurable) {
+  TestBroker broker;
+  auth::User user;
+  user.name = "u";
+  model::Policy policy;
+  policy.name = "p";
+  int refused = 0;
+  const auto answered = [&](Result<Durable> done) { refused += done.ok() ? 0 : 1; };
+  const auto shown = [&] {
+    return broker->catalog().access()->find("u") != nullptr ||
+           broker->catalog().policies()->find(model::PolicyClass::users, "p") != nullptr;
+  };
+  broker.faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+  broker.round([&] {
+    broker->catalog().execute_access(auth::encode(auth::PutUser{user}), answered);
+    broker->catalog().execute_policy(model::encode_put(policy), answered);
+    EXPECT_FALSE(shown());
+    EXPECT_NE(broker->catalog().access_state().find("u"), nullptr);
+  });
+  EXPECT_EQ(refused, 2);
+  EXPECT_FALSE(shown());
+  broker.faults().disarm();
+  broker.crash();
+  EXPECT_FALSE(shown());
+}
+
 TEST(CatalogAccess, IsThereAfterARestartAndACheckpoint) {
   TestBroker broker;
   const auto run = [&](const auth::Command& command) {

@@ -368,8 +368,9 @@ void put_queue(std::string& out, const Queue& queue) {
 
 void put_catalog(std::string& out, Catalog& catalog) {
   for (const std::string& command : catalog.state().snapshot()) put(out, entry::catalog, command);
-  for (const std::string& command : catalog.access()->snapshot()) put(out, entry::access, command);
-  for (const std::string& command : catalog.policies()->snapshot()) {
+  for (const std::string& command : catalog.access_state().snapshot())
+    put(out, entry::access, command);
+  for (const std::string& command : catalog.policies_state().snapshot()) {
     put(out, entry::policy, command);
   }
   for (const auto& [queue, source] : catalog.places()) {
