@@ -20,7 +20,7 @@ from processes import kill_tree
 
 HERE = Path(__file__).resolve().parent
 PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "upgrade": 240, "crash": 500,
-         "power": 400, "faults": 400, "malformed": 400, "mutants": 60}
+         "power": 400, "faults": 500, "malformed": 400, "mutants": 60}
 
 
 def count(report, code):
