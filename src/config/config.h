@@ -27,6 +27,7 @@ struct Config {
   std::uint32_t message_size_max = 0;
   std::uint64_t disk_free_min = 0;
   std::int32_t kafka_topic_partitions = 1;
+  bool kafka_auto_create_topics = true;
   log::Level log_level = log::Level::info;
   std::string ports_file;
 };

@@ -81,6 +81,9 @@ constexpr std::array table{
         "kafka-topic-partitions", Kind::number, "1", 1, 10'000, "",
         "Number of partitions of topics that Kafka clients create without saying how many",
         [](Config& c, const Value& v) { c.kafka_topic_partitions = number_of<std::int32_t>(v); }},
+    Option{"kafka-auto-create-topics", Kind::choice, "on", 0, 0, "on|off",
+           "Whether a topic is made when a Kafka client asks where it is and allows that",
+           [](Config& c, const Value& v) { c.kafka_auto_create_topics = text_of(v) == "on"; }},
     Option{"log-level", Kind::choice, "info", 0, 0, "debug|info|warn|error",
            "What is written to the log on standard error",
            [](Config& c, const Value& v) {

@@ -44,6 +44,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
                         {"segment-size", "8MiB"},
                         {"message-size-max", "2048"},
                         {"kafka-topic-partitions", "6"},
+                        {"kafka-auto-create-topics", "off"},
                         {"log-level", "warn"},
                         {"ports-file", "p"}},
                        no_environment)
@@ -60,6 +61,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
   EXPECT_EQ(config.segment_size, 8u << 20);
   EXPECT_EQ(config.message_size_max, 2048u);
   EXPECT_EQ(config.kafka_topic_partitions, 6);
+  EXPECT_FALSE(config.kafka_auto_create_topics);
   EXPECT_EQ(config.log_level, log::Level::warn);
   EXPECT_EQ(config.ports_file, "p");
 }
@@ -68,6 +70,7 @@ TEST(Options, defaults_are_safe) {
   Config config = load({}, no_environment).value();
   EXPECT_EQ(config.durability, Durability::fsync);
   EXPECT_EQ(config.bind, "127.0.0.1");
+  EXPECT_TRUE(config.kafka_auto_create_topics) << "as Kafka's default";
   EXPECT_GE(config.shards, 1);
 }
 
