@@ -41,9 +41,9 @@ struct Refusal {
 // within a batch is found when it is appended.
 Refusal check_framing(ByteView records) {
   if (records.size() <= batch_magic_at) return {ErrorCode::invalid_record, "no record batch"};
-  if (static_cast<std::uint8_t>(records[batch_magic_at]) > magic_current) {
-    return {ErrorCode::corrupt_message, "unknown format of batches"};
-  }
+  auto magic = static_cast<std::uint8_t>(records[batch_magic_at]);
+  if (magic > magic_current) return {ErrorCode::corrupt_message, "unknown format of batches"};
+  if (magic < magic_current) return {ErrorCode::invalid_record, "message formats 0 and 1 are gone"};
   ByteReader in(records);
   bool from_zero = in.i64() == 0;
   std::int32_t size = in.i32();
