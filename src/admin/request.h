@@ -20,6 +20,7 @@ struct Request {
   std::map<std::string, std::string, std::less<>> query;
   std::map<std::string, std::string, std::less<>> params;  // by the names in the route's pattern
   boost::json::object body;                                // an absent one is an empty one
+  std::string reason;                                      // why, for those whom it befalls
   std::string user;
   std::vector<std::string> tags;
   bool sees_vhost = false;  // has rights in the virtual host, or watches over all

@@ -114,6 +114,7 @@ runtime::Task<bool> Server::State::log_in(std::string authorization, bool from_l
 runtime::Task<Reply> Server::State::answer(runtime::HttpRequest given, bool from_loopback) {
   Request request;
   request.method = given.method;
+  request.reason = std::move(given.reason);
   if (!parse_target(given.target, request)) co_return bad_request("malformed path");
   if (request.path.empty() || request.path.front() != "api") co_return not_found();
   request.path.erase(request.path.begin());

@@ -88,6 +88,7 @@ HttpRequest HttpParser::take() {
   request.method = text_of(message.method_string());
   request.target = text_of(message.target());
   request.authorization = text_of(message[http::field::authorization]);
+  request.reason = text_of(message["x-reason"]);
   request.keep_alive = message.keep_alive();
   request.body = std::move(message.body());
   state_->begin();

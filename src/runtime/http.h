@@ -23,6 +23,7 @@ struct HttpRequest {
   std::string method;  // as sent: "GET"
   std::string target;  // path and query, still encoded
   std::string authorization;
+  std::string reason;  // of header X-Reason
   std::string body;
   bool keep_alive = true;
 };

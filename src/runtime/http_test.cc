@@ -7,7 +7,8 @@ namespace trv::runtime {
 namespace {
 
 constexpr std::string_view post =
-    "POST /api/x?y=%2F HTTP/1.1\r\nHost: a\r\nAuthorization: Basic Zzo=\r\nContent-Length: "
+    "POST /api/x?y=%2F HTTP/1.1\r\nHost: a\r\nX-Reason: why not\r\nAuthorization: Basic "
+    "Zzo=\r\nContent-Length: "
     "5\r\n\r\nhello";
 
 TEST(HttpParser, ReadsARequestHoweverItIsCut) {
@@ -25,6 +26,7 @@ TEST(HttpParser, ReadsARequestHoweverItIsCut) {
     EXPECT_EQ(request.method, "POST");
     EXPECT_EQ(request.target, "/api/x?y=%2F");
     EXPECT_EQ(request.authorization, "Basic Zzo=");
+    EXPECT_EQ(request.reason, "why not");
     EXPECT_EQ(request.body, "hello");
     EXPECT_TRUE(request.keep_alive);
   }

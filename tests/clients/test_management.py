@@ -1,5 +1,6 @@
 """The HTTP API: what it tells is compared with what clients have done, what it does with what clients see of it."""
 
+import http.client
 import socket
 
 import harness
@@ -294,6 +295,19 @@ def test_malformed_http_ends_the_connection(broker, api):
 def head_of_put(authorization, size, extra=""):
     return (f"PUT /api/queues/%2F/x HTTP/1.1\r\nHost: a\r\nAuthorization: {authorization}\r\n{extra}"
             + ("Transfer-Encoding: chunked\r\n\r\n" if size is None else f"Content-Length: {size}\r\n\r\n")).encode()
+
+
+def test_who_closes_a_connection_may_say_why(broker, api):
+    connection = connect(broker)
+    port = connection._impl._transport._sock.getsockname()[1]
+    path = "/api/connections/" + quote(f"127.0.0.1:{port} -> 127.0.0.1:{broker.amqp_port}")
+    client = http.client.HTTPConnection(broker.host, broker.management_port, timeout=10)
+    client.request("DELETE", path, headers={"Authorization": api.authorization, "X-Reason": "for repair"})
+    assert client.getresponse().status == 204
+    client.close()
+    with pytest.raises(pika.exceptions.ConnectionClosedByBroker) as closed:
+        connection.process_data_events(time_limit=10)
+    assert (closed.value.reply_code, closed.value.reply_text) == (320, "CONNECTION_FORCED - for repair")
 
 
 def test_a_stranger_may_not_send_much(broker):

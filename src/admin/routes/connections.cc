@@ -72,7 +72,9 @@ Task<Reply> user_connections(Context& context, Request request) {
   co_return listed(request, co_await kept(context, request, Subject::connections, owned));
 }
 
-constexpr std::string_view closing_reason = "Closed via management plugin";
+std::string closing_reason(const Request& request) {
+  return request.reason.empty() ? "Closed via management plugin" : request.reason;
+}
 
 Task<Reply> close_connection(Context& context, Request request) {
   const bool all = request.has_rank(Rank::administrator);
@@ -80,8 +82,7 @@ Task<Reply> close_connection(Context& context, Request request) {
                                           const std::string& one, const std::string& owner) {
     return one == name && (all || owner == user);
   };
-  const int count =
-      co_await context.close_connections(std::move(chosen), std::string(closing_reason));
+  const int count = co_await context.close_connections(std::move(chosen), closing_reason(request));
   co_return count > 0 ? no_content() : not_found();
 }
 
@@ -94,7 +95,7 @@ Task<Reply> close_user_connections(Context& context, Request request) {
                                                                      const std::string& owner) {
     return owner == user;
   };
-  co_await context.close_connections(std::move(chosen), std::string(closing_reason));
+  co_await context.close_connections(std::move(chosen), closing_reason(request));
   co_return no_content();
 }
 
