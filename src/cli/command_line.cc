@@ -58,6 +58,8 @@ Command parse(int argument_count, const char* const* arguments, std::string_view
   add_serve_flags(*serve, flags);
   CLI::App* help_options = app.add_subcommand(
       "help-options", "Print the options of `serve` with their environment variables.");
+  // Not read here, and named for --help.
+  app.add_subcommand("rabbitmqctl", "RabbitMQ's command for operators, of a broker that runs.");
   bool markdown = false;
   help_options->add_flag("--markdown", markdown, "As a page of documentation.");
 

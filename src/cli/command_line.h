@@ -1,6 +1,8 @@
 // The command line: verbs and flags of the one binary, as values.
 //
 //   trivium serve [--data-dir DIR ...]     trivium help-options [--markdown]     trivium --version
+//
+// `trivium rabbitmqctl ...` has words of its own (rabbitmqctl.h).
 #pragma once
 
 #include <functional>

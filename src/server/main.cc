@@ -8,10 +8,12 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 #include <system_error>
 
 #include "base/log.h"
 #include "cli/command_line.h"
+#include "cli/rabbitmqctl.h"
 #include "runtime/process.h"
 #include "server/node.h"
 #include "server/ports_file.h"
@@ -85,9 +87,25 @@ int serve(const config::Config& config) {
   return healthy && stopped ? EXIT_SUCCESS : failed_exit_code;
 }
 
+// A command to a broker that runs, whose words are read by another rule than ours.
+int control(int argument_count, char** arguments) {
+  constexpr std::chrono::seconds answer_time_max{60};
+  const cli::Outcome outcome =
+      cli::rabbitmqctl({arguments + 2, arguments + argument_count},
+                       [](const cli::HttpServer& server, const cli::HttpQuestion& question) {
+                         return cli::ask(server, question, answer_time_max);
+                       });
+  std::fputs(outcome.out.c_str(), stdout);
+  std::fputs(outcome.errors.c_str(), stderr);
+  return outcome.exit_code;
+}
+
 }  // namespace
 
 int main(int argument_count, char** arguments) {
+  if (argument_count > 1 && std::string_view(arguments[1]) == "rabbitmqctl") {
+    return control(argument_count, arguments);
+  }
   cli::Command command = cli::parse(argument_count, arguments, TRV_VERSION,
                                     [](const char* name) { return std::getenv(name); });
   if (auto* print = std::get_if<cli::Print>(&command)) {
