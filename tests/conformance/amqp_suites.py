@@ -85,7 +85,7 @@ def amqplib(port):
     environment = {**os.environ, "AMQP_PORT": str(port), "URL": f"amqp://127.0.0.1:{port}",
                    "NODE_OPTIONS": f"--require {HERE / 'redirect.js'}"}
     tests = sorted(str(path) for path in (package / "test").glob("*.test.js"))
-    done = run(["node", "--test", "--test-timeout=10000", "--test-reporter=tap", *tests], cwd=package, env=environment)
+    done = run(["node", "--test", "--test-timeout=60000", "--test-reporter=tap", *tests], cwd=package, env=environment)
     return parse_tap(done.stdout), done.stdout
 
 
