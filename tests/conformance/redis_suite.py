@@ -55,6 +55,11 @@ EXPECTED_FAILURES = [
     ("multi", "script timeout", BUSY),
     ("multi", "OOM|while queueing commands #2|use-memory", MEMORY),
     ("multi", "MULTI with (SAVE|SHUTDOWN)", "SAVE and SHUTDOWN are unknown commands"),
+    ("scripting", "OOM|oom|reject script|Consistent eval error", MEMORY),
+    ("scripting", "rewriting client->argv|propagated in Lua|good replicas", REPLICAS),
+    ("scripting", "^Timedout", BUSY),
+    ("scripting", "redis.error_reply API", "errors are not counted by kind"),
+    ("scripting", "CLUSTER RESET|Script ACL check", "CLUSTER and ACL are unknown commands"),
     ("bitops", "only increase dirty", "asks INFO for the changes since the last snapshot; there are no snapshots"),
 ]
 

@@ -25,7 +25,10 @@ PROGRAMS = {
     "rabbitmqadmin_diff": ([], 900),
     "redis_suite": ([], 3600),
     "redis_diff": (["--binary", str(harness.binary_path()), "--random", "20000"], 1800),
+    "redis_jobs": ([], 1800),
     "kafka_tools": ([], 1800),
+    "kafka_diff": ([], 3600),
+    "kafka_streams": ([], 1800),
     "librdkafka_suite": ([], 5400),
 }
 

@@ -211,8 +211,8 @@ void sort_key(Call& call, bool may_store) {
   if (found.entry) {
     bool unsorted = options.unsorted();
     const model::Value& value = found.entry->value;
-    // A stored set must not depend on how the set is kept.
-    if (unsorted && options.store && value.as<model::Set>()) {
+    // A stored set must not depend on how the set is kept; nor does what a script sees, in Redis.
+    if (unsorted && (options.store || call.scripted) && value.as<model::Set>()) {
       unsorted = false;
       options.by_text = true;
       options.by.reset();

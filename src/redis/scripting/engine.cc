@@ -130,6 +130,11 @@ int prepare(lua_State* lua) {
   state.globals = luaL_ref(lua, LUA_REGISTRYINDEX);
   lua_pushvalue(lua, -1);
   protect_table(lua);
+  lua_getmetatable(lua, -1);
+  lua_newtable(lua);
+  protect_table(lua);
+  lua_setfield(lua, -2, "__metatable");  // what getmetatable(_G) finds: a table, as in Redis
+  lua_pop(lua, 1);
   lua_pushvalue(lua, -1);
   lua_setfield(lua, -3, "_G");
   state.facade = luaL_ref(lua, LUA_REGISTRYINDEX);

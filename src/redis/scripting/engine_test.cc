@@ -197,8 +197,9 @@ TEST_F(ScriptEngineTest, Nothing_of_the_globals_can_be_changed) {
   for (const char* source :
        {"a = 1", "KEYS = 1", "_G = {}", "string.foo = 1", "redis.call = nil", "cjson.encode = 1",
         "bit.band = 1", "rawset(_G, 'a', 1)", "rawset(redis, 'a', 1)", "setmetatable(_G, {})",
-        "table.insert(string, 1)", "table.insert(string, 1, 2)", "table.remove(math)",
-        "table.sort(_G)", "getmetatable('').__index = 1", "getmetatable('').__index.rep = 1"}) {
+        "getmetatable(_G).__index = {}", "table.insert(string, 1)", "table.insert(string, 1, 2)",
+        "table.remove(math)", "table.sort(_G)", "getmetatable('').__index = 1",
+        "getmetatable('').__index.rep = 1"}) {
     EXPECT_NE(run(source).find("Attempt to modify a readonly table"), std::string::npos) << source;
   }
   for (const char* name :
