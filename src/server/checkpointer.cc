@@ -327,10 +327,16 @@ void Checkpointer::Last::take(broker::Broker& broker) {
     if (!section) return;
     sections_.push_back(std::move(*section));
   }
+  broker.count_segments(live_);
 }
 
 Status Checkpointer::write_last(Last last) {
-  return store_.write_checkpoint(last.plan_.id, std::move(last.sections_));
+  Status written = store_.write_checkpoint(last.plan_.id, std::move(last.sections_));
+  if (!written) return written;
+  std::vector<std::uint64_t> live;
+  for (const auto& [blob, bytes] : last.live_) live.push_back(blob);
+  auto kept = store_.reclaim(live);
+  return kept ? Status() : Status(kept.error());
 }
 
 }  // namespace trv::server

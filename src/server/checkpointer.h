@@ -39,7 +39,8 @@ class Checkpointer {
 
   // For a clean end, after stop(): the last checkpoint, so that the next start has nothing to
   // replay. Each core takes its shards' sections just before it closes its journal, and then, when
-  // all have closed well, write_last() writes them.
+  // all have closed well, write_last() writes them and frees the segments in which nothing lives:
+  // whoever lives shortly each time must not fill the disk either.
   class Last {
    public:
     // On the broker's core.
@@ -50,6 +51,7 @@ class Checkpointer {
     friend class Checkpointer;
     storage::CheckpointPlan plan_;  // id 0: not worth it
     std::vector<storage::CheckpointSection> sections_;
+    broker::Broker::SegmentBytes live_;
   };
   // `journaled`: of each core, now that nobody writes any more.
   Last begin_last(std::vector<broker::Broker::Volume> journaled);

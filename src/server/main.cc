@@ -89,7 +89,7 @@ int serve(const config::Config& config) {
 
 // A command to a broker that runs, whose words are read by another rule than ours.
 int control(int argument_count, char** arguments) {
-  constexpr std::chrono::seconds answer_time_max{60};
+  static constexpr std::chrono::seconds answer_time_max{60};
   const cli::Outcome outcome =
       cli::rabbitmqctl({arguments + 2, arguments + argument_count},
                        [](const cli::HttpServer& server, const cli::HttpQuestion& question) {

@@ -105,7 +105,9 @@ struct Store::State {
   Status start_session();
   Status clear_leftovers();
   Status trim_clean_ends();
+  Status choose_page_leavers();
   Status remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live);
+  Status add_page_file_size(std::uint64_t id, std::map<std::uint64_t, std::uint64_t>& sizes) const;
   bool reclaimable(LaneKey key, std::uint32_t number) const;
   Result<std::uint64_t> size_of_closed(SegmentId id) const;
   Status recycle(const std::vector<std::string>& names);
@@ -168,6 +170,7 @@ Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
     }
   }
   s.report_unfit(report);
+  if (Status status = s.choose_page_leavers(); !status.ok()) return status.error();
   s.recovered = true;
   return report;
 }
@@ -473,13 +476,31 @@ Status Store::State::remove_old_checkpoints(const std::map<std::uint64_t, std::u
       if (Status status = directory.remove(page_file_name(id)); !status.ok()) return status;
       continue;
     }
-    Result<std::unique_ptr<io::File>> file = directory.open(page_file_name(id), io::OpenMode::read);
-    if (!file.ok()) continue;  // damage, of which whoever reads it is told
-    Result<std::uint64_t> size = (*file)->size();
-    if (!size.ok()) return size.error();
-    sizes.emplace(id, *size);
+    if (Status status = add_page_file_size(id, sizes); !status.ok()) return status;
   }
   page_leavers = choose_page_files_to_empty(sizes, live);
+  return {};
+}
+
+// What is dead in them is not known before a checkpoint of this life. That they are many is, and a
+// short life has but one checkpoint.
+Status Store::State::choose_page_leavers() {
+  if (checkpoints.empty()) return {};
+  std::map<std::uint64_t, std::uint64_t> sizes;
+  for (std::uint64_t id : checkpoints.front().page_files) {
+    if (Status status = add_page_file_size(id, sizes); !status.ok()) return status;
+  }
+  page_leavers = choose_page_files_to_empty(sizes, sizes);
+  return {};
+}
+
+Status Store::State::add_page_file_size(std::uint64_t id,
+                                        std::map<std::uint64_t, std::uint64_t>& sizes) const {
+  Result<std::unique_ptr<io::File>> file = directory.open(page_file_name(id), io::OpenMode::read);
+  if (!file.ok()) return {};  // damage, of which whoever reads it is told
+  Result<std::uint64_t> size = (*file)->size();
+  if (!size.ok()) return size.error();
+  sizes.emplace(id, *size);
   return {};
 }
 

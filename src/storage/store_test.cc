@@ -784,6 +784,25 @@ TEST(Store, AMissingPageFileIsAReasonToTakeTheCheckpointBefore) {
 }
 
 // No number is used twice, though nothing else came of it.
+// Each has one checkpoint, which is too late to say what the next is to empty.
+TEST(Store, ShortLivesDoNotPileUpPageFiles) {
+  io::MemoryDirectory disk;
+  std::map<std::uint64_t, PageRange> pages;  // that live, by file
+  for (int i = 0; i < 12; ++i) {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    const std::set<std::uint64_t> leavers = life.store->begin_checkpoint().page_leavers;
+    std::vector<PageRange> others;
+    for (auto it = pages.begin(); it != pages.end();) {
+      if (!leavers.contains(it->first)) others.push_back(it->second);
+      it = leavers.contains(it->first) ? pages.erase(it) : std::next(it);
+    }
+    const PageRange added = take_checkpoint_with_page(life, others);
+    pages.emplace(added.file, added);
+  }
+  EXPECT_LE(pages.size(), 2u);  // of equal size, so that any two are one soon
+}
+
 TEST(Store, PagesOfACheckpointThatDidNotComeToBeAreNobodys) {
   io::MemoryDirectory disk;
   {

@@ -85,3 +85,15 @@ def test_settled_messages_behind_stragglers(small_segments, name):
         method, _, got = channel.basic_get(name, auto_ack=True)
         assert got == body and method.redelivered
     assert channel.basic_get(name) == (None, None, None)
+
+
+@pytest.mark.parametrize("small_segments", [1, 2], indirect=True)
+def test_short_lives_do_not_pile_up(small_segments, name):
+    """A life that ends well before the first checkpoint for the sake of space comes due."""
+    for _ in range(8):
+        client = redis.Redis(port=small_segments.redis_port)
+        for index in range(60):
+            client.set(name, bytes(200_000) + b"%d" % index)
+        small_segments.restart(kill=False)
+    assert disk_bytes(small_segments) < (8 + 2 * small_segments.shards) * SEGMENT
+    assert redis.Redis(port=small_segments.redis_port).get(name).endswith(b"59")
