@@ -21,6 +21,8 @@ from processes import kill_tree
 HERE = Path(__file__).resolve().parent
 PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "upgrade": 240, "crash": 500,
          "power": 400, "faults": 500, "malformed": 400, "mutants": 60}
+# The clients wait for one another more than they compute. Each process has brokers of its own.
+PROCESSES = {"clients": 2}
 
 
 def count(report, code):
@@ -41,8 +43,10 @@ def run(part, seconds, directory):
     environment = dict(os.environ)
     if part == "malformed" and environment.get("BROKER_ASAN"):
         environment["BROKER"] = environment["BROKER_ASAN"]
-    process = subprocess.Popen([sys.executable, "-m", "pytest", str(HERE / part), f"--junitxml={report}"], cwd=HERE,
-                               env=environment, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "pytest", str(HERE / part), f"--junitxml={report}"]
+    if part in PROCESSES:
+        command += ["-n", str(PROCESSES[part]), "--dist", "loadfile"]
+    process = subprocess.Popen(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL)
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:

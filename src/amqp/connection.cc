@@ -92,7 +92,7 @@ void Connection::wait_drained() {
 }
 
 runtime::Task<> Connection::drain() {
-  co_await stream_->drained(drained_at);
+  co_await stream_->drained(stream_->unsent_limit(drained_at));
   draining_ = false;
   session_.on_drained();
   resumed_.set();
@@ -116,7 +116,8 @@ void Connection::on_heartbeat() {
   const auto now = stream_->core().now();
   const seconds interval(session_.heartbeat_seconds());
   // While we do not read, silence is not the peer's.
-  const bool listening = !session_.waiting() && stream_->unsent() <= unsent_max;
+  const bool listening =
+      !session_.waiting() && !stream_->waits_for_memory() && stream_->unsent() <= unsent_max;
   if (listening && now - stream_->last_read() > 2 * interval) {
     log::info("amqp {}: missed heartbeats", stream_->peer_address());
     session_.end();

@@ -32,6 +32,9 @@ class Connection final : public Output {
   void write(std::string_view bytes) override { stream_->write(bytes); }
   void write(Slice slice) override { stream_->write(std::move(slice)); }
   std::size_t unsent() const override { return stream_->unsent(); }
+  std::size_t unsent_limit(std::size_t wanted) const override {
+    return stream_->unsent_limit(wanted);
+  }
   void wait_drained() override;
   void resume() override { resumed_.set(); }
   void expect_end() override;

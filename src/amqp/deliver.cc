@@ -125,7 +125,7 @@ void Session::grant(Channel& channel, Subscription& s) {
   if (s.state != Subscription::State::live) return;
   if (s.source == Source::get || s.source == Source::reply) return;
   if (channel.state != Channel::State::open || state_ != State::running) return;
-  if (output_.unsent() > unsent_max) {
+  if (output_.unsent() > output_.unsent_limit(unsent_max)) {
     if (!std::exchange(drain_asked_, true)) output_.wait_drained();
     return;
   }

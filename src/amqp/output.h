@@ -16,6 +16,8 @@ class Output {
   virtual void write(Slice slice) = 0;
   // Bytes that the peer has not taken yet.
   virtual std::size_t unsent() const = 0;
+  // `wanted`, or little, while the peers of this core together have not taken very much.
+  virtual std::size_t unsent_limit(std::size_t wanted) const { return wanted; }
   // Asks for one call of Session::on_drained() when unsent() has become small.
   virtual void wait_drained() = 0;
   // The session stopped waiting or finished: call on_bytes() again, or close.

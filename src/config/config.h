@@ -26,6 +26,8 @@ struct Config {
   std::uint32_t segment_size = 0;
   std::uint32_t message_size_max = 0;
   std::uint64_t disk_free_min = 0;
+  std::uint64_t memory_limit = 0;  // never 0 after load()
+  std::chrono::seconds send_timeout{};
   std::int32_t kafka_topic_partitions = 1;
   bool kafka_auto_create_topics = true;
   log::Level log_level = log::Level::info;

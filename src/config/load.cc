@@ -3,11 +3,13 @@
 #define TOML_HEADER_ONLY 1
 #include <fmt/format.h>
 #include <toml++/toml.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -21,6 +23,9 @@ namespace {
 constexpr std::size_t file_size_max = 1u << 20;
 // More cores than this are never chosen by default: see docs/decisions/0005.
 constexpr unsigned default_cores_max = 4;
+constexpr std::uint64_t default_memory_max = 2ull << 30;
+// Less would hold a message or two.
+constexpr std::uint64_t memory_least = 64ull << 20;
 
 // A value as text, and where it was found.
 struct Found {
@@ -92,6 +97,23 @@ int default_cores() {
   return static_cast<int>(std::clamp(half, 1u, default_cores_max));
 }
 
+// What the control group of a container allows, where the kernel shows it; "max" is no number.
+std::uint64_t group_memory() {
+  std::uint64_t least = std::numeric_limits<std::uint64_t>::max();
+  for (const char* path :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::uint64_t bytes = 0;
+    if (std::ifstream(path) >> bytes) least = std::min(least, bytes);
+  }
+  return least;
+}
+
+std::uint64_t default_memory() {
+  const auto machine = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                       static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return std::clamp(std::min(machine, group_memory()) / 4, memory_least, default_memory_max);
+}
+
 }  // namespace
 
 Result<Config> load(const Flags& flags, const Environment& environment) {
@@ -118,6 +140,10 @@ Result<Config> load(const Flags& flags, const Environment& environment) {
     return invalid("message-size-max", "must not be more than half of segment-size");
   }
   if (config.shards == 0) config.shards = default_cores();
+  if (config.memory_limit == 0) config.memory_limit = default_memory();
+  if (config.memory_limit < memory_least) {
+    return invalid("memory-limit", "must not be less than 64MiB");
+  }
   return config;
 }
 

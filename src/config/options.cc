@@ -77,6 +77,18 @@ constexpr std::array table{
         "How much of the disk stays free, at least a hundredth: new messages are refused before; "
         "0: none of it",
         [](Config& c, const Value& v) { c.disk_free_min = number_of<std::uint64_t>(v); }},
+    Option{"memory-limit", Kind::size, "0", 0, 1024 * gib, "",
+           "What connections and unsynced writes may hold in memory: a quarter is for what was "
+           "received and not yet used, one for what was not yet sent, one for what was not yet "
+           "synced; 0: a quarter of the machine's memory, or of what its control group allows, at "
+           "most 2 GiB",
+           [](Config& c, const Value& v) { c.memory_limit = number_of<std::uint64_t>(v); }},
+    Option{
+        "send-timeout-s", Kind::number, "300", 1, 86'400, "",
+        "After how many seconds a client that reads nothing of what waits for it is disconnected",
+        [](Config& c, const Value& v) {
+          c.send_timeout = std::chrono::seconds(std::get<std::int64_t>(v));
+        }},
     Option{
         "kafka-topic-partitions", Kind::number, "1", 1, 10'000, "",
         "Number of partitions of topics that Kafka clients create without saying how many",

@@ -42,6 +42,8 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
                         {"sync-interval-ms", "4"},
                         {"shards", "5"},
                         {"segment-size", "8MiB"},
+                        {"memory-limit", "1GiB"},
+                        {"send-timeout-s", "7"},
                         {"message-size-max", "2048"},
                         {"kafka-topic-partitions", "6"},
                         {"kafka-auto-create-topics", "off"},
@@ -64,6 +66,8 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
   EXPECT_FALSE(config.kafka_auto_create_topics);
   EXPECT_EQ(config.log_level, log::Level::warn);
   EXPECT_EQ(config.ports_file, "p");
+  EXPECT_EQ(config.memory_limit, 1u << 30);
+  EXPECT_EQ(config.send_timeout, std::chrono::seconds(7));
 }
 
 TEST(Options, defaults_are_safe) {
@@ -72,6 +76,9 @@ TEST(Options, defaults_are_safe) {
   EXPECT_EQ(config.bind, "127.0.0.1");
   EXPECT_TRUE(config.kafka_auto_create_topics) << "as Kafka's default";
   EXPECT_GE(config.shards, 1);
+  EXPECT_GE(config.memory_limit, 64u << 20);
+  EXPECT_LE(config.memory_limit, 2ull << 30);
+  EXPECT_EQ(config.send_timeout, std::chrono::minutes(5));
 }
 
 TEST(Options, flag_wins_over_environment_over_file) {
@@ -110,6 +117,7 @@ TEST(Options, refusals_name_their_source) {
             "cannot read the configuration file /no/such/file: No such file or directory");
   EXPECT_EQ(refusal({{"segment-size", "16MiB"}}),
             "message-size-max: must not be more than half of segment-size");
+  EXPECT_EQ(refusal({{"memory-limit", "63MiB"}}), "memory-limit: must not be less than 64MiB");
   EXPECT_EQ(refusal({{"data-dir", ""}}), "data-dir: the name is empty");
 }
 

@@ -57,7 +57,7 @@ runtime::Task<bool> Connection::handle_frames() {
       if (session_.full()) {
         co_await room_.wait();
       } else {
-        co_await stream_->drained(unsent_size_max);
+        co_await stream_->drained(stream_->unsent_limit(unsent_size_max));
       }
     }
     if (session_.ended() || stream_->closed()) co_return false;
@@ -75,7 +75,7 @@ runtime::Task<bool> Connection::handle_frames() {
 
 bool Connection::must_wait() const {
   if (session_.ended() || stream_->closed()) return false;
-  return session_.full() || stream_->unsent() > unsent_size_max;
+  return session_.full() || stream_->unsent() > stream_->unsent_limit(unsent_size_max);
 }
 
 void Connection::on_session_changed() {

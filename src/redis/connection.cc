@@ -110,9 +110,7 @@ bool Connection::input_full() const {
   return input_.size() >= limit;
 }
 
-bool Connection::output_full() const {
-  return stream_->unsent() > output_high || replies_.byte_size() > output_high;
-}
+bool Connection::output_full() const { return draining_ || replies_.byte_size() > output_high; }
 
 bool Connection::paused() const { return pending_place_ != 0 || barrier_ || output_full(); }
 
@@ -124,7 +122,7 @@ void Connection::process() {
   processing_ = false;
   input_.release_if_empty();
   end_batch();
-  if (!draining_ && !stream_->closed() && stream_->unsent() > output_high) {
+  if (!draining_ && !stream_->closed() && stream_->unsent() > stream_->unsent_limit(output_high)) {
     draining_ = true;
     core().spawn(resume_when_drained());
   }
@@ -132,7 +130,7 @@ void Connection::process() {
 }
 
 runtime::Task<> Connection::resume_when_drained() {
-  co_await stream_->drained(output_low);
+  co_await stream_->drained(stream_->unsent_limit(output_low));
   draining_ = false;
   process();
   wake_loop();

@@ -79,7 +79,8 @@ void Core::State::wake() {
 
 bool Core::State::anything_pending() const {
   return !ready.empty() || !local.empty() || !received.empty() || !starting.empty() ||
-         !dirty.empty() || inbox_filled.load(std::memory_order_acquire) ||
+         !dirty.empty() || admission.anyone_may_go_on() ||
+         inbox_filled.load(std::memory_order_acquire) ||
          stop_wanted.load(std::memory_order_acquire);
 }
 
@@ -144,6 +145,7 @@ void Core::State::run_timers() {
 }
 
 void Core::State::run_queued() {
+  admission.admit(starting);
   if (!starting.empty()) {
     for (auto& member : std::exchange(starting, {})) member->on_round_start();
   }
@@ -182,6 +184,7 @@ Core::~Core() {
     for (auto* queue : {&s.local, &s.received, &s.inbox}) std::exchange(*queue, {}).clear();
   } while (s.detached.first != nullptr || !s.inbox.empty());
   TRV_ASSERT(s.streams == 0);
+  s.admission.clear();
   s.starting.clear();
   s.dirty.clear();
 }
@@ -286,6 +289,11 @@ void Core::offload(UniqueFunction<void()> blocking, UniqueFunction<void()> done)
     blocking();
     post(std::move(done));
   });
+}
+
+void Core::set_connection_limits(const ConnectionLimits& limits) {
+  state_->limits = limits;
+  state_->admission.set_limit(limits.received_max);
 }
 
 InputBlockPool& Core::input_blocks() { return state_->input_blocks; }

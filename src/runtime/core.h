@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <utility>
 
@@ -41,6 +42,19 @@ class InputBlockPool;
 class OffloadPool;
 class Stream;
 struct TimerEntry;
+
+// What the connections of one core may hold, all together, and how long one may leave what was
+// written for it.
+struct ConnectionLimits {
+  // Bytes in input buffers. At the limit, one connection reads at a time: see Stream::read().
+  std::size_t received_max = std::numeric_limits<std::size_t>::max();
+  // Bytes in output queues. Beyond it, each may have little: see Stream::unsent_limit().
+  std::size_t unsent_max = std::numeric_limits<std::size_t>::max();
+  // A peer that takes nothing for so long, though something waits for it, is dropped.
+  std::chrono::seconds send_timeout{300};
+  // So is one that keeps all others waiting for memory, in the middle of a message.
+  std::chrono::seconds stall_timeout{3};
+};
 
 // Cancels on destruction. Must be destroyed before its core.
 class [[nodiscard]] Timer {
@@ -123,6 +137,9 @@ class Core {
 
   // Runs `blocking` on the offload pool and then `done` on this core.
   void offload(UniqueFunction<void()> blocking, UniqueFunction<void()> done);
+
+  // Before run().
+  void set_connection_limits(const ConnectionLimits& limits);
 
   // For the InputBuffers of this core's connections.
   InputBlockPool& input_blocks();

@@ -16,6 +16,12 @@ constexpr std::size_t next_capacity_max = 2u << 20;
 }  // namespace
 
 InputBlock InputBlockPool::take(std::size_t capacity) {
+  InputBlock block = find(capacity);
+  in_use_ += block.capacity;
+  return block;
+}
+
+InputBlock InputBlockPool::find(std::size_t capacity) {
   // The smallest that fits, but no giant for a small wish.
   auto best = spare_.end();
   for (auto block = spare_.begin(); block != spare_.end(); ++block) {
@@ -31,6 +37,8 @@ InputBlock InputBlockPool::take(std::size_t capacity) {
 }
 
 void InputBlockPool::give_back(InputBlock block) {
+  TRV_ASSERT(in_use_ >= block.capacity);
+  in_use_ -= block.capacity;
   if (spare_bytes_ + block.capacity > spare_bytes_max) return;
   spare_bytes_ += block.capacity;
   spare_.push_back(std::move(block));

@@ -29,11 +29,17 @@ class InputBlockPool {
   static constexpr std::size_t spare_bytes_max = 16u << 20;
   // A block of at least `capacity` bytes.
   InputBlock take(std::size_t capacity);
+  // Requires: it was taken from here.
   void give_back(InputBlock block);
+  // Bytes of all that are taken.
+  std::size_t in_use() const { return in_use_; }
 
  private:
+  InputBlock find(std::size_t capacity);
+
   std::vector<InputBlock> spare_;
   std::size_t spare_bytes_ = 0;
+  std::size_t in_use_ = 0;
 };
 
 class InputBuffer {

@@ -46,11 +46,13 @@ void OutputQueue::add(Slice slice) {
     return;
   }
   size_ += slice.size();
+  pool_.queued += slice.size();
   parts_.push_back({std::move(slice), nullptr});
 }
 
 void OutputQueue::copy(std::string_view bytes) {
   size_ += bytes.size();
+  pool_.queued += bytes.size();
   // The last block may have been sent wholly while slices behind it were not.
   if (!blocks_.empty() && blocks_.back()->parts == 0) blocks_.back()->used = 0;
   while (!bytes.empty()) {
@@ -89,6 +91,7 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> into) const {
 void OutputQueue::consume(std::size_t sent) {
   TRV_ASSERT(sent <= size_);
   size_ -= sent;
+  pool_.queued -= sent;
   while (sent > 0) {
     Part& part = parts_[sent_parts_];
     if (sent < part.bytes.size()) {
@@ -123,6 +126,7 @@ void OutputQueue::clear() {
   blocks_.clear();
   parts_.clear();
   sent_parts_ = 0;
+  pool_.queued -= size_;
   size_ = 0;
   if (parts_.capacity() > sent_parts_max) parts_ = {};
 }

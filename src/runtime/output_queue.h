@@ -32,6 +32,9 @@ class OutputBlockPool {
   std::unique_ptr<OutputBlock> take();
   void give_back(std::unique_ptr<OutputBlock> block);
 
+  // Bytes in all the queues together; kept by them.
+  std::size_t queued = 0;
+
  private:
   std::vector<std::unique_ptr<OutputBlock>> spare_;
 };

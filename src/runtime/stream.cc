@@ -5,10 +5,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <cerrno>
 
+#include "base/log.h"
 #include "runtime/detail/core_state.h"
 #include "runtime/detail/sockets.h"
 
@@ -20,6 +22,10 @@ namespace {
 constexpr std::size_t read_bytes_max = 256 * 1024;
 constexpr std::size_t write_bytes_max = 1024 * 1024;
 constexpr std::size_t write_parts_max = 64;
+// Of one stream, while the streams of its core have too much unsent.
+constexpr std::size_t unsent_small = 64 * 1024;
+// When a peer that reads nothing is spoken of.
+constexpr std::chrono::seconds slow_after{10};
 
 bool would_block(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
 
@@ -53,12 +59,17 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   bool socket_is_empty = true;   // by the last recv; a hint that saves a call
   bool dirty = false;            // in loop.dirty
   bool awaits_writable = false;  // the descriptor tells when it takes more
+  bool awaits_memory = false;    // in loop.admission
+  bool told_slow = false;
   ReadOperation* reading = nullptr;
   DrainOperation* draining = nullptr;
   std::uint64_t round = 0;  // in which round_read_size was counted
   std::size_t round_read_size = 0;
   SteadyTime last_read;
   SteadyTime last_write;
+  SteadyTime blocked_since;  // when the socket took no more
+  Timer unread;              // armed while something waits for the socket
+  Timer stall;               // armed while the others wait for this one
   Timer linger;
 
   State(Core& c, Core::State& l)
@@ -78,7 +89,10 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   std::optional<Result<std::size_t>> try_read(InputBuffer& into);
   bool share_is_used() const;
   void await_readable();
+  void await_socket();
   void on_readable();
+  void watch_stall();
+  void on_stall();
   void finish_read(Result<std::size_t> result);
   void on_round_start() override;
 
@@ -88,6 +102,8 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   void on_round_end() override;
   void flush();
   void await_writable();
+  void watch_unread();
+  void on_unread();
   void fail_writes();
   void wake_drained();
 
@@ -108,7 +124,7 @@ bool Stream::State::share_is_used() const {
 
 std::optional<Result<std::size_t>> Stream::State::try_read(InputBuffer& into) {
   if (phase != Phase::open) return closed_here();
-  if (share_is_used()) return std::nullopt;
+  if (share_is_used() || !loop.admission.admits(this)) return std::nullopt;
   std::span<char> room = into.room();
   room = room.first(std::min(room.size(), read_bytes_max));
   ssize_t got = 0;
@@ -139,6 +155,33 @@ void Stream::State::await_readable() {
     loop.starting.push_back(shared_from_this());
     return;
   }
+  if (phase == Phase::open) {
+    if (!loop.admission.admits(this)) {
+      awaits_memory = true;
+      return loop.admission.wait(shared_from_this());
+    }
+    loop.admission.rest(this);
+  }
+  await_socket();
+}
+
+void Stream::State::watch_stall() {
+  stall = core.schedule(loop.limits.stall_timeout, [this] { on_stall(); });
+}
+
+// The turn of one that does something else goes to another. One that is in the middle of a message,
+// with nothing to read, would only hold the more memory when its turn comes again.
+void Stream::State::on_stall() {
+  if (!loop.admission.is_alone(this)) return;
+  if (!loop.admission.anyone_waits() || core.now() - last_read < loop.limits.stall_timeout) {
+    return watch_stall();
+  }
+  if (reading == nullptr) return loop.admission.leave(this);
+  log::warn("{}: dropped: memory is short, and it stopped in the middle of a message", peer);
+  abort();
+}
+
+void Stream::State::await_socket() {
   descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_read,
                         [self = shared_from_this()](const boost::system::error_code& failure) {
                           if (!failure) self->on_readable();
@@ -156,7 +199,15 @@ void Stream::State::on_readable() {
   }
 }
 
-void Stream::State::on_round_start() { on_readable(); }
+void Stream::State::on_round_start() {
+  awaits_memory = false;
+  if (reading == nullptr) {
+    loop.admission.leave(this);
+  } else if (loop.admission.is_alone(this)) {
+    watch_stall();
+  }
+  on_readable();
+}
 
 void Stream::State::finish_read(Result<std::size_t> result) {
   ReadOperation& operation = *std::exchange(reading, nullptr);
@@ -207,11 +258,34 @@ void Stream::State::flush() {
 
 void Stream::State::await_writable() {
   awaits_writable = true;
+  if (!unread.armed()) {
+    blocked_since = core.now();
+    told_slow = false;
+    watch_unread();
+  }
   descriptor.async_wait(boost::asio::posix::stream_descriptor::wait_write,
                         [self = shared_from_this()](const boost::system::error_code& failure) {
                           self->awaits_writable = false;
                           if (!failure && !self->output.empty()) self->mark_dirty();
                         });
+}
+
+void Stream::State::watch_unread() {
+  unread = core.schedule(std::min<Duration>(slow_after, loop.limits.send_timeout),
+                         [this] { on_unread(); });
+}
+
+void Stream::State::on_unread() {
+  if (output.empty() || phase != Phase::open) return;
+  const Duration since = core.now() - std::max(blocked_since, last_write);
+  if (since >= loop.limits.send_timeout) {
+    log::warn("{}: dropped: {} bytes wait for it and it reads none", peer, output.size());
+    return abort();
+  }
+  if (since >= slow_after && !std::exchange(told_slow, true)) {
+    log::info("{}: slow: {} bytes wait for it", peer, output.size());
+  }
+  watch_unread();
 }
 
 // The reader finds out by itself, after whatever the peer still sent.
@@ -232,6 +306,7 @@ void Stream::State::wake_drained() {
 void Stream::State::close(std::chrono::milliseconds linger_for) {
   if (phase != Phase::open) return;
   phase = Phase::flushing;
+  loop.admission.leave(this);
   if (reading != nullptr) finish_read(closed_here());
   if (draining != nullptr) std::exchange(draining, nullptr)->waiter_.wake();
   boost::system::error_code ignored;  // nothing to cancel
@@ -273,6 +348,9 @@ void Stream::State::close_descriptor() {
   phase = Phase::closed;
   --loop.open_sockets;
   output.clear();
+  loop.admission.leave(this);
+  unread.cancel();
+  stall.cancel();
   linger.cancel();
   boost::system::error_code ignored;  // the descriptor is gone in any case
   descriptor.close(ignored);
@@ -329,6 +407,11 @@ void Stream::write(Slice slice) {
 }
 
 std::size_t Stream::unsent() const { return state_->output.size(); }
+std::size_t Stream::unsent_limit(std::size_t wanted) const {
+  const Core::State& loop = state_->loop;
+  return loop.blocks.queued > loop.limits.unsent_max ? std::min(wanted, unsent_small) : wanted;
+}
+bool Stream::waits_for_memory() const { return state_->awaits_memory; }
 Stream::DrainOperation Stream::drained(std::size_t limit) { return {state_, limit}; }
 void Stream::close(std::chrono::milliseconds linger) { state_->close(linger); }
 void Stream::abort() { state_->abort(); }

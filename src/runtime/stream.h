@@ -8,7 +8,8 @@
 // read() suspends until the next one.
 //
 // Backpressure: unsent() tells what the peer has not taken. A connection must stop reading (await
-// drained()) when it passes its limit, so that nothing grows with what a peer leaves unread.
+// drained()) when it passes its limit, so that nothing grows with what a peer leaves unread. A peer
+// that takes nothing for ConnectionLimits::send_timeout is dropped.
 #pragma once
 
 #include <coroutine>
@@ -39,7 +40,9 @@ class Stream {
 
   // Awaitable; result: Result<std::size_t>. Reads what is there, at least one byte; suspends until
   // then. 0 when the peer has finished sending. Errors: closed (by close() here, or reset by the
-  // peer), io_error. One read at a time. Views into the buffer end with the call.
+  // peer, or for want of memory), io_error. One read at a time. Views into the buffer end with the
+  // call. While the core's connections hold all the memory that they may, reads wait, and one after
+  // the other goes on.
   ReadOperation read(InputBuffer& into);
 
   // Queues bytes. Small ones are copied together into a pooled tail; a Slice is held until sent.
@@ -49,6 +52,10 @@ class Stream {
 
   // Bytes queued and not yet taken by the kernel.
   std::size_t unsent() const;
+  // `wanted`, or little, while the core's connections together have more unsent than they may.
+  std::size_t unsent_limit(std::size_t wanted) const;
+  // Its peer may have sent something that waits until there is memory for it.
+  bool waits_for_memory() const;
   // Awaitable. Suspends until unsent() <= limit or the stream is closed or broken. One waiter.
   DrainOperation drained(std::size_t limit);
 

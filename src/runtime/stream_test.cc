@@ -249,6 +249,17 @@ TEST_F(Connected, close_makes_a_suspended_drain_return) {
   }(core, *stream));
 }
 
+TEST_F(Connected, a_peer_that_reads_nothing_is_dropped_in_the_end) {
+  core.set_connection_limits({.send_timeout = std::chrono::seconds(1)});
+  run([](Stream& s) -> Task<> {
+    s.write(Slice::own(std::string(32u << 20, 'x')));
+    InputBuffer buffer(s.core().input_blocks());
+    const auto got = co_await s.read(buffer);
+    EXPECT_FALSE(got.ok());
+    EXPECT_TRUE(s.closed());
+  }(*stream));
+}
+
 Task<> read_until_closed(Stream& s, bool& ended) {
   InputBuffer buffer(s.core().input_blocks());
   auto got = co_await s.read(buffer);

@@ -117,6 +117,8 @@ struct Node::State {
   Status start_journals();
   void run_cores();
 
+  std::uint64_t memory_share() const;  // of one core
+  runtime::ConnectionLimits connection_limits() const;
   // Runs `work(lane)` on every core, one after the other.
   template <class F>
   void on_every_core(F work);
@@ -124,6 +126,20 @@ struct Node::State {
   Status stop();
   void tear_down();
 };
+
+// A quarter of the memory, for each of what is received, unsent and unsynced; the rest is for what
+// is made on the way.
+std::uint64_t Node::State::memory_share() const {
+  return config.memory_limit / 4 / static_cast<std::uint64_t>(config.shards);
+}
+
+runtime::ConnectionLimits Node::State::connection_limits() const {
+  runtime::ConnectionLimits limits;
+  limits.received_max = memory_share();
+  limits.unsent_max = memory_share();
+  limits.send_timeout = config.send_timeout;
+  return limits;
+}
 
 Status Node::State::open_store() {
   auto opened = io::open_posix_directory(config.data_dir);
@@ -135,6 +151,9 @@ Status Node::State::open_store() {
   options.segment_size = config.segment_size;
   options.sync_interval = config.sync_interval;
   options.disk_free_min = config.disk_free_min;
+  options.unsynced_size_max = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(options.unsynced_size_max, memory_share()));
+  options.cache_size = std::min(options.cache_size, options.unsynced_size_max / 4);
   if (config.durability <= Durability::os) options.lazy_sync_ticks = lazy_sync_ticks;
   auto store_opened = storage::Store::open(*directory, options);
   if (store_opened) {
@@ -165,6 +184,7 @@ Status Node::State::build_brokers() {
     Lane& lane = lanes.emplace_back();
     lane.core =
         std::make_unique<runtime::Core>(CoreIndex(static_cast<std::uint16_t>(i)), pool.get());
+    lane.core->set_connection_limits(connection_limits());
     lane.broker = std::make_unique<broker::Broker>(*lane.core, options, codecs);
     lane.broker->use_pages(std::make_shared<storage::PageFiles>(*directory));
     brokers.push_back(lane.broker.get());
@@ -246,6 +266,7 @@ Status Node::State::open_listeners() {
 Status Node::State::open_admin() {
   admin_core = std::make_unique<runtime::Core>(CoreIndex(static_cast<std::uint16_t>(lanes.size())),
                                                pool.get());
+  admin_core->set_connection_limits(connection_limits());
   admin::Options options;
   options.bind = config.bind;
   options.port = ports.management;

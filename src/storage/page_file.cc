@@ -130,11 +130,21 @@ Result<std::string> PageFiles::read(ShardId shard, const PageRange& page) {
   return bytes;
 }
 
+Result<FileSizes> page_file_sizes(io::Directory& directory, const std::set<std::uint64_t>& files) {
+  FileSizes sizes;
+  for (std::uint64_t id : files) {
+    Result<std::unique_ptr<io::File>> file = directory.open(page_file_name(id), io::OpenMode::read);
+    if (!file.ok()) continue;
+    Result<std::uint64_t> size = (*file)->size();
+    if (!size.ok()) return size.error();
+    sizes.emplace(id, *size);
+  }
+  return sizes;
+}
+
 // As a counter in binary carries: a file joins the newer ones once they are as large together, so
 // that each page is written anew a few times in its life.
-std::set<std::uint64_t> choose_page_files_to_empty(
-    const std::map<std::uint64_t, std::uint64_t>& sizes,
-    const std::map<std::uint64_t, std::uint64_t>& live) {
+std::set<std::uint64_t> choose_page_files_to_empty(const FileSizes& sizes, const FileSizes& live) {
   std::set<std::uint64_t> chosen;
   std::set<std::uint64_t> newer_ones;
   std::uint64_t newer = 0;

@@ -80,10 +80,13 @@ class PageFiles {
   std::map<std::uint64_t, Opened> opened_;
 };
 
+using FileSizes = std::map<std::uint64_t, std::uint64_t>;  // bytes of pages, by file
+
+// Without those that cannot be opened: whoever reads them is told.
+Result<FileSizes> page_file_sizes(io::Directory& directory, const std::set<std::uint64_t>& files);
+
 // Those of which less than half is needed, and those that are small beside all newer ones: with
 // every checkpoint writing one there would be very many.
-std::set<std::uint64_t> choose_page_files_to_empty(
-    const std::map<std::uint64_t, std::uint64_t>& sizes,
-    const std::map<std::uint64_t, std::uint64_t>& live);
+std::set<std::uint64_t> choose_page_files_to_empty(const FileSizes& sizes, const FileSizes& live);
 
 }  // namespace trv::storage

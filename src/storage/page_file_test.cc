@@ -94,7 +94,7 @@ TEST(PageFile, WhatIsOpenIsReadAlsoWhenItsNameIsGone) {
   EXPECT_EQ(files.read(shard_a, written.first).error().code, Errc::not_found);
 }
 
-using Sizes = std::map<std::uint64_t, std::uint64_t>;
+using Sizes = FileSizes;
 using Chosen = std::set<std::uint64_t>;
 
 TEST(PageFile, MostlyDeadFilesAreEmptied) {

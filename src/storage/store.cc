@@ -105,9 +105,8 @@ struct Store::State {
   Status start_session();
   Status clear_leftovers();
   Status trim_clean_ends();
-  Status choose_page_leavers();
-  Status remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live);
-  Status add_page_file_size(std::uint64_t id, std::map<std::uint64_t, std::uint64_t>& sizes) const;
+  Status choose_page_leavers(const FileSizes* live);
+  Status remove_old_checkpoints(const FileSizes& live);
   bool reclaimable(LaneKey key, std::uint32_t number) const;
   Result<std::uint64_t> size_of_closed(SegmentId id) const;
   Status recycle(const std::vector<std::string>& names);
@@ -170,7 +169,7 @@ Result<RecoveryReport> Store::recover(RecoveryVisitor& visitor) {
     }
   }
   s.report_unfit(report);
-  if (Status status = s.choose_page_leavers(); !status.ok()) return status.error();
+  if (Status status = s.choose_page_leavers(nullptr); !status.ok()) return status.error();
   s.recovered = true;
   return report;
 }
@@ -432,11 +431,10 @@ std::set<std::uint64_t> Store::page_files() const {
   return files;
 }
 
-Status Store::write_checkpoint(std::uint64_t checkpoint_id,
-                               std::vector<CheckpointSection> sections) {
+Status Store::write_checkpoint(std::uint64_t id, std::vector<CheckpointSection> sections) {
   State& s = *state_;
-  Checkpoint checkpoint{checkpoint_id, {}, {}};
-  std::map<std::uint64_t, std::uint64_t> live;  // bytes of pages, by file
+  Checkpoint checkpoint{id, {}, {}};
+  FileSizes live;  // of what this one refers to
   std::vector<ShardPages> pages;
   for (const CheckpointSection& section : sections) {
     for (const auto& [file, bytes] : section.pages.live()) live[file] += bytes;
@@ -449,9 +447,9 @@ Status Store::write_checkpoint(std::uint64_t checkpoint_id,
     mark = section.mark;
   }
   for (const auto& [file, bytes] : live) checkpoint.page_files.insert(file);
-  Status written = pages.empty() ? Status() : write_page_file(s.directory, checkpoint_id, pages);
+  Status written = pages.empty() ? Status() : write_page_file(s.directory, id, pages);
   if (written.ok()) {
-    written = write_checkpoint_file(s.directory, checkpoint_id, sections, checkpoint.page_files);
+    written = write_checkpoint_file(s.directory, id, sections, checkpoint.page_files);
   }
   if (!written.ok()) return written;
   s.checkpoints.insert(s.checkpoints.begin(), std::move(checkpoint));
@@ -459,7 +457,7 @@ Status Store::write_checkpoint(std::uint64_t checkpoint_id,
   return s.remove_old_checkpoints(live);
 }
 
-Status Store::State::remove_old_checkpoints(const std::map<std::uint64_t, std::uint64_t>& live) {
+Status Store::State::remove_old_checkpoints(const FileSizes& live) {
   Result<Listing> listing = list(directory);
   if (!listing.ok()) return listing.error();
   const auto kept = [&](auto&& has) {
@@ -469,38 +467,23 @@ Status Store::State::remove_old_checkpoints(const std::map<std::uint64_t, std::u
     if (kept([&](const Checkpoint& c) { return c.id == id; })) continue;
     if (Status status = directory.remove(checkpoint_name(id)); !status.ok()) return status;
   }
-  std::map<std::uint64_t, std::uint64_t> sizes;
   for (std::uint64_t id : listing->page_files) {
     const bool needed = kept([&](const Checkpoint& c) { return c.page_files.contains(id); });
-    if (!needed || (TRV_MUTANT(page_file_of_older_checkpoint_removed) && !live.contains(id))) {
-      if (Status status = directory.remove(page_file_name(id)); !status.ok()) return status;
+    if (needed && !(TRV_MUTANT(page_file_of_older_checkpoint_removed) && !live.contains(id))) {
       continue;
     }
-    if (Status status = add_page_file_size(id, sizes); !status.ok()) return status;
+    if (Status status = directory.remove(page_file_name(id)); !status.ok()) return status;
   }
-  page_leavers = choose_page_files_to_empty(sizes, live);
-  return {};
+  return choose_page_leavers(&live);
 }
 
-// What is dead in them is not known before a checkpoint of this life. That they are many is, and a
-// short life has but one checkpoint.
-Status Store::State::choose_page_leavers() {
+// What lives in them is not known (null) before a checkpoint of this life. That they are many is,
+// and a short life has but one checkpoint.
+Status Store::State::choose_page_leavers(const FileSizes* live) {
   if (checkpoints.empty()) return {};
-  std::map<std::uint64_t, std::uint64_t> sizes;
-  for (std::uint64_t id : checkpoints.front().page_files) {
-    if (Status status = add_page_file_size(id, sizes); !status.ok()) return status;
-  }
-  page_leavers = choose_page_files_to_empty(sizes, sizes);
-  return {};
-}
-
-Status Store::State::add_page_file_size(std::uint64_t id,
-                                        std::map<std::uint64_t, std::uint64_t>& sizes) const {
-  Result<std::unique_ptr<io::File>> file = directory.open(page_file_name(id), io::OpenMode::read);
-  if (!file.ok()) return {};  // damage, of which whoever reads it is told
-  Result<std::uint64_t> size = (*file)->size();
-  if (!size.ok()) return size.error();
-  sizes.emplace(id, *size);
+  auto sizes = page_file_sizes(directory, checkpoints.front().page_files);
+  if (!sizes.ok()) return sizes.error();
+  page_leavers = choose_page_files_to_empty(*sizes, live ? *live : *sizes);
   return {};
 }
 
@@ -581,9 +564,8 @@ Status Store::State::recycle(const std::vector<std::string>& names) {
     if (Status s = directory.rename(name, unfinished); !s.ok()) return s;
     moves.emplace_back(std::move(unfinished), std::move(free));
   }
-  if (Status s = TRV_MUTANT(recycled_before_its_name_is_gone) ? Status() : directory.sync();
-      !s.ok())
-    return s;
+  Status gone = TRV_MUTANT(recycled_before_its_name_is_gone) ? Status() : directory.sync();
+  if (!gone.ok()) return gone;
   for (const auto& [unfinished, free] : moves) {
     if (Status s = directory.rename(unfinished, free); !s.ok()) return s;
   }

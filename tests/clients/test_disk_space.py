@@ -97,3 +97,22 @@ def test_short_lives_do_not_pile_up(small_segments, name):
         small_segments.restart(kill=False)
     assert disk_bytes(small_segments) < (8 + 2 * small_segments.shards) * SEGMENT
     assert redis.Redis(port=small_segments.redis_port).get(name).endswith(b"59")
+
+
+@pytest.mark.parametrize("small_segments", [1, 2], indirect=True)
+def test_steady_state_is_within_twice_what_lives(small_segments, name):
+    """And two segments a core: the one that is written to and the one that is ready for it. All under load, again and again."""
+    client = redis.Redis(port=small_segments.redis_port)
+    value = bytes(50_000)
+    keys = 600
+    live = keys * len(value)
+    for _ in range(6):
+        for begin in range(0, keys, 20):
+            pipe = client.pipeline(transaction=False)
+            # Every third lives from the first round on, so that no segment dies by itself.
+            for key in range(begin, begin + 20):
+                pipe.set(f"{name}.{key}", value, nx=key % 3 == 0)
+            pipe.execute()
+    wait_for(lambda: disk_bytes(small_segments) <= 2 * live + 2 * small_segments.shards * SEGMENT, SECONDS, "space to come back",
+             interval=0.5)
+    assert client.strlen(f"{name}.0") == client.strlen(f"{name}.1") == len(value)

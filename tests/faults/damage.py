@@ -1,6 +1,6 @@
 """One random fault in one random file of a data directory, and what the undamaged files say must suffer from it.
 
-The judge reads segments by the page of their format (docs/formats/journal.md) and not with the broker's code: a frame
+The judge reads segments and checkpoints by the pages of their formats (docs/formats) and not with the broker's code: a frame
 that the fault touched may be lost with all that is in it, and what depends on an entry lies in its virtual shard. So only
 objects of the shards in touched frames may miss something; all others are healthy.
 """
@@ -17,6 +17,7 @@ ENTRY_HEADER = 8
 BATCH, CATALOG, PLACED = 4, 32, 33
 UNREAD_QUEUE = "nobody-reads-this"  # takes what the bindings are tried with
 PAGES_HEAD, PAGES_ROW = 24, 24  # of a page file
+CHECKPOINT_HEAD, CHECKPOINT_ROW = 24, 40
 SESSION, LANE = len("segment-") + 8, len("segment-") + 10  # where these end in the name of a segment
 EDGE = 64  # granularity in which changed bytes are looked for
 
@@ -42,6 +43,14 @@ def frames_of(data):
             inner += ENTRY_HEADER + size
         yield Frame(at, at + length, synced, flags & 1, entries)
         at += length
+
+
+def states_of(data):
+    """The shards of a whole checkpoint, and their states."""
+    (count,) = struct.unpack_from("<I", data, 12)
+    for row in range(count):
+        shard, *_, position, size = struct.unpack_from("<IIQIIQQ", data, CHECKPOINT_HEAD + CHECKPOINT_ROW * row)
+        yield shard, data[position:position + size]
 
 
 def changed(before, after):
@@ -70,6 +79,12 @@ class Judge:
             if kind not in (BATCH, CATALOG, PLACED):
                 for label, names in self.names.items():
                     if any(name in payload for name in names):
+                        self.shards[label].add(shard)
+        # Whose first entries are in no segment any more.
+        for path in Path(directory).glob("checkpoint-*"):
+            for shard, state in states_of(path.read_bytes()):
+                for label, names in self.names.items():
+                    if any(name in state for name in names):
                         self.shards[label].add(shard)
 
     def _entries(self):

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/core.h"
+#include "runtime/detail/read_admission.h"
 #include "runtime/input_buffer.h"
 #include "runtime/offload_pool.h"
 #include "runtime/output_queue.h"
@@ -53,6 +54,8 @@ struct Core::State {
   TimerQueue timers;
   OutputBlockPool blocks;
   InputBlockPool input_blocks;
+  ConnectionLimits limits;
+  detail::ReadAdmission admission{input_blocks};
   std::size_t streams = 0;       // handles alive, for the check at the end
   std::size_t open_sockets = 0;  // connections not yet closed
   std::uint64_t round = 0;

@@ -1,0 +1,134 @@
+// What a core promises while its connections hold all the memory that they may: little more is
+// held, every message gets whole in the end, and who stops in the middle of one does not stop the
+// others.
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/stream.h"
+
+namespace trv::runtime {
+namespace {
+
+constexpr std::size_t limit = 1u << 20;
+
+class Admission : public ::testing::Test {
+ protected:
+  struct Client {
+    std::unique_ptr<Stream> stream;
+    int peer = -1;
+    std::size_t received = 0;
+    bool dropped = false;
+    bool reads_once = false;  // and then waits until it is closed
+  };
+
+  Admission() {
+    core_.set_connection_limits({.received_max = limit, .stall_timeout = std::chrono::seconds(1)});
+  }
+  ~Admission() override {
+    for (std::thread& thread : threads_) thread.join();
+    for (auto& client : clients_) ::close(client->peer);
+  }
+
+  // One that reads a message of `size` bytes, and whose peer sends the first `sent` of them.
+  Client& add(std::size_t size, std::size_t sent) {
+    int sockets[2];
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+    Client& client = *clients_.emplace_back(std::make_unique<Client>());
+    client.stream = Stream::adopt(core_, sockets[0]).value();
+    client.peer = sockets[1];
+    core_.spawn(gate_, serve(client, size));
+    threads_.emplace_back([peer = sockets[1], bytes = std::string(sent, 'x')] {
+      std::size_t done = 0;
+      while (done < bytes.size()) {
+        const ssize_t n = ::send(peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
+        if (n <= 0) return;
+        done += static_cast<std::size_t>(n);
+      }
+    });
+    return client;
+  }
+
+  Task<> serve(Client& client, std::size_t size) {
+    InputBuffer buffer(core_.input_blocks());
+    while (buffer.size() < size) {
+      const auto got = co_await client.stream->read(buffer);
+      held_max_ = std::max(held_max_, core_.input_blocks().in_use());
+      if (!got || *got == 0) break;
+      while (client.reads_once && !client.stream->closed()) {
+        co_await core_.sleep(std::chrono::milliseconds(1));
+      }
+    }
+    client.dropped = client.stream->closed();
+    client.received = buffer.size();
+    client.stream->close(std::chrono::milliseconds(0));
+  }
+
+  int ended() const { return static_cast<int>(clients_.size()) - gate_.count(); }
+  Task<> end_when(std::function<bool()> done) {
+    while (!done()) co_await core_.sleep(std::chrono::milliseconds(1));
+    for (auto& client : clients_) client->stream->abort();
+    co_await gate_.close();
+    core_.stop();
+  }
+  void run_until(std::function<bool()> done) {
+    core_.spawn(end_when(std::move(done)));
+    core_.run();
+  }
+
+  Core core_{CoreIndex(0)};
+  Gate gate_;
+  std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<std::thread> threads_;
+  std::size_t held_max_ = 0;
+};
+
+TEST_F(Admission, EveryMessageGetsWholeAndLittleMoreThanTheLimitIsHeld) {
+  constexpr std::size_t size = 700'000;
+  std::vector<Client*> all;
+  for (int i = 0; i < 24; ++i) all.push_back(&add(size, size));
+  run_until([&] { return ended() == 24; });
+  for (const Client* client : all) {
+    EXPECT_GE(client->received, size);
+    EXPECT_FALSE(client->dropped);
+  }
+  // One block that was doubled as the limit was met, and the one who reads alone.
+  EXPECT_LE(held_max_, limit + (2u << 20));
+}
+
+TEST_F(Admission, SmallMessagesPassThoseThatWaitForTheirEnd) {
+  for (int i = 0; i < 3; ++i) add(900'000, 600'000);
+  Client& small = add(100, 100);
+  run_until([&] { return small.received > 0 || small.dropped; });
+  EXPECT_EQ(small.received, 100u);
+  EXPECT_FALSE(small.dropped);
+}
+
+// Of a client that waits for something else than bytes.
+TEST_F(Admission, TheTurnOfWhoDoesNotReadGoesToAnother) {
+  for (int i = 0; i < 2; ++i) add(900'000, 600'000);
+  Client& busy = add(900'000, 600'000);
+  busy.reads_once = true;
+  Client& small = add(100, 100);
+  run_until([&] { return small.received > 0 || small.dropped; });
+  EXPECT_EQ(small.received, 100u);
+}
+
+TEST_F(Admission, WhoStopsWhileTheOthersWaitIsDropped) {
+  std::vector<Client*> halves;
+  for (int i = 0; i < 6; ++i) halves.push_back(&add(900'000, 600'000));
+  run_until([&] { return ended() == 4; });
+  const auto dropped =
+      std::count_if(halves.begin(), halves.end(), [](const Client* c) { return c->dropped; });
+  EXPECT_GE(dropped, 4);
+  EXPECT_LE(held_max_, limit + (2u << 20));
+}
+
+}  // namespace
+}  // namespace trv::runtime

@@ -1,0 +1,114 @@
+"""Memory is bounded whatever the peers do: half a message from each of many connections, and readers that do not read."""
+
+import socket
+import threading
+import time
+
+import pamqp.body
+import pamqp.commands
+import pamqp.header
+import pytest
+from harness import Broker, wait_for
+from rawclients import Amqp, ConnectionLost, Redis
+
+pytestmark = [pytest.mark.own, pytest.mark.timeout(240)]
+MIB = 1 << 20
+CONNECTIONS = 40
+BODY = bytes(4 * MIB)
+FRAME = 131072 - 8
+# A quarter of the limit is for what is received. Beyond it: the message of the one that goes on, blocks twice as large as what
+# they hold, the journal's buffers, and what a request takes on its way.
+GROWTH_MAX = 110 * MIB
+
+
+@pytest.fixture
+def small(request):
+    broker = Broker(durability="os", arguments=("--memory-limit", "64MiB", "--message-size-max", "8MiB", "--send-timeout-s", "3"))
+    broker.start()
+    yield broker
+    broker.close()
+
+
+def redis_request():
+    return b"*3\r\n$7\r\nPUBLISH\r\n$1\r\nx\r\n$%d\r\n" % len(BODY) + BODY + b"\r\n"
+
+
+def amqp_request():
+    header = pamqp.header.ContentHeader(0, len(BODY), pamqp.commands.Basic.Properties())
+    frames = [Amqp.frame(pamqp.commands.Basic.Publish(exchange="", routing_key="nowhere")), Amqp.frame(header)]
+    for start in range(0, len(BODY), FRAME):
+        frames.append(Amqp.frame(pamqp.body.ContentBody(BODY[start:start + FRAME])))
+    return b"".join(frames)
+
+
+def send_in_halves(connection, request):
+    """What does not go into the socket in a second is sent in the end."""
+    sent, until = 0, time.monotonic() + 1
+    connection.settimeout(0.2)
+    while sent < len(request) // 2 and time.monotonic() < until:
+        try:
+            sent += connection.send(request[sent:len(request) // 2])
+        except TimeoutError:
+            pass
+    connection.settimeout(120)
+    connection.sendall(request[sent:])
+
+
+@pytest.mark.parametrize("protocol", ["redis", "amqp"])
+def test_many_halves_of_messages(small, protocol):
+    clients = [(Redis if protocol == "redis" else Amqp)(getattr(small, f"{protocol}_port"), timeout=120) for _ in range(CONNECTIONS)]
+    if protocol == "amqp":
+        for client in clients:
+            client.confirm_select()
+    before = small.resident_bytes()
+    request = redis_request() if protocol == "redis" else amqp_request()
+    answers = []
+
+    def run(client):
+        send_in_halves(client.stream.socket, request)
+        if protocol == "redis":
+            answers.append(client.receive() == 0)
+            return
+        while not client.confirms:
+            client.poll(60)
+        answers.append(client.confirms == [(1, False, True)])
+
+    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [True] * CONNECTIONS
+    assert small.peak_bytes() - before < GROWTH_MAX
+    assert Redis(small.redis_port).call("PING") == b"PONG"
+
+
+def test_readers_that_do_not_read(small):
+    publisher = Amqp(small.amqp_port)
+    publisher.confirm_select()
+    publisher.declare("s", **{"x-queue-type": "stream"})
+    message = Amqp.publish_frames("", "s", bytes(10_000))
+    for _ in range(40):
+        publisher.stream.send(message * 100)
+    while not any(tag == 4000 for tag, _, _ in publisher.confirms):
+        publisher.poll(20)
+    before = small.resident_bytes()
+    readers = [Amqp(small.amqp_port) for _ in range(CONNECTIONS)]
+    for reader in readers:
+        reader.stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        reader.qos(20_000)
+        reader.write(pamqp.commands.Basic.Consume(queue="s", arguments={"x-stream-offset": "first"}))
+    wait_for(lambda: small.log_file.read_text().count("it reads none") >= CONNECTIONS, 60, "those who do not read to be dropped")
+    assert small.peak_bytes() - before < GROWTH_MAX
+    for reader in readers:
+        with pytest.raises(ConnectionLost):
+            while True:
+                reader.stream.fill()
+                reader.stream.buffer = b""
+    # Who reads, gets.
+    reader = Amqp(small.amqp_port)
+    reader.qos(5000)
+    reader.consume("s", **{"x-stream-offset": "first"})
+    while len(reader.deliveries) < 4000:
+        reader.poll(20)
+    assert [body for *_, body in reader.deliveries] == [bytes(10_000)] * 4000
