@@ -29,6 +29,8 @@ PROGRAMS = {
     "kafka_tools": ([], 1800),
     "kafka_diff": ([], 3600),
     "kafka_streams": ([], 1800),
+    "kafka_connect": ([], 1800),
+    "kafka_mirror": ([], 1800),
     "librdkafka_suite": ([], 5400),
 }
 
