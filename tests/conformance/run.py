@@ -31,6 +31,7 @@ PROGRAMS = {
     "kafka_streams": ([], 1800),
     "kafka_connect": ([], 1800),
     "kafka_mirror": ([], 1800),
+    "kafka_append": ([], 900),
     "librdkafka_suite": ([], 5400),
 }
 
