@@ -112,6 +112,8 @@ class TestBroker {
     directory_.crash({});
     open();
   }
+  // A state that refers to pages is the same as one that has them in memory, but not its bytes.
+  void keep_pages_in_memory() { takes_pages_ = false; }
   void checkpoint() {
     Status written = try_checkpoint([] {});
     if (!written) std::fprintf(stderr, "checkpoint: %s\n", written.error().message.c_str());
@@ -119,7 +121,8 @@ class TestBroker {
   }
   // `before_write` may arm a fault.
   Status try_checkpoint(const std::function<void()>& before_write) {
-    const storage::CheckpointPlan plan = store_->begin_checkpoint();
+    storage::CheckpointPlan plan = store_->begin_checkpoint();
+    plan.takes_pages = takes_pages_;
     std::vector<storage::CheckpointSection> sections;
     bool durable = false;
     round([&] {
@@ -168,6 +171,7 @@ class TestBroker {
 
  private:
   static constexpr int rounds_to_settle = 8;
+  bool takes_pages_ = true;
 
   // After a checkpoint that has freed what it could.
   std::vector<std::uint64_t> chosen_segments() {

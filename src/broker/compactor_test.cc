@@ -179,6 +179,7 @@ TEST(Compactor, SettledRecordsBehindAStragglerDie) {
 
 TEST(Compactor, KeepsTheNewestRecordOfEachKey) {
   TestBroker broker;
+  broker.keep_pages_in_memory();
   create(broker, "t", {true});
   for (int i = 0; i < 20; ++i) {
     std::string n = std::to_string(i);

@@ -12,9 +12,10 @@ namespace {
 
 constexpr std::size_t page_count = 32;         // batches in a page that is young
 constexpr std::size_t placed_count_max = 256;  // and in one that has a place
-// What readers at the end look for is not packed.
+// What readers at the end look for is not packed; the others are, a few at a time.
 constexpr std::size_t newest_min = 4;
-constexpr std::size_t newest_max = newest_min + page_count;
+constexpr std::size_t packed_at_once = 8;
+constexpr std::size_t newest_max = newest_min + packed_at_once;
 
 bool begins_behind(RecordId id, const BatchEntry& entry) { return id < entry.first_id; }
 
@@ -122,7 +123,7 @@ BatchEntry BatchIndex::at(std::size_t index) const {
 }
 
 void BatchIndex::push_back(const BatchEntry& entry) {
-  if (newest_.size() == newest_max) pack_newest(page_count);
+  if (newest_.size() == newest_max) pack_newest(packed_at_once);
   // Many topics are small, and none has more than that.
   if (newest_.size() == newest_.capacity()) {
     newest_.reserve(std::clamp<std::size_t>(newest_.size() * 2, 1, newest_max));
@@ -132,9 +133,18 @@ void BatchIndex::push_back(const BatchEntry& entry) {
 
 void BatchIndex::pack_newest(std::size_t count) {
   if (count == 0) return;
-  BatchPage page = make_page(std::span(newest_).first(count));
-  page.number = packed().end_number();
-  packed_->pages.push_back(std::move(page));
+  const auto some = std::span(newest_).first(count);
+  Packed::Pages& pages = packed().pages;
+  if (!pages.empty() && pages.back().young() && pages.back().count + count <= page_count) {
+    std::vector<BatchEntry> entries;
+    packed_->collect(pages.back(), store_, entries);
+    entries.insert(entries.end(), some.begin(), some.end());
+    packed_->remake(pages.back(), entries);
+  } else {
+    BatchPage page = make_page(some);
+    page.number = packed_->end_number();
+    pages.push_back(std::move(page));
+  }
   newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(count));
 }
 

@@ -260,7 +260,7 @@ TEST(BatchIndex, WhatCannotBeReadLiesNowhereAndTheRestIsWhole) {
   Disk disk;
   BatchIndex index;
   index.use(&disk);
-  std::vector<BatchEntry> plain = fill(index, batches, 290);
+  std::vector<BatchEntry> plain = fill(index, batches, 264);
   disk.checkpoint(index, true);
   disk.broken = true;
   const BatchPage* page = index.page_at(0);

@@ -38,6 +38,7 @@ struct BatchPage {
 
   std::uint64_t end_number() const { return number + count; }
   bool in_memory() const { return !bytes.empty(); }
+  bool young() const { return in_memory() && place.file == 0; }
 };
 
 // Requires: there are entries, in order.

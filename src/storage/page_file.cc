@@ -18,7 +18,7 @@ constexpr std::size_t section_size = 24;  // one row of the table
 constexpr std::uint32_t sections_max = shard_count;
 constexpr std::size_t checksum_size = 4;
 // Larger files are left alone while half of them is needed.
-constexpr std::uint64_t merged_size_max = 16u << 20;
+constexpr std::uint64_t merged_size_max = 32u << 20;
 
 std::uint32_t checksum(std::uint64_t file, std::uint32_t position, ByteView page) {
   std::string place;
