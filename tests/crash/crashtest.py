@@ -39,6 +39,7 @@ from workers import make_workers  # noqa: E402
 LOAD_SECONDS = (0.05, 0.8)
 FIRST_LOAD_SECONDS = 4  # more, in the first life: the slowest of the clients takes some to get going
 CHECK_SECONDS_MAX = 60
+FINAL_FACTOR = 10  # In the end everything is read again.
 SABOTAGE_SHARE = 3
 TRACED_LOAD_FACTOR = 2  # a traced broker is slow
 ANSWER_SECONDS_MAX = 5
@@ -95,11 +96,12 @@ class Clients:
     def check(self, ports, final=False, names=None):
         for name in names or self.pipes:
             self.pipes[name].send(("check", ports, final))
-        return [f"{name}: {fault}" for name in names or self.pipes for fault in self._answer(name)]
+        return [f"{name}: {fault}" for name in names or self.pipes for fault in self._answer(name, final)]
 
-    def _answer(self, name):
-        if not self.pipes[name].poll(CHECK_SECONDS_MAX):
-            return [f"no answer within {CHECK_SECONDS_MAX} s of the restart"]
+    def _answer(self, name, final):
+        seconds = CHECK_SECONDS_MAX * (FINAL_FACTOR if final else 1)
+        if not self.pipes[name].poll(seconds):
+            return [f"no answer within {seconds} s of the restart"]
         try:
             return self.pipes[name].recv()[1]
         except EOFError:

@@ -48,7 +48,8 @@ def make_topic(ports, name):
 
 
 def read_to_the_end(ports, topic, positions, **options):
-    """All records of every partition from `positions` to its end: {partition: [(offset, value)]}, {partition: end}."""
+    """All records of every partition from `positions` to its end: {partition: [(offset, value)]}, {partition: end}. However
+    many they are: it fails when no more come."""
     consumer = make_consumer(ports, f"{topic}.check", enable_partition_eof=True, **options)
     consumer.assign([TopicPartition(topic, partition, position) for partition, position in positions.items()])
     records = {partition: [] for partition in positions}
@@ -58,6 +59,7 @@ def read_to_the_end(ports, topic, positions, **options):
         if time.monotonic() > deadline:
             raise AssertionError(f"{topic}: the end of {sorted(set(positions) - set(ends))} was not reached")
         for message in consumer.consume(10000, 0.05):
+            deadline = time.monotonic() + FLUSH_SECONDS
             if message.error() is None:
                 records[message.partition()].append((message.offset(), message.value()))
             elif message.error().code() == KafkaError._PARTITION_EOF:

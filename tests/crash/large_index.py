@@ -27,6 +27,7 @@ from rawclients import Redis  # noqa: E402
 
 RESIDENT_MAX = 256_000_000
 READ_SECONDS_MAX = 0.001
+MEMORY_LIMIT = "128MiB"  # of what is not synced yet, among others: that is not the index
 STEP = 5000
 STEPS_AHEAD = 3
 READS = 20_000
@@ -96,7 +97,7 @@ def count(broker, logs):
 
 
 def measure(records, logs, size, durability="os", shards=1, root=None, tell=False):
-    broker = harness.Broker(shards=shards, durability=durability, root=root)
+    broker = harness.Broker(shards=shards, durability=durability, root=root, arguments=("--memory-limit", MEMORY_LIMIT))
     try:
         broker.start()
         first_ms, began = int(time.time() * 1000), time.monotonic()
