@@ -54,7 +54,21 @@ Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
 
 Broker::~Broker() = default;
 
-ShardId Broker::shard_of(std::string_view name) {
+namespace {
+
+// The text between the first brace and the next closing one, unless that is empty: else the name.
+std::string_view placed_part(std::string_view name) {
+  std::size_t open = name.find('{');
+  if (open == std::string_view::npos) return name;
+  std::size_t close = name.find('}', open + 1);
+  if (close == std::string_view::npos || close == open + 1) return name;
+  return name.substr(open + 1, close - open - 1);
+}
+
+}  // namespace
+
+ShardId Broker::shard_of(std::string_view name) const {
+  if (options_.placement_by_tag) name = placed_part(name);
   return ShardId(static_cast<std::uint8_t>(XXH64(name.data(), name.size(), shard_hash_seed)));
 }
 

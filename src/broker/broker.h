@@ -79,6 +79,8 @@ struct BrokerOptions {
   std::int32_t auto_partition_count = 1;
   std::chrono::milliseconds group_initial_delay{500};
   std::string cluster_id;  // stable for a data directory
+  // Names with the same part in braces, a{tag}b, lie on one shard. Fixed for a data directory.
+  bool placement_by_tag = true;
 };
 
 // How records of an origin are read by protocols that did not write them. Each front-end that
@@ -144,7 +146,8 @@ class Broker {
   Broker& operator=(const Broker&) = delete;
 
   // --- place ---------------------------------------------------------------------------------
-  static ShardId shard_of(std::string_view name);
+  // Fixed for ever: what is on disk lies there.
+  ShardId shard_of(std::string_view name) const;
   CoreIndex owner_of(ShardId shard) const;
   CoreIndex owner_of(std::string_view name) const { return owner_of(shard_of(name)); }
   bool owns(std::string_view name) const { return owner_of(name) == core().index(); }

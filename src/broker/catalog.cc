@@ -91,7 +91,7 @@ void Catalog::clean_up(std::string command) {
 void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
                       UniqueFunction<void(Result<Durable>)> visible) {
   TRV_ASSERT(broker_.owns(home));
-  auto kept = broker_.journal(space, kind, Broker::shard_of(home), command);
+  auto kept = broker_.journal(space, kind, broker_.shard_of(home), command);
   if (!kept) {
     visible(kept.error());
     return;
@@ -128,7 +128,7 @@ void Catalog::place_queue(const std::string& queue, const std::string& source) {
     writer.sized(source);
     // The queue is there, or gone, already. Unwritten, the place is told again at the next start.
     static_cast<void>(
-        owner.journal(Space::less, entry::queue_placed, Broker::shard_of(home), payload));
+        owner.journal(Space::less, entry::queue_placed, owner.shard_of(home), payload));
     owner.catalog().apply_place(queue, source);
     owner.catalog().share([] {});
   });

@@ -200,7 +200,7 @@ Status ConsumerGroups::State::keep(const std::string& name,
   bool had_members = before != nullptr && !before->members().empty();
   std::string command = model::ConsumerGroups::encode_change(name, change);
   // Consumers go on when the disk is full.
-  auto kept = broker.journal(Space::less, entry::consumer_group, Broker::shard_of(name), command);
+  auto kept = broker.journal(Space::less, entry::consumer_group, broker.shard_of(name), command);
   if (!kept) return kept.error();
   Status applied = groups.apply(command);
   TRV_ASSERT(applied);
@@ -328,8 +328,8 @@ std::optional<GroupError> ConsumerGroups::check_member(std::string_view name,
 Result<Commit> ConsumerGroups::forget(const std::string& name) {
   TRV_ASSERT(!has_members(name));
   std::string command = model::ConsumerGroups::encode_forget(name);
-  auto kept =
-      state_->broker.journal(Space::less, entry::consumer_group, Broker::shard_of(name), command);
+  auto kept = state_->broker.journal(Space::less, entry::consumer_group,
+                                     state_->broker.shard_of(name), command);
   if (!kept) return kept.error();
   Status applied = state_->broker.shard(name).consumer_groups.apply(command);
   TRV_ASSERT(applied);

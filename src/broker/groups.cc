@@ -99,7 +99,7 @@ Result<Commit> Groups::State::journal(const std::string& group, const std::strin
   store_le(time, now.ms);
   const ByteView parts[] = {ByteView(time, sizeof time), command};
   // Consumers go on when the disk is full.
-  auto kept = broker.journal(Space::less, entry::group_offsets, Broker::shard_of(group), parts);
+  auto kept = broker.journal(Space::less, entry::group_offsets, broker.shard_of(group), parts);
   if (!kept) return kept.error();
   Status applied = offsets_of(group).apply(command, now);
   TRV_ASSERT(applied);

@@ -177,7 +177,7 @@ void Transactions::State::decide(const std::string& id, TransactionDecision deci
   // may be on their way to the disk.
   Result<Commit> commit = decision.commands.empty()
                               ? Result<Commit>(broker.tail())
-                              : journal(Broker::shard_of(id), decision.commands);
+                              : journal(broker.shard_of(id), decision.commands);
   if (!commit) {
     outcome.failure = commit.error();
     done(std::move(outcome));
@@ -411,7 +411,7 @@ void Transactions::State::complete(const TransactionMarkers& markers) {
   const std::string& id = markers.transactional_id;
   TransactionDecision decision = of(id).complete(id, markers.producer);
   // When this cannot be written any more, the next start sends the markers again.
-  Result<Commit> commit = journal(Broker::shard_of(id), decision.commands);
+  Result<Commit> commit = journal(broker.shard_of(id), decision.commands);
   if (!commit) log::warn("transaction {}: {}", id, commit.error().message);
   answer_ended(id);
 }

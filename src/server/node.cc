@@ -172,6 +172,7 @@ Status Node::State::build_brokers() {
   auto cluster_id = ensure_cluster_id(*directory);
   if (!cluster_id) return Error{cluster_id.error().code, "data-dir: " + cluster_id.error().message};
   broker::BrokerOptions options;
+  options.placement_by_tag = store->places_by_tag();
   options.durability = config.durability;
   options.message_size_max = config.message_size_max;
   options.auto_partition_count = config.kafka_topic_partitions;

@@ -11,7 +11,9 @@
 #include "base/mutant.h"
 #include "storage/ballast.h"
 #include "storage/checkpoint_file.h"
+#include "storage/detail/marks.h"
 #include "storage/durable_file.h"
+#include "storage/format_file.h"
 #include "storage/lane_replay.h"
 #include "storage/listing.h"
 #include "storage/segment_files.h"
@@ -21,10 +23,7 @@ namespace trv::storage {
 namespace {
 
 constexpr char lock_name[] = "LOCK";
-constexpr char marker_name[] = "FORMAT";
 constexpr char reserve_name[] = "RESERVE";
-constexpr ByteView marker_text = "trivium data directory, format 1\n";
-constexpr std::uint64_t marker_size_max = 4096;
 constexpr std::uint64_t session_size_max = 64u << 20;
 constexpr std::size_t checkpoints_kept = 2;
 // As a part of the disk, what has to stay free; and of what has to stay free or of the disk, what
@@ -33,28 +32,6 @@ constexpr std::uint64_t disk_free_divisor = 100;
 constexpr std::uint64_t disk_low_factor = 4;
 constexpr std::uint64_t disk_low_divisor = 20;
 constexpr EntryKind storage_kind_first = 0xf0;
-
-// Where each shard's state was taken; nothing: replay it from its first entry.
-struct Marks {
-  std::array<std::optional<BlobRange>, shard_count> of_shard;
-
-  // The first segment of the lane that replay needs, if it needs any.
-  std::optional<std::uint32_t> first_needed(LaneKey lane) const {
-    std::optional<std::uint32_t> first;
-    for (const std::optional<BlobRange>& mark : of_shard) {
-      SegmentId at = mark ? SegmentId::of(mark->blob) : SegmentId{};
-      if (!mark || at.session < lane.first) return 0;
-      if (at.session != lane.first || at.lane != lane.second) continue;
-      first = std::min(first.value_or(at.number), at.number);
-    }
-    return first;
-  }
-  bool before(ShardId shard, const BlobRange& where) const {
-    const std::optional<BlobRange>& mark = of_shard[shard.value];
-    return mark && !TRV_MUTANT(checkpoint_mark_ignored) &&
-           std::pair(where.blob, where.position) <= std::pair(mark->blob, mark->position);
-  }
-};
 
 struct Checkpoint {
   std::uint64_t id = 0;
@@ -68,19 +45,6 @@ struct Unfit {
   BlobRange first;
   std::string why;  // of the first
 };
-
-Status ensure_marker(io::Directory& directory) {
-  Result<std::string> text = read_whole(directory, marker_name, marker_size_max);
-  if (text.ok()) {
-    if (*text == marker_text) return {};
-    return Error{Errc::corrupt, "the data directory has a format that this version does not know"};
-  }
-  if (text.error().code == Errc::too_large) {
-    return Error{Errc::corrupt, "the data directory's FORMAT file is not ours"};
-  }
-  if (text.error().code != Errc::not_found) return text.error();
-  return write_durably(directory, marker_name, std::span(&marker_text, 1));
-}
 
 }  // namespace
 
@@ -116,6 +80,7 @@ struct Store::State {
   JournalOptions options;
   std::unique_ptr<io::Lock> lock;
 
+  int format = 0;
   bool recovered = false;
   std::uint32_t session = 0;  // of this process life; 0 before the first lane is opened
   std::uint32_t session_last = 0;
@@ -141,15 +106,19 @@ Store::~Store() = default;
 Result<std::unique_ptr<Store>> Store::open(io::Directory& directory, JournalOptions options) {
   Result<std::unique_ptr<io::Lock>> lock = directory.lock(lock_name);
   if (!lock.ok()) return lock.error();
-  if (Status s = ensure_marker(directory); !s.ok()) return s.error();
+  Result<int> format = ensure_format(directory);
+  if (!format) return format.error();
   if (options.disk_free_min > 0) {
     Result<io::DiskSpace> disk = directory.space();
     if (!disk.ok()) return disk.error();
     options.disk_free_min = std::max(options.disk_free_min, disk->total / disk_free_divisor);
   }
-  return std::unique_ptr<Store>(
-      new Store(std::make_unique<State>(directory, options, std::move(*lock))));
+  auto state = std::make_unique<State>(directory, options, std::move(*lock));
+  state->format = *format;
+  return std::unique_ptr<Store>(new Store(std::move(state)));
 }
+
+bool Store::places_by_tag() const { return state_->format >= 2; }
 
 // --- recovery ------------------------------------------------------------------------------------
 

@@ -82,6 +82,9 @@ class Store {
   static Result<std::unique_ptr<Store>> open(io::Directory& directory, JournalOptions options);
   ~Store();
 
+  // Whether names lie where their part in braces says (docs/formats/journal.md): for ever so.
+  bool places_by_tag() const;
+
   // Replays everything, and syncs what it accepted. Damage before the last durable frame is put in
   // the report and its range is left out; the error result is for a visitor's refusal or a disk
   // that cannot be read. Once.

@@ -85,8 +85,17 @@ TEST(Store, OneProcessAtATime) {
 TEST(Store, RefusesAnUnknownFormat) {
   io::MemoryDirectory disk;
   Store::open(disk, small_options()).value();
-  disk.set_contents("FORMAT", "trivium data directory, format 2\n");
+  disk.set_contents("FORMAT", "trivium data directory, format 3\n");
   EXPECT_EQ(Store::open(disk, small_options()).error().code, Errc::corrupt);
+}
+
+TEST(Store, AnOldDirectoryKeepsItsPlacement) {
+  io::MemoryDirectory disk;
+  EXPECT_TRUE(Store::open(disk, small_options()).value()->places_by_tag());
+  disk.set_contents("FORMAT", "trivium data directory, format 1\n");
+  for (int life = 0; life < 2; ++life) {
+    EXPECT_FALSE(Store::open(disk, small_options()).value()->places_by_tag());
+  }
 }
 
 TEST(Store, ReplaysInOrderOverManyLivesAndLanes) {

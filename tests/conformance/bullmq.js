@@ -1,8 +1,8 @@
 // Uses BullMQ as an application does, and prints what came of it: bulk jobs, retries, delays, priorities, failures,
-// repeated jobs, flows of parents and children, pause, cleaning. Run by redis_jobs.py: bullmq.js PORT
+// repeated jobs, flows of parents and children, pause, cleaning. Run by redis_jobs.py: bullmq.js PORT PREFIX
 const { FlowProducer, Queue, QueueEvents, Worker } = require('bullmq');
 
-const options = { connection: { host: '127.0.0.1', port: Number(process.argv[2]) }, prefix: 'bull' };
+const options = { connection: { host: '127.0.0.1', port: Number(process.argv[2]) }, prefix: process.argv[3] };
 const wait_ms = 20000;
 
 async function work(job) {

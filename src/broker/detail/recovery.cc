@@ -493,7 +493,7 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
     shard.delays.encode_state(delays);
     put(out, entry::delays_state, delays);
   }
-  if (shard.id == Broker::shard_of(Catalog::home)) put_catalog(out, broker.catalog());
+  if (shard.id == broker.shard_of(Catalog::home)) put_catalog(out, broker.catalog());
 }
 
 }  // namespace detail
