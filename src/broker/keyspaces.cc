@@ -11,7 +11,17 @@ model::Keyspace& Keyspaces::of(std::string_view key) {
 }
 
 Result<Commit> Keyspaces::execute(Space space, std::string_view key, ByteView command) {
-  return execute_in(space, broker_.shard(key), command);
+  ShardState& shard = broker_.shard(key);
+  WallTime now = broker_.wall_now();
+  const bool stale = expired_ && shard.keyspace.holds_expired(key, now);
+  Result<Commit> done = execute_in(space, shard, command);
+  // What takes the place of an expired key ends it, too.
+  if (done && stale && !shard.keyspace.holds_expired(key, now)) tell_expired(key, *done);
+  return done;
+}
+
+void Keyspaces::tell_expired(std::string_view name, Commit removal) {
+  if (expired_) expired_(name, removal);
 }
 
 Result<Commit> Keyspaces::execute_in(Space space, ShardState& shard, ByteView command) {
@@ -37,7 +47,13 @@ void Keyspaces::drop_expired() {
     std::optional<WallTime> due = shard.keyspace.next_expiry();
     if (!due || *due > now || dropped >= dropped_max) return;
     std::size_t due_count = shard.keyspace.due_count(now, dropped_max);
-    if (execute_in(Space::less, shard, command)) dropped += due_count;
+    std::vector<std::string> keys;
+    if (expired_) keys = shard.keyspace.due_keys(now);
+    Result<Commit> gone = execute_in(Space::less, shard, command);
+    // Refused: tried again at the next tick.
+    if (!gone) return;
+    dropped += due_count;
+    for (const std::string& key : keys) tell_expired(key, *gone);
   });
 }
 

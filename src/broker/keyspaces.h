@@ -22,6 +22,11 @@ class Keyspaces {
   Result<Commit> execute(Space space, std::string_view key, ByteView command);
   // Removes from memory what has expired, some of it when that is much. Called once a tick.
   void drop_expired();
+  // `told` runs when something has been removed because its time was over, a key or a topic, once
+  // for each. What runs later must ask again what is there.
+  using Expired = std::function<void(std::string_view name, Commit removal)>;
+  void watch_expired(Expired told) { expired_ = std::move(told); }
+  void tell_expired(std::string_view name, Commit removal);
   // Every keyspace of this core.
   void each(const std::function<void(model::Keyspace&)>& visit);
 
@@ -29,6 +34,7 @@ class Keyspaces {
   Result<Commit> execute_in(Space space, ShardState& shard, ByteView command);
 
   Broker& broker_;
+  Expired expired_;
 };
 
 }  // namespace trv::broker

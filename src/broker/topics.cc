@@ -7,6 +7,7 @@
 #include "base/mutant.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
+#include "broker/keyspaces.h"
 #include "broker/queues.h"
 #include "broker/shard_state.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 // How often the retention of topics is looked at.
 constexpr std::chrono::seconds retention_interval{5};
+// A tick must not hold up its core.
+constexpr int expired_batch_max = 1000;
 
 TopicId fresh_topic_id(const ShardState& shard) {
   std::random_device random;
@@ -33,7 +36,10 @@ Result<Topics::Created> Topics::create(const std::string& name,
                                        const model::TopicSettings& settings) {
   Broker& broker = state_->broker;
   ShardState& shard = broker.shard(name);
-  if (shard.topics.contains(name)) return Error{Errc::already_exists, "topic exists"};
+  if (auto at = shard.topics.find(name); at != shard.topics.end()) {
+    if (!state_->expired(*at->second)) return Error{Errc::already_exists, "topic exists"};
+    if (Status gone = state_->remove_expired(name); !gone) return gone.error();
+  }
   if (shard.keyspace.find(name, broker.wall_now())) {
     return Error{Errc::wrong_type, "the name is a key"};
   }
@@ -49,6 +55,7 @@ Result<Topics::Created> Topics::create(const std::string& name,
     if (!kept) return kept.error();
   }
   Topic* topic = State::insert(shard, id, name, settings);
+  state_->note_expiry(*topic);
   notify(name);
   return Created{topic, broker.tail()};
 }
@@ -56,7 +63,7 @@ Result<Topics::Created> Topics::create(const std::string& name,
 Topic* Topics::find(std::string_view name) {
   ShardState& shard = state_->broker.shard(name);
   auto it = shard.topics.find(name);
-  return it == shard.topics.end() ? nullptr : it->second.get();
+  return it == shard.topics.end() || state_->expired(*it->second) ? nullptr : it->second.get();
 }
 
 Result<Commit> Topics::remove(std::string_view name) {
@@ -74,6 +81,7 @@ Result<Commit> Topics::remove(std::string_view name) {
   broker.queues().detach_topic(topic);
   std::string owned_name(name);
   state_->forget(topic);
+  state_->forget_expiry(topic);
   State::erase(shard, topic);
   notify(owned_name);
   return broker.tail();
@@ -92,7 +100,9 @@ Result<Commit> Topics::change_settings(Topic& topic, const model::TopicSettings&
     auto kept = broker.journal(Space::more, entry::topic_changed, topic.shard, payload);
     if (!kept) return kept.error();
   }
+  state_->forget_expiry(topic);
   State::apply_settings(topic, settings);
+  state_->note_expiry(topic);
   return broker.tail();
 }
 
@@ -107,8 +117,9 @@ Result<Commit> Topics::add_partitions(Topic& topic, std::int32_t partition_count
 
 std::vector<TopicFacts> Topics::list() const {
   std::vector<TopicFacts> topics;
-  state_->broker.each_shard([&topics](ShardState& shard) {
+  state_->broker.each_shard([this, &topics](ShardState& shard) {
     for (const auto& [name, topic] : shard.topics) {
+      if (state_->expired(*topic)) continue;
       topics.push_back({topic->state.id(), name, topic->state.settings()});
     }
   });
@@ -282,14 +293,55 @@ std::size_t Topics::watcher_count() const { return state_->watcher_count; }
 // --- for the broker ------------------------------------------------------------------------------
 
 void Topics::start() {
-  state_->broker.each_shard([](ShardState& shard) {
-    for (auto& [name, topic] : shard.topics) topic->show_all();
+  state_->broker.each_shard([this](ShardState& shard) {
+    for (auto& [name, topic] : shard.topics) {
+      topic->show_all();
+      state_->note_expiry(*topic);
+    }
   });
 }
 
 void Topics::end_round() { state_->end_round(); }
 
+// --- expiry --------------------------------------------------------------------------------------
+
+void Topics::State::note_expiry(const Topic& topic) {
+  const std::optional<WallTime>& when = topic.state.settings().expires;
+  if (when) expiries.insert({*when, topic.shard, topic.state.id()});
+}
+
+void Topics::State::forget_expiry(const Topic& topic) {
+  const std::optional<WallTime>& when = topic.state.settings().expires;
+  if (when) expiries.erase({*when, topic.shard, topic.state.id()});
+}
+
+bool Topics::State::expired(const Topic& topic) const {
+  const std::optional<WallTime>& when = topic.state.settings().expires;
+  return when && *when <= broker.wall_now();
+}
+
+Status Topics::State::remove_expired(std::string_view name) {
+  std::string owned_name(name);
+  Result<Commit> gone = broker.topics().remove(owned_name);
+  if (!gone) return gone.error();
+  broker.keyspaces().tell_expired(owned_name, *gone);
+  return {};
+}
+
+void Topics::State::drop_expired() {
+  WallTime now = broker.wall_now();
+  for (int left = expired_batch_max; left > 0 && !expiries.empty(); --left) {
+    const Expiry& first = *expiries.begin();
+    if (first.when > now) return;
+    const Topic* topic = broker.shard(first.shard).find_topic(first.id);
+    TRV_ASSERT(topic);
+    // Refused: tried again at the next tick.
+    if (!remove_expired(topic->state.name())) return;
+  }
+}
+
 void Topics::tick() {
+  state_->drop_expired();
   runtime::SteadyTime now = state_->broker.core().now();
   if (now < state_->next_retention) return;
   state_->next_retention = now + retention_interval;

@@ -84,7 +84,7 @@ class Topics {
     Commit commit;
   };
   Result<Created> create(const std::string& name, const model::TopicSettings& settings);
-  // Null when there is none.
+  // Null when there is none, or when it has expired: then it is removed soon.
   Topic* find(std::string_view name);
   // Also ends its queues, groups and watchers. Errors: not_found.
   Result<Commit> remove(std::string_view name);

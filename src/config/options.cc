@@ -96,6 +96,11 @@ constexpr std::array table{
     Option{"kafka-auto-create-topics", Kind::choice, "on", 0, 0, "on|off",
            "Whether a topic is made when a Kafka client asks where it is and allows that",
            [](Config& c, const Value& v) { c.kafka_auto_create_topics = text_of(v) == "on"; }},
+    Option{
+        "redis-notify-keyspace-events", Kind::text, "", 0, 0, "",
+        "Which changes of keys Redis's subscribers are told of, in Redis's letters, as KEA; empty: "
+        "none",
+        [](Config& c, const Value& v) { c.redis_key_events = text_of(v); }},
     Option{"log-level", Kind::choice, "info", 0, 0, "debug|info|warn|error",
            "What is written to the log on standard error",
            [](Config& c, const Value& v) {

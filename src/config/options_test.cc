@@ -47,6 +47,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
                         {"message-size-max", "2048"},
                         {"kafka-topic-partitions", "6"},
                         {"kafka-auto-create-topics", "off"},
+                        {"redis-notify-keyspace-events", "KEA"},
                         {"log-level", "warn"},
                         {"ports-file", "p"}},
                        no_environment)
@@ -64,6 +65,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
   EXPECT_EQ(config.message_size_max, 2048u);
   EXPECT_EQ(config.kafka_topic_partitions, 6);
   EXPECT_FALSE(config.kafka_auto_create_topics);
+  EXPECT_EQ(config.redis_key_events, "KEA");
   EXPECT_EQ(config.log_level, log::Level::warn);
   EXPECT_EQ(config.ports_file, "p");
   EXPECT_EQ(config.memory_limit, 1u << 30);

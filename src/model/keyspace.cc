@@ -71,6 +71,20 @@ std::size_t Keyspace::due_count(WallTime now, std::size_t limit) const {
   return count;
 }
 
+std::vector<std::string> Keyspace::due_keys(WallTime now) const {
+  std::vector<std::string> keys;
+  for (const Entry* entry : expiring_) {
+    if (*entry->expires > now) break;
+    keys.push_back(entry->key);
+  }
+  return keys;
+}
+
+bool Keyspace::holds_expired(ByteView key, WallTime now) const {
+  const Entry* entry = find_entry(key, hash_of(key));
+  return entry && entry->expires && *entry->expires <= now;
+}
+
 void Keyspace::encode_put(std::string& out, ByteView key, ByteView value,
                           std::optional<WallTime> expires) {
   begin(out, Op::put);

@@ -74,6 +74,10 @@ class Keyspace {
   std::optional<WallTime> next_expiry() const;
   // How many entries have expired by `now` and are still in memory, counted up to `limit`.
   std::size_t due_count(WallTime now, std::size_t limit) const;
+  // Their keys.
+  std::vector<std::string> due_keys(WallTime now) const;
+  // The key has expired by `now` and is still in memory.
+  bool holds_expired(ByteView key, WallTime now) const;
 
   static void encode_put(std::string& out, ByteView key, ByteView value,
                          std::optional<WallTime> expires);

@@ -54,6 +54,8 @@ struct TopicSettings {
   Cleaning cleaning;
   // The one field in which this topic's field lists carry everything; empty when not known.
   std::string payload_field;
+  // From then on the topic is not there any more.
+  std::optional<WallTime> expires;
   // Settings as given, by the name under which they came, for whoever describes the topic.
   std::vector<std::pair<std::string, std::string>> given;
 };

@@ -6,7 +6,8 @@
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t settings_version = 2;
+constexpr std::uint8_t settings_version = 3;
+constexpr std::uint8_t settings_version_without_expiry = 2;
 constexpr std::int32_t millionths = 1'000'000;
 
 enum SettingsFlag : std::uint8_t { flag_cleaning = 1, flag_retention_off = 2 };
@@ -51,7 +52,7 @@ void read_cleaning(ByteReader& reader, Cleaning& cleaning) {
 
 void encode(const TopicSettings& settings, std::string& out) {
   ByteWriter writer(out);
-  writer.u8(settings_version);
+  writer.u8(settings.expires ? settings_version : settings_version_without_expiry);
   writer.varint(static_cast<std::uint64_t>(settings.partition_count));
   writer.u8(static_cast<std::uint8_t>(settings.durability));
   writer.u8(settings.transient ? 1 : 0);
@@ -73,6 +74,7 @@ void encode(const TopicSettings& settings, std::string& out) {
   writer.varint_signed(cleaning.lag_min_ms);
   writer.varint_signed(cleaning.lag_max_ms);
   writer.varint_signed(cleaning.tombstone_ms);
+  if (settings.expires) writer.varint_signed(settings.expires->ms);
 }
 
 Result<TopicSettings> decode_topic_settings(ByteView bytes) {
@@ -101,6 +103,9 @@ Result<TopicSettings> decode_topic_settings(ByteView bytes) {
     take_given(settings);
   } else {
     read_cleaning(reader, settings.cleaning);
+  }
+  if (version > settings_version_without_expiry) {
+    settings.expires = WallTime{reader.varint_signed()};
   }
   if (!reader.done() || settings.partition_count <= 0) {
     return Error{Errc::corrupt, "damaged topic settings"};

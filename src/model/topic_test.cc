@@ -170,6 +170,22 @@ TEST(TopicSettingsFormat, CleaningIsKept) {
   EXPECT_EQ(decoded->cleaning.tombstone_ms, 7);
 }
 
+TEST(TopicSettingsFormat, ExpiryIsKept) {
+  for (std::optional<WallTime> expires : {std::optional<WallTime>(), {WallTime{1234567}}}) {
+    TopicSettings settings;
+    settings.expires = expires;
+    std::string bytes;
+    encode(settings, bytes);
+    EXPECT_EQ(bytes[0], expires ? 3 : 2);
+    auto decoded = decode_topic_settings(bytes);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(decoded->expires, expires);
+    if (expires) {
+      EXPECT_FALSE(decode_topic_settings(ByteView(bytes).substr(0, bytes.size() - 1)).ok());
+    }
+  }
+}
+
 // As version 1 wrote them: what was given is all there is to know.
 TEST(TopicSettingsFormat, Version1IsRead) {
   for (const std::string policy : {"delete", "compact", "compact,delete"}) {

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "redis/key_events.h"
 #include "redis/wire/reply_writer.h"
 
 namespace trv::redis {
@@ -41,7 +42,7 @@ enum class KeyRule : std::uint8_t {
   none,
   range,    // from `first` to `last` (negative: from the end), every `step`
   streams,  // the first half of what follows the word STREAMS
-  sorted,   // as range, and the one behind SORT's word STORE
+  sorted,   // as range, and the one behind the word STORE or STOREDIST
   counted,  // as many as the argument at `first` says, behind it; and `last` unless that is 0
 };
 
@@ -126,6 +127,7 @@ struct Call {
   bool deferred = false;  // the reply comes through a ReplyPromise
   bool appended = false;  // a script has added records to a log
   std::optional<BlockRequest> block{};
+  std::vector<KeyTouch> touches{};  // for KeyEvents
 
   void wait_for(broker::Commit change) {
     commit = waits ? commit | change : change;

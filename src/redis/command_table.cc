@@ -57,7 +57,9 @@ std::array<std::span<const Command>, family_count> families() {
           set_commands(),          set_algebra_commands(),   sorted_commands(),
           sorted_range_commands(), sorted_pop_commands(),    sorted_algebra_commands(),
           string_part_commands(),  key_move_commands(),      bit_commands(),
-          bitfield_commands(),     sorting_commands(),       script_commands()};
+          bitfield_commands(),     sorting_commands(),       script_commands(),
+          hyper_log_commands(),    geo_commands(),           geo_search_commands(),
+          slow_log_commands()};
 }
 
 CommandTable::CommandTable() {
@@ -128,7 +130,7 @@ std::optional<std::size_t> store_index(std::span<const ByteView> args) {
       i += 2;
     } else if (is_word(args[i], "by") || is_word(args[i], "get")) {
       ++i;
-    } else if (is_word(args[i], "store")) {
+    } else if (is_word(args[i], "store") || is_word(args[i], "storedist")) {
       found = ++i;
     }
   }

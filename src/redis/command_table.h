@@ -42,7 +42,7 @@ class CommandTable {
 // The index of the word STREAMS; nothing when it is missing or what follows is not of even count.
 std::optional<std::size_t> streams_index(std::span<const ByteView> args);
 
-// The index of the key that SORT stores into; nothing when it stores nothing.
+// The index of the key that SORT or GEORADIUS stores into; nothing when it stores nothing.
 std::optional<std::size_t> store_index(std::span<const ByteView> args);
 
 // The number of keys that the argument tells; 0 when it is none.

@@ -42,6 +42,8 @@ ServiceSettings settings_of(const Options& options, const broker::Broker& broker
   settings.bind = options.bind;
   settings.password = options.password;
   settings.clients_max = options.clients_max;
+  // Refused before, by open().
+  settings.key_events = key_event::parse(options.key_events).value_or(0);
   settings.run_id = random_hex(40);
   auto largest = static_cast<std::int64_t>(broker.options().message_size_max);
   settings.bulk_size_max =
@@ -75,6 +77,9 @@ Server::~Server() = default;
 
 Result<std::unique_ptr<Server>> Server::open(runtime::Core& core, broker::Broker& broker,
                                              const Options& options) {
+  if (!key_event::parse(options.key_events)) {
+    return Error{Errc::invalid_argument, "redis-notify-keyspace-events: unknown letter"};
+  }
   auto state = std::make_unique<State>(core, broker, settings_of(options, broker));
   State* borrowed = state.get();
   auto listener = runtime::Listener::open(

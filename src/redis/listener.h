@@ -27,6 +27,7 @@ struct Options {
   std::string advertised_host;
   std::string password;                // empty: clients need not log in
   std::uint32_t clients_max = 20'000;  // on this core
+  std::string key_events;              // which keyspace notifications there are, in Redis's letters
 };
 
 class Server {

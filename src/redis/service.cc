@@ -5,23 +5,21 @@
 #include "base/mutant.h"
 #include "broker/keyspaces.h"
 #include "broker/topics.h"
+#include "runtime/stopwatch.h"
 
 namespace trv::redis {
-
-namespace {
-
-constexpr std::size_t script_reply_size_max = 64u << 20;
-
-}  // namespace
 
 Service::Service(broker::Broker& broker, ServiceSettings settings)
     : broker_(broker),
       settings_(std::move(settings)),
       waiters_(*this),
-      scripts_({.reply_size_max = script_reply_size_max},
-               std::hash<std::string>{}(settings_.run_id)),
+      key_events_(*this),
+      slow_log_(broker.core().index(), broker.core_count()),
+      scripts_({}, std::hash<std::string>{}(settings_.run_id)),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
-      started_(broker.core().now()) {}
+      started_(broker.core().now()) {
+  key_events_.set_flags(settings_.key_events);
+}
 
 ConnectionId Service::add_client(Client& client) {
   // Unique over all cores, ascending on each.
@@ -36,10 +34,25 @@ void Service::remove_client(ConnectionId id) { clients_.erase(id); }
 void Service::run(Call& call) {
   ++counters_.commands;
   std::size_t start = call.reply.out().size();
+  runtime::Stopwatch watch;
   call.command.run(call);
+  // What a script calls is part of it.
+  if (!call.scripted) slow_log_.consider(call, watch.elapsed());
+  key_events_.tell(call);
   const std::string& out = call.reply.out();
   if (out.size() > start && out[start] == '-') ++counters_.errors;
   if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
+}
+
+void Service::publish_everywhere(const std::string& channel, const std::string& message) {
+  for (Service* peer : peers_) {
+    if (peer == this) {
+      channels_.publish(channel, message);
+    } else {
+      broker_.post(peer->broker_.core().index(),
+                   [peer, channel, message] { peer->channels_.publish(channel, message); });
+    }
+  }
 }
 
 void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit) {
@@ -70,8 +83,14 @@ std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
   broker::Topic* topic = broker_.topics().find(key);
   if (!topic) return 0;
   const model::Topic& state = broker_.topics().state(*topic);
-  std::uint64_t parts[] = {state.id().value,         state.last_id().ms,  state.last_id().seq,
-                           state.live_count(),       state.added_count(), state.max_erased_id().ms,
+  const std::optional<WallTime>& expires = state.settings().expires;
+  std::uint64_t parts[] = {expires ? static_cast<std::uint64_t>(expires->ms) : 0,
+                           state.id().value,
+                           state.last_id().ms,
+                           state.last_id().seq,
+                           state.live_count(),
+                           state.added_count(),
+                           state.max_erased_id().ms,
                            state.max_erased_id().seq};
   std::uint64_t hash = 0xcbf29ce484222325u;
   for (std::uint64_t part : parts) hash = (hash ^ part) * 0x9e3779b97f4a7c15u + (hash >> 29);

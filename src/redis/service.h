@@ -16,8 +16,10 @@
 #include "redis/channels.h"
 #include "redis/command_table.h"
 #include "redis/errors.h"
+#include "redis/key_events.h"
 #include "redis/scripting/engine.h"
 #include "redis/session.h"
+#include "redis/slow_log.h"
 #include "redis/waiters.h"
 
 namespace trv::redis {
@@ -72,6 +74,7 @@ struct ServiceSettings {
   std::int64_t bulk_size_max = 16 << 20;
   std::string run_id;
   EncodingSettings encodings;
+  std::uint32_t key_events = 0;  // notify-keyspace-events, as KeyEvents has it
   // A script that has changed nothing ends after this time.
   std::chrono::milliseconds script_time_max{5000};
 };
@@ -106,6 +109,8 @@ class Service {
   const CommandTable& table() const { return table_; }
   Channels& channels() { return channels_; }
   Waiters& waiters() { return waiters_; }
+  KeyEvents& key_events() { return key_events_; }
+  SlowLog& slow_log() { return slow_log_; }
   Counters& counters() { return counters_; }
   ScriptEngine& scripts() { return scripts_; }
   runtime::SteadyTime started() const { return started_; }
@@ -146,6 +151,8 @@ class Service {
                                std::uint64_t place);
   // Delivers a late reply, from whatever core, once `commit` (of this core) is durable.
   void fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit);
+  // To the subscribers of all cores. They hear it from each core in the order of its calls.
+  void publish_everywhere(const std::string& channel, const std::string& message);
   // Puts the call's command among the waiters. `place` gets its reply.
   void block(Call& call, std::uint64_t place);
 
@@ -160,6 +167,8 @@ class Service {
   CommandTable table_;
   Channels channels_;
   Waiters waiters_;
+  KeyEvents key_events_;
+  SlowLog slow_log_;
   Counters counters_;
   ScriptEngine scripts_;
   std::vector<Service*> peers_;

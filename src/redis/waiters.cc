@@ -72,6 +72,7 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
   call.retry = true;
   waiter.command->run(call);
   if (call.block) return false;
+  service_.key_events().tell(call);
   // It leaves first: its client's next command may block again at once.
   broker::Commit commit = call.waits ? call.commit : broker::Commit{};
   Done done = std::move(waiter.done);

@@ -231,6 +231,7 @@ Status Node::State::open_listeners() {
     redis_options.bind = config.bind;
     redis_options.port = ports.redis;
     redis_options.shared = shared;
+    redis_options.key_events = config.redis_key_events;
     auto redis = redis::Server::open(*lane.core, *lane.broker, redis_options);
     if (!redis) return port_error(redis.error(), "redis-port");
     lane.redis = std::move(*redis);

@@ -8,7 +8,7 @@ import random
 
 KEYS = [b"k%d" % number for number in range(12)]
 MEMBERS = [b"m%d" % number for number in range(20)] + [b"%d" % number for number in range(-5, 30)]
-UNORDERED = {"SMEMBERS", "SUNION", "SINTER", "SDIFF", "HGETALL", "HKEYS", "HVALS", "HSCAN", "SSCAN", "ZSCAN", "KEYS"}
+UNORDERED = {"SMEMBERS", "SUNION", "SINTER", "SDIFF", "HGETALL", "HKEYS", "HVALS", "HSCAN", "SSCAN", "ZSCAN", "KEYS", "GEORADIUS_RO"}
 
 
 class Source:
@@ -166,6 +166,49 @@ class Source:
             lambda: ["ZLEXCOUNT", key, self.name_bound(), self.name_bound()],
             lambda: ["ZREMRANGEBYLEX", key, self.name_bound(), self.name_bound()])()
 
+    def place(self, member):
+        """Each member has few places of its own, so that no two are equally far from a third."""
+        number = MEMBERS.index(member) * 3 + self.random.randint(0, 2)
+        return [f"{(number * 47.3137 + 3) % 360 - 180:.6f}", f"{(number * 23.7713 + 5) % 170 - 85:.6f}"]
+
+    def shape(self):
+        size = self.one(0, 1, 10, 500, 3000.5, 9000, 40000, "-1", "x")
+        unit = self.one("km", "km", "M", "mi", "ft", "yd")
+        return self.one(["BYRADIUS", size, unit], ["BYBOX", size, self.one(1, 2000, 30000), unit])
+
+    def center(self, members):
+        return self.one(["FROMMEMBER", members()], ["FROMLONLAT", self.one("0", "15.5", "179.9", "-180", "181"),
+                                                    self.one("0", "37", "-84.5", "85", "86")])
+
+    def places(self):
+        key, other = self.one((b"geo1", b"geo2"), (b"geo2", b"geo1"), (b"geo1", b"geo3"))
+        member, order = lambda: self.random.choice(MEMBERS), self.one(["ASC"], ["DESC"], ["COUNT", self.one(1, 3, 0, "x")])
+        withs = [*self.maybe("WITHDIST"), *self.maybe("WITHCOORD"), *self.maybe("WITHHASH")]
+        made = self.many(member)
+        return self.one(
+            lambda: ["GEOADD", key, *self.maybe(self.one("NX", "XX", "CH")),
+                     *[part for one in made for part in (*self.place(one), one)]],
+            lambda: ["GEOADD", key, *self.place(made[0]), made[0]], lambda: ["GEOPOS", key, *made],
+            lambda: ["GEODIST", key, member(), member(), *self.maybe(self.one("m", "km", "FT", "mi", "x"))],
+            lambda: ["GEOHASH", key, *made], lambda: ["ZREM", key, member()],
+            lambda: ["GEOSEARCH", key, *self.center(member), *self.shape(), *order, *withs],
+            lambda: ["GEOSEARCHSTORE", other, key, *self.center(member), *self.shape(), *order, *self.maybe("STOREDIST")],
+            lambda: ["GEORADIUS", key, "10", "20", self.one(1, 5000, 20000), "km", *order, *withs,
+                     *self.maybe("STORE", other)],
+            lambda: ["GEORADIUSBYMEMBER", key, member(), self.one(1, 5000), "km", *order, *self.maybe("STOREDIST", other)],
+            lambda: ["GEORADIUS_RO", key, "-170", "60", self.one(3000, 12000), "km"],
+            lambda: ["ZRANGE", key, 0, -1], lambda: ["DEL", key])()
+
+    def counters(self):
+        """On keys of their own: PFCOUNT stores what it counted in Redis's string."""
+        key, other = self.one((b"pf1", b"pf2"), (b"pf2", b"pf3"), (b"pf3", b"pf1"))
+        return self.one(
+            lambda: ["PFADD", key, *self.many(self.member)], lambda: ["PFADD", key],
+            lambda: ["PFADD", key, *[b"%d" % self.random.randint(0, 3000) for _ in range(60)]],
+            lambda: ["PFCOUNT", key], lambda: ["PFCOUNT", key, other, self.key()],
+            lambda: ["PFMERGE", key, other], lambda: ["STRLEN", key], lambda: ["DEL", key],
+            lambda: ["PFADD", self.key(), self.member()], lambda: ["PFMERGE", key, self.key()])()
+
     def keys(self):
         key = self.key()
         return self.one(
@@ -179,7 +222,7 @@ class Source:
 
     def command(self):
         family = self.random.choice([self.strings, self.bits, self.hashes, self.lists, self.lists, self.sets, self.sorted_sets,
-                                     self.sorted_sets, self.names, self.keys])
+                                     self.sorted_sets, self.names, self.keys, self.places, self.counters])
         made = [part if isinstance(part, bytes) else str(part).encode() for part in family()]
         if self.random.random() < 0.01:  # an argument too few, or too many
             made = made[:-1] if self.random.random() < 0.5 and len(made) > 1 else [*made, b"extra"]

@@ -1,8 +1,10 @@
 // The inside of Topics: what a core keeps beside its shards' topics, and the steps of a round.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <list>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -29,6 +31,14 @@ struct Topics::State {
   WatchId next_watch = 1;
   std::size_t watcher_count = 0;
   runtime::SteadyTime next_retention{};
+  // The topics of this core that expire, by when.
+  struct Expiry {
+    WallTime when;
+    ShardId shard;
+    TopicId id;
+    auto operator<=>(const Expiry&) const = default;
+  };
+  std::set<Expiry> expiries;
   detail::CursorCache cursors;
   std::string headers_scratch;  // of one append
 
@@ -45,6 +55,13 @@ struct Topics::State {
   void end_round();
   void show(Topic& topic, std::uint64_t step);
   void run_watchers(const std::string& name);
+  // Keep `expiries` when a topic comes or goes, or before and after its settings change.
+  void note_expiry(const Topic& topic);
+  void forget_expiry(const Topic& topic);
+  bool expired(const Topic& topic) const;
+  Status remove_expired(std::string_view name);
+  // Removes what has expired. Once a tick.
+  void drop_expired();
   // Nothing of this round may touch the topic any more.
   void forget(Topic& topic);
 

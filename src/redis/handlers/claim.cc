@@ -151,6 +151,9 @@ Status execute(Call& call, const FoundGroup& found, const Takeover& takeover, Gr
     call.wait_for(*settled);
     command.clear();
   }
+  if (!found.group->find_consumer(claim.consumer)) {
+    call.service.key_events().note(call, key_event::stream, "xgroup-createconsumer", call.args[1]);
+  }
   claim.ids = takeover.claimed;
   Groups::encode_claim(command, call.args[2], claim);
   Result<broker::Commit> claimed = call.broker.claim_groups().execute(*found.topic, command);

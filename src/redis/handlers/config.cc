@@ -1,7 +1,8 @@
-// CONFIG: what can be said of the settings in Redis's words. What OBJECT ENCODING names small and
-// how long scripts may take can be changed while it runs.
+// CONFIG: what can be said of the settings in Redis's words. What OBJECT ENCODING names small, how
+// long scripts may take and which keyspace notifications there are can be changed while it runs.
 #include <fmt/format.h>
 
+#include <limits>
 #include <map>
 
 #include "redis/handlers/families.h"
@@ -55,6 +56,11 @@ bool is_script_time(std::string_view name) {
   return name == script_time_options[0] || name == script_time_options[1];
 }
 
+constexpr char slow_limit_option[] = "slowlog-log-slower-than";
+constexpr char slow_size_option[] = "slowlog-max-len";
+constexpr std::uint64_t slow_size_limit = 100'000;
+constexpr char key_events_option[] = "notify-keyspace-events";
+
 std::map<std::string, std::string> present_settings(Call& call) {
   const ServiceSettings& settings = call.service.settings();
   std::map<std::string, std::string> present = {
@@ -65,13 +71,16 @@ std::map<std::string, std::string> present_settings(Call& call) {
       {"maxclients", fmt::format("{}", settings.clients_max)},
       {"maxmemory", "0"},
       {"maxmemory-policy", "noeviction"},
-      {"notify-keyspace-events", ""},
+      {key_events_option, key_event::text(call.service.key_events().flags())},
       {"port", fmt::format("{}", settings.port)},
       {"proto-max-bulk-len", fmt::format("{}", settings.bulk_size_max)},
       {"requirepass", settings.password},
       {"save", ""},
       {"timeout", "0"},
   };
+  const SlowLog::Settings& slow = call.service.slow_log().settings();
+  present.emplace(slow_limit_option, fmt::format("{}", slow.slower_than_us));
+  present.emplace(slow_size_option, fmt::format("{}", slow.size_max));
   for (std::string_view name : script_time_options) {
     present.emplace(name, fmt::format("{}", settings.script_time_max.count()));
   }
@@ -102,6 +111,8 @@ void config_get(Call& call) {
 struct Changeable {
   EncodingSettings encodings;
   std::chrono::milliseconds script_time_max;
+  std::uint32_t key_events;
+  SlowLog::Settings slow;
 };
 
 std::string lower(ByteView text) {
@@ -118,6 +129,8 @@ void change_settings(Call& call, const Changeable& changed) {
     call.broker.at_core(core, [&there, changed](broker::Broker&) {
       there.settings().encodings = changed.encodings;
       there.settings().script_time_max = changed.script_time_max;
+      there.key_events().set_flags(changed.key_events);
+      there.slow_log().set_settings(changed.slow);
     });
   }
 }
@@ -127,16 +140,56 @@ void refuse_value(Call& call, std::string_view name, std::string_view why) {
                    "') - " + std::string(why));
 }
 
+bool change_key_events(Call& call, ByteView value, std::uint32_t& flags) {
+  std::optional<std::uint32_t> parsed = key_event::parse(value);
+  if (parsed) {
+    flags = *parsed;
+  } else {
+    refuse_value(call, key_events_option, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+  }
+  return parsed.has_value();
+}
+
+bool change_slow_limit(Call& call, ByteView value, SlowLog::Settings& settings) {
+  std::optional<std::int64_t> number = parse_integer(value);
+  const bool sound = number && *number >= -1;
+  if (sound) settings.slower_than_us = *number;
+  if (!number) {
+    refuse_value(call, slow_limit_option, "argument couldn't be parsed into an integer");
+  } else if (!sound) {
+    refuse_value(call, slow_limit_option,
+                 fmt::format("argument must be between -1 and {} inclusive",
+                             std::numeric_limits<std::int64_t>::max()));
+  }
+  return sound;
+}
+
 // Whether the setting is one that can be changed. `ok` becomes false after an error reply.
 bool change(Call& call, std::string_view name, ByteView value, Changeable& settings, bool& ok) {
+  if (name == key_events_option) {
+    ok = change_key_events(call, value, settings.key_events);
+    return true;
+  }
+  if (name == slow_limit_option) {
+    ok = change_slow_limit(call, value, settings.slow);
+    return true;
+  }
   const EncodingOption* encoding = find_encoding_option(name);
-  if (!encoding && !is_script_time(name)) return false;
+  const bool slow_size = name == slow_size_option;
+  if (!encoding && !slow_size && !is_script_time(name)) return false;
   std::optional<std::uint64_t> number = parse_unsigned(value);
   ok = number.has_value();
   if (!number) {
     refuse_value(call, name, "argument couldn't be parsed into an integer");
   } else if (encoding) {
     settings.encodings.*encoding->setting = static_cast<std::size_t>(*number);
+  } else if (slow_size) {
+    ok = *number <= slow_size_limit;
+    settings.slow.size_max = *number;
+    if (!ok) {
+      refuse_value(call, name,
+                   fmt::format("argument must be between 0 and {} inclusive", slow_size_limit));
+    }
   } else if (*number < 1 || *number > script_ms_max) {
     ok = false;
     refuse_value(call, name,
@@ -152,7 +205,8 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
 void config_set(Call& call) {
   std::map<std::string, std::string> settings = present_settings(call);
   if (call.args.size() % 2 != 0) return call.reply.error(wrong_arity("config|set"));
-  Changeable changed{call.service.settings().encodings, call.service.settings().script_time_max};
+  Changeable changed{call.service.settings().encodings, call.service.settings().script_time_max,
+                     call.service.key_events().flags(), call.service.slow_log().settings()};
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
     if (at == settings.end()) {

@@ -38,9 +38,13 @@ std::span<const Command> bit_commands();
 std::span<const Command> bitfield_commands();
 std::span<const Command> sorting_commands();
 std::span<const Command> script_commands();
+std::span<const Command> hyper_log_commands();
+std::span<const Command> geo_commands();
+std::span<const Command> slow_log_commands();
+std::span<const Command> geo_search_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 30;
+inline constexpr std::size_t family_count = 34;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

@@ -61,6 +61,12 @@ std::optional<RecordId> position_arg(Call& call, broker::Topic* topic, ByteView 
   return id;
 }
 
+constexpr std::string_view consumer_made = "xgroup-createconsumer";
+
+void told(Call& call, std::string_view event) {
+  call.service.key_events().note(call, key_event::stream, event, call.args[2]);
+}
+
 void xgroup_create(Call& call) {
   CreateOptions options;
   if (!parse_create(call, true, options)) return;
@@ -77,6 +83,7 @@ void xgroup_create(Call& call) {
     auto created = call.broker.topics().create(std::string(key), settings);
     if (!created) return write_error(call.reply, created.error());
     call.wait_for(created->commit);
+    call.service.key_events().note(call, key_event::created, "new", key);
     found.topic = created->topic;
   }
   if (call.broker.claim_groups().of(*found.topic).find(call.args[3])) {
@@ -85,6 +92,7 @@ void xgroup_create(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_create(command, call.args[3], {*id, options.entries_read});
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+  told(call, "xgroup-create");
   call.reply.ok();
 }
 
@@ -116,6 +124,7 @@ void xgroup_setid(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_set_position(command, call.args[3], {*id, options.entries_read});
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+  told(call, "xgroup-setid");
   call.broker.topics().notify(std::string(call.args[2]));
   call.reply.ok();
 }
@@ -130,6 +139,7 @@ void xgroup_destroy(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_destroy(command, call.args[3]);
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+  told(call, "xgroup-destroy");
   call.reply.integer(1);
 }
 
@@ -140,6 +150,7 @@ void xgroup_createconsumer(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_create_consumer(command, call.args[3], call.args[4]);
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+  told(call, consumer_made);
   call.reply.integer(1);
 }
 
@@ -152,6 +163,7 @@ void xgroup_delconsumer(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_delete_consumer(command, call.args[3], call.args[4]);
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+  told(call, "xgroup-delconsumer");
   call.reply.count(pending);
 }
 
@@ -210,6 +222,7 @@ Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& opt
   }
   std::string command;
   Groups::encode_create_consumer(command, options.group, options.consumer);
+  call.service.key_events().note(call, key_event::stream, consumer_made, read.key);
   return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
 }
 

@@ -123,6 +123,7 @@ Pick pick_here(Service& service, WallTime now) {
         index -= all;
       } else if (index >= keys) {
         pick.name = topic_name_at(shard, index - keys);
+        if (!service.broker().topics().find(pick.name)) pick.name.clear();
       } else {
         const KeyEntry* entry = shard.keyspace.pick(service.random()());
         if (!entry->expires || *entry->expires > now) pick.name = entry->key;

@@ -33,10 +33,35 @@ FoundString find_string(Call& call, ByteView key) {
   return {entry, false};
 }
 
+namespace {
+
+// How the key is before the command; a name without a kind is found from it afterwards.
+std::optional<KeyTouch> begin_touch(Call& call, const model::Keyspace& keyspace, ByteView key,
+                                    ByteView command) {
+  if (!call.service.key_events().wants_any()) return std::nullopt;
+  KeyTouch touch;
+  touch.key = key;
+  touch.op = static_cast<model::KeyspaceOp>(command[0]);
+  touch.existed = keyspace.find(key, call.now) != nullptr;
+  return touch;
+}
+
+void end_touch(Call& call, const model::Keyspace& keyspace, KeyTouch touch) {
+  const KeyEntry* entry = keyspace.find(touch.key, call.now);
+  touch.exists = entry != nullptr;
+  touch.expires = entry && entry->expires;
+  call.touches.push_back(std::move(touch));
+}
+
+}  // namespace
+
 bool execute(Call& call, broker::Space space, ByteView key, ByteView command) {
+  const model::Keyspace& keyspace = call.broker.keyspaces().of(key);
+  std::optional<KeyTouch> touch = begin_touch(call, keyspace, key, command);
   Result<broker::Commit> kept = call.broker.keyspaces().execute(space, key, command);
   if (TRV_MUTANT(key_change_answered_early) && kept) kept = broker::Commit();
   if (!call.wait_for(kept)) return false;
+  if (touch) end_touch(call, keyspace, std::move(*touch));
   call.service.waiters().on_changed(key);
   return true;
 }

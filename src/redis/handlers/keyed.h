@@ -25,6 +25,10 @@ inline broker::Commit commit_of_mark(const broker::Broker& broker, std::uint64_t
 // The reply shows the key as an earlier change made it.
 inline void shows(Call& call, const model::Keyspace& keyspace, ByteView key,
                   const KeyEntry* entry) {
+  if (!entry && call.service.key_events().wants(key_event::miss) &&
+      !call.broker.topics().find(key)) {
+    call.service.key_events().note_miss(call, key);
+  }
   std::uint64_t mark = entry ? entry->mark : keyspace.mark_of(key);
   if (mark != 0) call.wait_for_shown(commit_of_mark(call.broker, mark));
 }

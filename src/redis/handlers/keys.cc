@@ -23,8 +23,15 @@ std::optional<WallTime> expiry_arg(Call& call, std::size_t index, TimeUnit unit,
 
 namespace {
 
+constexpr std::string_view queue_stays =
+    "ERR the key is a queue, which only its own protocol deletes";
+
 bool has_queues(const broker::Topic& topic) {
   return broker::Topics::settings(topic).owned_by_queue;
+}
+
+void told(Call& call, std::string_view event, ByteView key) {
+  call.service.key_events().note(call, key_event::generic, event, key);
 }
 
 void del(Call& call) {
@@ -32,7 +39,7 @@ void del(Call& call) {
   for (ByteView key : call.args.subspan(1)) {
     broker::Topic* topic = call.broker.topics().find(key);
     if (topic && has_queues(*topic)) {
-      return call.reply.error("ERR the key is a queue, which only its own protocol deletes");
+      return call.reply.error(queue_stays);
     }
   }
   for (ByteView key : call.args.subspan(1)) {
@@ -45,6 +52,7 @@ void del(Call& call) {
       Result<broker::Commit> gone = call.broker.topics().remove(key);
       if (!gone) return write_error(call.reply, gone.error());
       call.wait_for(*gone);
+      told(call, "del", key);
       ++removed;
     }
   }
@@ -118,6 +126,30 @@ bool allows(const ExpireCondition& condition, std::optional<WallTime> present, W
   return !(condition.if_earlier && present && wanted >= *present);
 }
 
+// Who asks is told only what no crash can take back.
+const std::optional<WallTime>& shown_expiry(Call& call, const broker::Topic& topic) {
+  call.wait_for_shown(call.broker.tail());
+  return broker::Topics::settings(topic).expires;
+}
+
+bool change_stream_expiry(Call& call, broker::Topic& topic, std::optional<WallTime> expires) {
+  model::TopicSettings settings = broker::Topics::settings(topic);
+  settings.expires = expires;
+  return call.wait_for(call.broker.topics().change_settings(topic, settings));
+}
+
+void expire_stream(Call& call, broker::Topic& topic, const ExpireCondition& condition,
+                   WallTime expires) {
+  if (has_queues(topic)) return call.reply.error(queue_stays);
+  if (!allows(condition, shown_expiry(call, topic), expires)) return call.reply.integer(0);
+  const bool past = expires <= call.now;
+  bool done = past ? call.wait_for(call.broker.topics().remove(call.args[1]))
+                   : change_stream_expiry(call, topic, expires);
+  if (!done) return;
+  told(call, past ? "del" : "expire", call.args[1]);
+  call.reply.integer(1);
+}
+
 void expire_in(Call& call, TimeUnit unit) {
   ByteView key = call.args[1];
   ExpireCondition condition;
@@ -126,8 +158,10 @@ void expire_in(Call& call, TimeUnit unit) {
   if (!expires) return;
   model::Keyspace& keyspace = call.broker.keyspaces().of(key);
   const KeyEntry* entry = keyspace.find(key, call.now);
-  if (!entry && call.broker.topics().find(key)) {
-    return call.reply.error("ERR a stream can not expire");
+  if (!entry) {
+    if (broker::Topic* topic = call.broker.topics().find(key)) {
+      return expire_stream(call, *topic, condition, *expires);
+    }
   }
   shows(call, keyspace, key, entry);
   if (!entry || !allows(condition, entry->expires, *expires)) return call.reply.integer(0);
@@ -150,6 +184,14 @@ void persist(Call& call) {
   ByteView key = call.args[1];
   model::Keyspace& keyspace = call.broker.keyspaces().of(key);
   const KeyEntry* entry = keyspace.find(key, call.now);
+  if (!entry) {
+    broker::Topic* topic = call.broker.topics().find(key);
+    if (topic && shown_expiry(call, *topic)) {
+      if (!change_stream_expiry(call, *topic, std::nullopt)) return;
+      told(call, "persist", key);
+      return call.reply.integer(1);
+    }
+  }
   shows(call, keyspace, key, entry);
   if (!entry || !entry->expires) return call.reply.integer(0);
   std::string& command = call.service.scratch();
@@ -164,9 +206,11 @@ void tell_expiry(Call& call, TimeUnit unit) {
   model::Keyspace& keyspace = call.broker.keyspaces().of(key);
   const KeyEntry* entry = keyspace.find(key, call.now);
   shows(call, keyspace, key, entry);
-  if (!entry) return call.reply.integer(call.broker.topics().find(key) ? -1 : -2);
-  if (!entry->expires) return call.reply.integer(-1);
-  std::int64_t ms = entry->expires->ms - (unit.absolute ? 0 : call.now.ms);
+  const broker::Topic* topic = entry ? nullptr : call.broker.topics().find(key);
+  if (!entry && !topic) return call.reply.integer(-2);
+  std::optional<WallTime> expires = entry ? entry->expires : shown_expiry(call, *topic);
+  if (!expires) return call.reply.integer(-1);
+  std::int64_t ms = expires->ms - (unit.absolute ? 0 : call.now.ms);
   call.reply.integer(unit.seconds ? (ms + 500) / 1000 : ms);
 }
 

@@ -55,8 +55,12 @@ bool parse_options(Call& call, std::size_t from, ScanOptions& options) {
   return true;
 }
 
-void visit_topics(const broker::ShardState& shard, const std::function<void(ByteView)>& visit) {
-  for (const auto& [name, topic] : shard.topics) visit(name);
+void visit_topics(const broker::ShardState& shard, WallTime now,
+                  const std::function<void(ByteView)>& visit) {
+  for (const auto& [name, topic] : shard.topics) {
+    const std::optional<WallTime>& expires = broker::Topics::settings(*topic).expires;
+    if (!expires || *expires > now) visit(name);
+  }
 }
 
 void scan(Call& call) {
@@ -85,7 +89,7 @@ void scan(Call& call) {
       if (typed && !expired && matches(entry.key)) names.push_back(entry.key);
     });
     if (inner != 0) break;
-    visit_topics(shard, [&](ByteView name) {
+    visit_topics(shard, call.now, [&](ByteView name) {
       ++visited;
       if (streams && matches(name)) names.emplace_back(name);
     });
@@ -109,7 +113,7 @@ std::vector<std::string> names_here(Service& service, const std::string& pattern
                             names.push_back(entry.key);
                           }
                         });
-    visit_topics(shard, [&](ByteView name) {
+    visit_topics(shard, now, [&](ByteView name) {
       if (glob_match(pattern, name)) names.emplace_back(name);
     });
   });

@@ -200,6 +200,7 @@ broker::Topic* stream_for_add(Call& call, ByteView key, bool create) {
     return nullptr;
   }
   call.wait_for(created->commit);
+  call.service.key_events().note(call, key_event::created, "new", key);
   return created->topic;
 }
 
@@ -239,6 +240,10 @@ bool choose_id(Call& call, RecordId last, const AddOptions& options, std::option
   return true;
 }
 
+void told(Call& call, std::string_view event) {
+  call.service.key_events().note(call, key_event::stream, event, call.args[1]);
+}
+
 void xadd(Call& call) {
   AddOptions options;
   if (!parse_add(call, options) || !may_write(call)) return;
@@ -271,10 +276,14 @@ void xadd(Call& call) {
   if (!appended) return write_error(call.reply, appended.error());
   if (!TRV_MUTANT(xadd_answered_early)) call.wait_for(appended->commit);
   note_payload_field(call, *topic, fields);
+  told(call, "xadd");
   if (options.trim.kind != Trim::Kind::none) {
     Result<broker::Topics::Removed> removed = run_trim(call.broker, *topic, options.trim);
     if (!removed) return write_error(call.reply, removed.error());
-    if (removed->count > 0) call.wait_for(removed->commit);
+    if (removed->count > 0) {
+      call.wait_for(removed->commit);
+      told(call, "xtrim");
+    }
   }
   if (call.transaction) call.transaction->appended.emplace_back(key);
   call.reply.id(appended->first_id);
@@ -301,7 +310,10 @@ void xtrim(Call& call) {
   if (!found.topic) return call.reply.integer(0);
   Result<broker::Topics::Removed> removed = run_trim(call.broker, *found.topic, trim);
   if (!removed) return write_error(call.reply, removed.error());
-  if (removed->count > 0) call.wait_for(removed->commit);
+  if (removed->count > 0) {
+    call.wait_for(removed->commit);
+    told(call, "xtrim");
+  }
   call.reply.count(removed->count);
 }
 
@@ -317,7 +329,10 @@ void xdel(Call& call) {
   if (!found.topic) return call.reply.integer(0);
   Result<broker::Topics::Removed> removed = call.broker.topics().erase(*found.topic, ids);
   if (!removed) return write_error(call.reply, removed.error());
-  if (removed->count > 0) call.wait_for(removed->commit);
+  if (removed->count > 0) {
+    call.wait_for(removed->commit);
+    told(call, "xdel");
+  }
   call.reply.count(removed->count);
 }
 
@@ -378,7 +393,9 @@ void xsetid(Call& call) {
   }
   bool done = call.wait_for(
       call.broker.topics().set_id(*found.topic, options.id, options.added, options.max_erased));
-  if (done) call.reply.ok();
+  if (!done) return;
+  told(call, "xsetid");
+  call.reply.ok();
 }
 
 void xlen(Call& call) {

@@ -8,6 +8,7 @@ FoundStream find_stream(Call& call, ByteView key) {
     call.reply.error(text::wrong_type);
     return {nullptr, true};
   }
+  if (!topic) call.service.key_events().note_miss(call, key);
   return {topic, false};
 }
 

@@ -45,7 +45,7 @@ class ScriptEngine {
     std::size_t memory_size_max = std::size_t{256} << 20;  // of the interpreter
     std::size_t source_size_max = std::size_t{8} << 20;    // of all scripts together
     std::size_t evaluated_count_max = 500;  // scripts that EVAL brought; the oldest goes
-    std::size_t reply_size_max = std::size_t{256} << 20;
+    std::size_t reply_size_max = std::size_t{64} << 20;
   };
   struct Script {
     bool read_only = false;  // says so itself (#!lua flags=no-writes)

@@ -62,8 +62,11 @@ void ReplyWriter::boolean(bool value) {
   }
 }
 
-void ReplyWriter::real(double value) {
-  std::string text = real_text(value);
+void ReplyWriter::real(double value) { real_digits(real_text(value)); }
+
+void ReplyWriter::long_real(long double value) { real_digits(long_real_text(value)); }
+
+void ReplyWriter::real_digits(ByteView text) {
   if (!resp3()) return bulk(text);
   out_ += ',';
   out_ += text;

@@ -44,6 +44,7 @@ class ReplyWriter {
   void null_array();
   void boolean(bool value);
   void real(double value);
+  void long_real(long double value);  // a real, with up to 17 digits behind the point
   void verbatim(ByteView text);
 
   void array(std::size_t count) { header('*', count); }
@@ -60,6 +61,7 @@ class ReplyWriter {
  private:
   bool resp3() const { return protocol_ == Protocol::resp3; }
   void header(char kind, std::uint64_t count);
+  void real_digits(ByteView text);
 
   std::string& out_;
   Protocol protocol_;
