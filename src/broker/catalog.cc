@@ -36,6 +36,7 @@ Catalog::~Catalog() = default;
 void Catalog::start() {
   router_.drop_transient();
   if (broker_.owns(home)) {
+    snapshot_ = router_.freeze();
     // The other cores may not run yet: what is posted waits for them.
     share([] {});
   }
@@ -96,6 +97,7 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
     visible(kept.error());
     return;
   }
+  std::shared_ptr<RouterStep> step = begin_step();
   Status applied = kind == entry::access   ? change(access_state_, command)
                    : kind == entry::policy ? change(policies_state_, command)
                                            : apply(command);
@@ -103,12 +105,15 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
   if (TRV_MUTANT(user_shown_before_durable)) access_ = access_state_;
   // As this change made them: a later one may not be durable when it is.
   broker_.when_durable(broker_.tail(),
-                       [this, kind, access = access_state_, policies = policies_state_,
+                       [this, kind, step, access = access_state_, policies = policies_state_,
                         visible = std::move(visible)](Result<Durable> durable) mutable {
                          if (!durable) {
                            visible(durable.error());
                            return;
                          }
+                         // Without a step behind it, nothing was changed since.
+                         if (!step->router) step->router = router_.freeze();
+                         snapshot_ = step->router;
                          access_ = std::move(access);
                          policies_ = std::move(policies);
                          if (kind == entry::policy) broker_.queues().on_policies();
@@ -116,6 +121,15 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
                          Durable token = *durable;
                          share([visible = std::move(visible), token]() mutable { visible(token); });
                        });
+}
+
+std::shared_ptr<Catalog::RouterStep> Catalog::begin_step() {
+  const std::uint64_t round = broker_.tail().round;
+  if (!step_ || step_->round != round) {
+    if (step_ && !step_->router) step_->router = router_.freeze();
+    step_ = std::make_shared<RouterStep>(RouterStep{round, nullptr});
+  }
+  return step_;
 }
 
 void Catalog::place_queue(const std::string& queue, const std::string& source) {
@@ -140,11 +154,11 @@ std::string Catalog::locate(std::string_view queue) const {
 }
 
 void Catalog::share(UniqueFunction<void()> everywhere) {
-  std::shared_ptr<const model::Router> router = router_.freeze();
+  if (TRV_MUTANT(exchange_shown_before_durable)) snapshot_ = router_.freeze();
+  std::shared_ptr<const model::Router> router = snapshot_;
   auto places = std::make_shared<const Places>(places_);
   std::shared_ptr<const auth::Directory> access = access_;
   std::shared_ptr<const model::Policies> policies = policies_;
-  snapshot_ = router;
   places_snapshot_ = places;
   int others = broker_.core_count() - 1;
   if (others == 0) {

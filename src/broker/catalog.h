@@ -43,7 +43,8 @@ class Catalog {
   const auth::Directory& access_state() const { return *access_state_; }
   const model::Policies& policies_state() const { return *policies_state_; }
   // On the home core: journals the encoded command and applies it; `visible` runs here once every
-  // core's snapshot shows the change, or with the error when it cannot be made.
+  // core's snapshot shows the change, or with the error when it cannot be made. No snapshot shows
+  // it before it is durable.
   void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
 
   // On the home core: as execute(), with a command of auth::Directory or of model::Policies.
@@ -69,20 +70,31 @@ class Catalog {
   const std::map<std::string, std::string, std::less<>>& places() const { return places_; }
 
  private:
+  // The exchanges and bindings as one round's changes left them, which become durable together.
+  struct RouterStep {
+    std::uint64_t round = 0;
+    std::shared_ptr<const model::Router> router;  // null until somebody else needs it
+  };
+
   void execute(Space space, storage::EntryKind kind, ByteView command,
                UniqueFunction<void(Result<Durable>)> visible);
-  // Gives every core the present state; `everywhere` runs here when all have it.
+  // Of this round; a step before it keeps what it has.
+  std::shared_ptr<RouterStep> begin_step();
+  // Gives every core what the last durable change made of it; `everywhere` runs here when all have
+  // it.
   void share(UniqueFunction<void()> everywhere);
 
   using Places = std::map<std::string, std::string, std::less<>>;
   Broker& broker_;
   // On the home core only.
   model::Router router_;
+  // The newest; shared with those who wait for it to be durable.
+  std::shared_ptr<RouterStep> step_;
   Places places_;  // queue -> source, where they differ
   // Replaced as a whole with every change.
   std::shared_ptr<const auth::Directory> access_state_;
   std::shared_ptr<const model::Policies> policies_state_;
-  // What this core reads.
+  // What this core reads: on the home core as the last durable change made it.
   std::shared_ptr<const model::Router> snapshot_;
   std::vector<std::string> retries_;  // of clean_up()
   runtime::Timer retry_timer_;

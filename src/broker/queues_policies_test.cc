@@ -261,6 +261,53 @@ TEST(CatalogAccess, NothingIsShownThatIsNotDurable) {
   EXPECT_FALSE(shown());
 }
 
+TEST(CatalogRouter, NothingIsShownThatIsNotDurable) {
+  TestBroker broker;
+  model::Exchange exchange;
+  exchange.name = "x";
+  int refused = 0;
+  const auto shown = [&] { return broker->catalog().snapshot()->find("x") != nullptr; };
+  broker.faults().arm({io::Operation::sync, 0, Errc::io_error, 0, true});
+  broker.round([&] {
+    broker->catalog().execute(model::encode(model::DeclareExchange{exchange}),
+                              [&](Result<Durable> done) { refused += done.ok() ? 0 : 1; });
+    // What else is told to the cores says nothing of it.
+    broker->catalog().place_queue("q", "s");
+    EXPECT_FALSE(shown());
+    EXPECT_NE(broker->catalog().state().find("x"), nullptr);
+  });
+  EXPECT_EQ(refused, 1);
+  EXPECT_FALSE(shown());
+  broker.faults().disarm();
+  broker.crash();
+  EXPECT_FALSE(shown());
+}
+
+TEST(CatalogRouter, ShowsTheChangesOfARoundTogether) {
+  TestBroker broker;
+  int seen = 0;
+  const auto declare_one = [&](const std::string& name) {
+    model::Exchange exchange;
+    exchange.name = name;
+    broker->catalog().execute(model::encode(model::DeclareExchange{exchange}),
+                              [&broker, &seen, name](Result<Durable> done) {
+                                ASSERT_TRUE(done.ok());
+                                seen += broker->catalog().snapshot()->find(name) != nullptr;
+                              });
+  };
+  for (const char* first : {"a", "b", "c"}) {
+    broker.round([&] {
+      declare_one(first);
+      declare_one(first + std::string("2"));
+    });
+  }
+  EXPECT_EQ(seen, 6);
+  broker.restart();
+  for (const char* name : {"a", "a2", "c2"}) {
+    EXPECT_NE(broker->catalog().snapshot()->find(name), nullptr);
+  }
+}
+
 TEST(CatalogAccess, IsThereAfterARestartAndACheckpoint) {
   TestBroker broker;
   const auto run = [&](const auth::Command& command) {
