@@ -1,11 +1,17 @@
 #include "kafka/service.h"
 
+#include <random>
+
 #include "kafka/handlers/fetch_run.h"
+#include "kafka/handlers/fetch_sessions.h"
 
 namespace trv::kafka {
 
 Service::Service(broker::Broker& broker, Options options)
-    : broker_(broker), options_(std::move(options)) {}
+    : broker_(broker),
+      options_(std::move(options)),
+      fetch_sessions_(
+          std::make_unique<FetchSessions>(std::random_device{}(), FetchSessions::Limits{})) {}
 
 Service::~Service() = default;
 

@@ -14,6 +14,7 @@
 namespace trv::kafka {
 
 class FetchRun;
+class FetchSessions;
 class Session;
 
 struct Options {
@@ -72,6 +73,8 @@ class Service {
   // Null when it has ended.
   FetchRun* find_fetch(std::uint64_t id);
   void forget_fetch(std::uint64_t id);
+  // Those that outlive their requests.
+  FetchSessions& fetch_sessions() { return *fetch_sessions_; }
 
  private:
   broker::Broker& broker_;
@@ -79,6 +82,7 @@ class Service {
   std::unordered_map<ConnectionId, Session*> sessions_;
   std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;
   std::uint64_t last_fetch_id_ = 0;
+  std::unique_ptr<FetchSessions> fetch_sessions_;
   std::unordered_map<TopicId, std::string> topic_names_;
 };
 

@@ -102,6 +102,8 @@ def normal(name, value, prefix):
         return None  # Each says it in its own words.
     if name in IDS:
         return value if value in (None, "", -1, NO_ID) else "an id"
+    if name == "SessionId":
+        return value if value <= 0 else "a session"
     if name in TIMES:
         return value if value <= 0 else "a time"
     return value.replace(prefix, "") if isinstance(value, str) else value

@@ -560,7 +560,7 @@ def list_transactions(run):
 
 
 SCRIPTS = {
-    keys.PRODUCE: [keys.produce], keys.FETCH: [keys.fetch], keys.LIST_OFFSETS: [keys.list_offsets], keys.METADATA: [keys.metadata],
+    keys.PRODUCE: [keys.produce], keys.FETCH: [keys.fetch, keys.fetch_sessions], keys.LIST_OFFSETS: [keys.list_offsets], keys.METADATA: [keys.metadata],
     keys.OFFSET_COMMIT: [offset_commit], keys.OFFSET_FETCH: [offset_fetch], keys.FIND_COORDINATOR: [keys.find_coordinator],
     keys.JOIN_GROUP: [join_group], keys.HEARTBEAT: [heartbeat], keys.LEAVE_GROUP: [leave_group], keys.SYNC_GROUP: [sync_group],
     keys.DESCRIBE_GROUPS: [describe_groups], keys.LIST_GROUPS: [list_groups], keys.API_VERSIONS: [keys.api_versions],

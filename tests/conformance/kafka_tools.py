@@ -37,19 +37,19 @@ class Steps:
         self.failures = []
         self.count = 0
 
-    def call(self, name, *arguments, text=""):
+    def call(self, name, *arguments, text="", flags=()):
         known = name if "." in name else TOOLS + name
-        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", self.class_path, known, "--bootstrap-server",
+        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", *flags, "-cp", self.class_path, known, "--bootstrap-server",
                    self.bootstrap, *map(str, arguments)]
         return subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=STEP_SECONDS, check=False)
 
-    def step(self, name, *arguments, prints=(), hides=(), succeeds=True, text=""):
+    def step(self, name, *arguments, prints=(), hides=(), succeeds=True, text="", flags=()):
         """One case: patterns that the output must match, and must not."""
         self.count += 1
         title = f"{name.rsplit('.', 1)[-1]} {' '.join(map(str, arguments))}"
         try:
-            done = self.call(name, *arguments, text=text)
+            done = self.call(name, *arguments, text=text, flags=flags)
         except subprocess.TimeoutExpired as error:
             self.failures.append(f"{title}\n  took more than {STEP_SECONDS} s; printed {error.output}")
             return ""
@@ -153,6 +153,17 @@ def assigned_groups(steps):
     step(GROUPS, "--list", hides=["^kt-new$"])
 
 
+def sessions(steps):
+    """A consumer of many partitions tells in its log of what its requests leave out."""
+    steps.step("TopicCommand", "--create", "--topic", "kt-many", "--partitions", 200)
+    steps.step("VerifiableProducer", "--topic", "kt-many", "--max-messages", 400, prints=['"sent":400', '"acked":400'])
+    steps.step(TOOLS + "consumer.ConsoleConsumer", "--topic", "kt-many", "--from-beginning", "--max-messages", 400,
+               flags=["-Dlog4j2.level=DEBUG"], hides=["session id \\d+ .*error"],
+               prints=["Built incremental fetch \\(sessionId=[1-9]\\d*, epoch=[2-9]\\d*\\).* out of 200 partition",
+                       "sent an incremental fetch response .* for session [1-9]", "Processed a total of 400 messages"])
+    steps.step("TopicCommand", "--delete", "--topic", "kt-many")
+
+
 def cluster(steps, directory):
     step = steps.step
     step("BrokerApiVersionsCommand", prints=["Produce\\(0\\): ", "DescribeTopicPartitions\\(75\\): 0"], hides=["ERROR"])
@@ -193,6 +204,7 @@ def run_all(port):
         records(steps, directory)
         groups(steps)
         assigned_groups(steps)
+        sessions(steps)
         cluster(steps, directory)
         transactions(steps)
         clean(steps)

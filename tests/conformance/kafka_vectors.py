@@ -161,6 +161,60 @@ def fetch(run):
     run.call("two partitions, little space", {"MaxWaitMs": 0, "MaxBytes": 1, "Topics": both})
 
 
+def fetch_sessions(run):
+    """Requests that go on: what their answers leave out, and what does not continue them."""
+    if run.version < 7:
+        return
+    topic, other = run.topic("s", partitions=3), run.topic("o")
+    run.fill(topic, 3)
+
+    def of(name, *partitions):
+        return {"Topic": name, "TopicId": run.topic_id(name), "Partitions": [
+            {"Partition": index, "FetchOffset": offset, "PartitionMaxBytes": 1 << 20} for index, offset in partitions]}
+
+    def forget(name, *indexes):
+        return {"Topic": name, "TopicId": run.topic_id(name), "Partitions": list(indexes)}
+
+    def ask(label, session, epoch, topics=(), forgotten=()):
+        return run.call(label, {"MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1 << 20, "SessionId": session, "SessionEpoch": epoch,
+                                "Topics": list(topics), "ForgottenTopicsData": list(forgotten)}).get("SessionId", 0)
+
+    session = ask("opens a session", 0, 0, [of(topic, (0, 0), (1, 0))])
+    ask("session: records again", session, 1)
+    ask("session: behind the records", session, 2, [of(topic, (0, 3))])
+    ask("session: nothing new", session, 3)
+    run.fill(topic, 1, partition=1)
+    ask("session: new records", session, 4)
+    ask("session: behind all", session, 5, [of(topic, (1, 1))])
+    ask("session: one more partition and topic", session, 6, [of(topic, (2, 0)), of(other, (0, 0))])
+    ask("session: an unknown partition and topic", session, 7, [of(topic, (9, 0)), of(run.name("none"), (0, 0))])
+    ask("session: errors again", session, 8)
+    ask("session: the unknown forgotten", session, 9, (), [forget(topic, 9), forget(run.name("none"), 0)])
+    ask("session: beyond the end", session, 10, [of(topic, (0, 9))])
+    ask("session: the error ends", session, 11, [of(topic, (0, 3))])
+    ask("session: added and forgotten", session, 12, [of(other, (0, 0))], [forget(other, 0), forget(other, 7)])
+    ask("session: old epoch", session, 12)
+    ask("session: later epoch", session, 20)
+    ask("session: negative epoch", session, -2)
+    ask("session: goes on", session, 13)
+    ask("session: all forgotten", session, 14, (), [forget(topic, 0, 1, 2)])
+    ask("session: is gone", session, 15)
+    ask("without a session, epoch 1", 0, 1, [of(topic, (0, 0))])
+    session = ask("opens one of nothing", 0, 0)
+    ask("of nothing: goes on", session, 1, [of(topic, (0, 3))])
+    session = ask("opens another in its place", session, 0, [of(topic, (0, 3))])
+    ask("another: nothing new", session, 1)
+    session_closed = ask("closes it", session, -1, [of(topic, (0, 0))])
+    ask("closed", session or session_closed, 2)
+    session = ask("opens one with errors", 0, 0, [of(topic, (0, 9), (7, 0))])
+    ask("with errors: again", session, 1)
+    if run.version in (12, 13):
+        session = ask("opens one that changes to or from ids", 0, 0, [of(topic, (0, 3))])
+        run.version = 25 - run.version
+        ask("changes", session, 1)
+        run.version = 25 - run.version
+
+
 def aborted(run, topic):
     """Two records of a transaction that ends badly, and one of a good one, in partition 1."""
     transaction = run.name("tx")

@@ -5,6 +5,7 @@
 #include "base/mutant.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
+#include "kafka/handlers/fetch_sessions.h"
 #include "kafka/names.h"
 
 namespace trv::kafka {
@@ -107,10 +108,12 @@ broker::WatchId watch_topic(broker::Broker& owner, const std::string& name, Serv
 
 }  // namespace
 
-FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, std::vector<FetchTopic> topics)
+FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContext context,
+                   std::vector<FetchTopic> topics)
     : reply_(reply),
       id_(id),
       terms_(terms),
+      context_(context),
       topics_(std::move(topics)),
       results_(topics_.size()),
       watches_(topics_.size()) {}
@@ -233,8 +236,29 @@ void FetchRun::send() {
     response.topics[place].topic_id = topics_[place].id.value_or(wire::Uuid());
     response.topics[place].partitions = std::move(results_[place].partitions);
   }
+  tell_session(response);
   reply_.send(response);
   end();
+}
+
+void FetchRun::tell_session(wire::FetchResponse& response) {
+  Service& service = reply_.service();
+  FetchSessions& sessions = service.fetch_sessions();
+  switch (context_.kind) {
+    case FetchContext::Kind::single:
+      return;
+    case FetchContext::Kind::opening:
+      response.session_id =
+          sessions.open(topics_, context_.by_id, response, service.broker().core().now());
+      return;
+    case FetchContext::Kind::continuing: {
+      ErrorCode error = sessions.settle(context_.session, context_.epoch, response);
+      response.error_code = wire_code(error);
+      if (error != ErrorCode::none) response.topics.clear();
+      if (error != ErrorCode::fetch_session_id_not_found) response.session_id = context_.session;
+      return;
+    }
+  }
 }
 
 void FetchRun::end() { reply_.service().forget_fetch(id_); }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "broker/topics.h"
+#include "kafka/handlers/fetch_topic.h"
 #include "kafka/reply.h"
 #include "kafka/wire/fetch.gen.h"
 #include "runtime/core.h"
@@ -21,20 +22,6 @@ namespace trv::kafka {
 
 using FetchId = std::uint64_t;
 
-struct FetchPartition {
-  std::int32_t index = 0;
-  std::int32_t leader_epoch = -1;
-  std::int64_t offset = 0;
-  std::int32_t bytes_max = 0;
-};
-
-struct FetchTopic {
-  std::string name;  // empty: of an id that no topic has
-  // When that was asked for: of another topic of the name nothing is read.
-  std::optional<wire::Uuid> id;
-  std::vector<FetchPartition> partitions;
-};
-
 struct FetchTerms {
   std::size_t bytes_min = 1;
   std::size_t bytes_max = 0;
@@ -42,9 +29,24 @@ struct FetchTerms {
   std::chrono::milliseconds wait{0};
 };
 
+// Of which session the fetch is, if of any.
+struct FetchContext {
+  enum class Kind {
+    single,     // of none
+    opening,    // its answer opens one
+    continuing  // one that there is
+  };
+  Kind kind = Kind::single;
+  bool by_id = false;
+  // Of one that there is.
+  std::int32_t session = 0;
+  std::int32_t epoch = 0;
+};
+
 class FetchRun {
  public:
-  FetchRun(const Reply& reply, FetchId id, FetchTerms terms, std::vector<FetchTopic> topics);
+  FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContext context,
+           std::vector<FetchTopic> topics);
   ~FetchRun();
   FetchRun(const FetchRun&) = delete;
   FetchRun& operator=(const FetchRun&) = delete;
@@ -69,12 +71,14 @@ class FetchRun {
   void read_soon();
   void on_pause_over();
   void send();
+  void tell_session(wire::FetchResponse& response);
   void on_deadline();
   void end();
 
   Reply reply_;
   FetchId id_;
   FetchTerms terms_;
+  FetchContext context_;
   std::vector<FetchTopic> topics_;
   std::vector<TopicResult> results_;
   std::vector<std::optional<broker::WatchId>> watches_;  // by topic
