@@ -43,8 +43,8 @@ void on_frame(ByteView frame) {
       wire::DescribeLogDirsApi, wire::ElectLeadersApi, wire::AlterPartitionReassignmentsApi,
       wire::ListPartitionReassignmentsApi, wire::OffsetDeleteApi, wire::DescribeProducersApi,
       wire::DescribeTransactionsApi, wire::ListTransactionsApi, wire::DescribeTopicPartitionsApi,
-      wire::ConsumerGroupHeartbeatApi, wire::ConsumerGroupDescribeApi>(header.key, in.rest(),
-                                                                       header.version, flexible);
+      wire::ConsumerGroupHeartbeatApi, wire::ConsumerGroupDescribeApi, wire::SaslHandshakeApi,
+      wire::SaslAuthenticateApi>(header.key, in.rest(), header.version, flexible);
 }
 
 }  // namespace

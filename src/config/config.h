@@ -31,6 +31,7 @@ struct Config {
   std::int32_t kafka_topic_partitions = 1;
   bool kafka_auto_create_topics = true;
   std::string redis_key_events;  // which keyspace notifications there are, in Redis's letters
+  bool kafka_login_required = false;
   log::Level log_level = log::Level::info;
   std::string ports_file;
 };

@@ -101,6 +101,9 @@ constexpr std::array table{
         "Which changes of keys Redis's subscribers are told of, in Redis's letters, as KEA; empty: "
         "none",
         [](Config& c, const Value& v) { c.redis_key_events = text_of(v); }},
+    Option{"kafka-login", Kind::choice, "off", 0, 0, "off|required",
+           "Whether Kafka clients must log in (SASL PLAIN) as a user who may everything in /",
+           [](Config& c, const Value& v) { c.kafka_login_required = text_of(v) == "required"; }},
     Option{"log-level", Kind::choice, "info", 0, 0, "debug|info|warn|error",
            "What is written to the log on standard error",
            [](Config& c, const Value& v) {

@@ -48,6 +48,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
                         {"kafka-topic-partitions", "6"},
                         {"kafka-auto-create-topics", "off"},
                         {"redis-notify-keyspace-events", "KEA"},
+                        {"kafka-login", "required"},
                         {"log-level", "warn"},
                         {"ports-file", "p"}},
                        no_environment)
@@ -66,6 +67,7 @@ TEST(Options, every_row_stores_into_a_field_of_its_own) {
   EXPECT_EQ(config.kafka_topic_partitions, 6);
   EXPECT_FALSE(config.kafka_auto_create_topics);
   EXPECT_EQ(config.redis_key_events, "KEA");
+  EXPECT_TRUE(config.kafka_login_required);
   EXPECT_EQ(config.log_level, log::Level::warn);
   EXPECT_EQ(config.ports_file, "p");
   EXPECT_EQ(config.memory_limit, 1u << 30);
@@ -77,6 +79,7 @@ TEST(Options, defaults_are_safe) {
   EXPECT_EQ(config.durability, Durability::fsync);
   EXPECT_EQ(config.bind, "127.0.0.1");
   EXPECT_TRUE(config.kafka_auto_create_topics) << "as Kafka's default";
+  EXPECT_FALSE(config.kafka_login_required) << "as Kafka's default";
   EXPECT_GE(config.shards, 1);
   EXPECT_GE(config.memory_limit, 64u << 20);
   EXPECT_LE(config.memory_limit, 2ull << 30);

@@ -22,6 +22,7 @@ Session::Peer make_peer(const Options& options, const runtime::Stream& stream) {
   auto [host, port] = split_address(stream.local_address());
   Session::Peer peer;
   peer.host = "/" + split_address(stream.peer_address()).first;
+  peer.near = stream.peer_is_loopback();
   peer.advertised_host = options.advertised_host.empty() ? host : options.advertised_host;
   peer.advertised_port = options.advertised_port == 0 ? port : options.advertised_port;
   return peer;
@@ -61,7 +62,8 @@ runtime::Task<bool> Connection::handle_frames() {
       }
     }
     if (session_.ended() || stream_->closed()) co_return false;
-    Result<std::optional<ByteView>> frame = wire::cut_frame(input_.unread());
+    Result<std::optional<ByteView>> frame =
+        wire::cut_frame(input_.unread(), session_.frame_size_max());
     if (!frame) co_return false;
     if (!*frame) co_return true;
     if (session_.must_wait_for(**frame)) {

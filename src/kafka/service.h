@@ -27,6 +27,7 @@ struct Options {
   std::int32_t node_id = 1;
   std::string data_dir;  // what is told of where the logs are
   bool auto_create_topics = true;
+  bool login_required = false;
 };
 
 // Answers of one fetch, at most, whatever the client asks for (a first batch may exceed it).

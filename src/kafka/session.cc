@@ -1,11 +1,19 @@
 #include "kafka/session.h"
 
 #include "base/mutant.h"
+#include "broker/catalog.h"
 #include "kafka/api_table.h"
 #include "kafka/reply.h"
 #include "kafka/wire/frame.h"
 
 namespace trv::kafka {
+namespace {
+
+// As Kafka's connection.failed.authentication.delay.ms and sasl.server.max.receive.size.
+constexpr std::chrono::milliseconds refusal_delay(100);
+constexpr std::size_t stranger_frame_size_max = 512u << 10;
+
+}  // namespace
 
 Session::Session(Service& service, ConnectionId id, Peer peer, Output output,
                  std::function<void()> changed)
@@ -13,11 +21,17 @@ Session::Session(Service& service, ConnectionId id, Peer peer, Output output,
       id_(id),
       peer_(std::move(peer)),
       output_(std::move(output)),
-      changed_(std::move(changed)) {
+      changed_(std::move(changed)),
+      login_(service.options().login_required) {
   service_.add(id_, *this);
 }
 
 Session::~Session() { service_.remove(id_); }
+
+std::size_t Session::frame_size_max() const {
+  bool known = login_.state() == Login::State::unneeded || login_.state() == Login::State::done;
+  return known ? wire::frame_size_max : stranger_frame_size_max;
+}
 
 bool Session::must_wait_for(ByteView frame) const {
   if (held_) return true;
@@ -28,10 +42,39 @@ bool Session::must_wait_for(ByteView frame) const {
   return row != nullptr && row->in_order && !TRV_MUTANT(kafka_requests_overtake);
 }
 
+void Session::refuse_login(std::function<void()> answer) {
+  login_.refuse();
+  hold(first_slot_ + slots_.size() - 1);
+  refusal_ = service_.broker().core().schedule(
+      refusal_delay, [&service = service_, id = id_, answer = std::move(answer)] {
+        Session* session = service.find(id);
+        if (session == nullptr) return;
+        answer();
+        session->end();
+      });
+}
+
+// The answer is a frame around an empty token; a token that is not good enough has none.
+bool Session::on_bare_token(ByteView token) {
+  std::uint64_t slot = first_slot_ + slots_.size();
+  slots_.emplace_back();
+  std::string refusal = login_.prove(*service_.broker().catalog().access(), token, peer_.near);
+  if (!refusal.empty()) {
+    refuse_login([] {});
+    return true;
+  }
+  wire::EncodedMessage message;
+  message.text.assign(wire::frame_size_field, '\0');
+  finish(slot, std::move(message));
+  return !ended_;
+}
+
 bool Session::on_frame(ByteView frame) {
+  if (ended_) return false;
+  if (login_.state() == Login::State::proving_bare) return on_bare_token(frame);
   ByteReader in(frame);
   wire::RequestHeader header = wire::read_header_begin(in);
-  if (!in.ok() || ended_) return false;
+  if (!in.ok() || !login_.admits(header.key)) return false;
   const ApiRow* row = find_api(header.key);
   if (row == nullptr) return false;
   std::uint64_t slot = first_slot_ + slots_.size();

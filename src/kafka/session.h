@@ -16,8 +16,11 @@
 #include <optional>
 #include <string>
 
+#include "kafka/login.h"
 #include "kafka/service.h"
 #include "kafka/wire/codec.h"
+#include "kafka/wire/frame.h"
+#include "runtime/core.h"
 
 namespace trv::kafka {
 
@@ -30,6 +33,7 @@ class Session {
     std::string host;             // address of the client
     std::string advertised_host;  // where this client is told to find us
     std::uint16_t advertised_port = 0;
+    bool near = true;  // on this machine
   };
   using Output = std::function<void(wire::EncodedMessage)>;
   // `changed` runs when full() or must_wait_for() may have become false, or ended() true.
@@ -46,6 +50,8 @@ class Session {
   bool full() const { return slots_.size() >= answers_waiting_max; }
   bool ended() const { return ended_; }
   bool waiting() const { return !slots_.empty(); }
+  // A stranger's frames are small.
+  std::size_t frame_size_max() const;
 
   // No further frame is taken until the slot is answered.
   void hold(std::uint64_t slot) { held_ = slot; }
@@ -56,9 +62,14 @@ class Session {
   Service& service() { return service_; }
   ConnectionId id() const { return id_; }
   const Peer& peer() const { return peer_; }
+  Login& login() { return login_; }
+  // Ends the connection after a while in which nothing of it is worked on, so that passwords cannot
+  // be tried fast. `answer` runs just before.
+  void refuse_login(std::function<void()> answer);
 
  private:
   bool release();
+  bool on_bare_token(ByteView token);
 
   Service& service_;
   ConnectionId id_;
@@ -70,6 +81,8 @@ class Session {
   std::optional<std::uint64_t> in_order_;  // the slot of the one of those that is worked on
   std::optional<std::uint64_t> held_;      // the slot that holds up all others
   bool ended_ = false;
+  Login login_;
+  runtime::Timer refusal_;
 };
 
 }  // namespace trv::kafka

@@ -243,6 +243,7 @@ Status Node::State::open_listeners() {
     kafka_options.shared = shared;
     kafka_options.advertised_host = config.advertised_host;
     kafka_options.auto_create_topics = config.kafka_auto_create_topics;
+    kafka_options.login_required = config.kafka_login_required;
     kafka_options.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
     auto kafka = kafka::Server::open(*lane.core, *lane.broker, kafka_options);
     if (!kafka) return port_error(kafka.error(), "kafka-port");

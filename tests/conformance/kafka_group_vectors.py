@@ -571,5 +571,6 @@ SCRIPTS = {
     keys.CREATE_PARTITIONS: [keys.create_partitions], keys.DELETE_GROUPS: [delete_groups], keys.ELECT_LEADERS: [keys.elect_leaders],
     keys.INCREMENTAL_CONFIGS: [keys.incremental_configs], keys.REASSIGN: [keys.reassign],
     keys.LIST_REASSIGNMENTS: [keys.list_reassignments], keys.OFFSET_DELETE: [offset_delete], keys.CLUSTER: [keys.cluster],
+    keys.HANDSHAKE: [keys.handshake], keys.AUTHENTICATE: [keys.authenticate],
     keys.PRODUCERS: [producers], keys.TRANSACTIONS: [transactions], keys.LIST_TRANSACTIONS: [list_transactions],
     keys.MEMBER_HEARTBEAT: [member_heartbeat], keys.CONSUMER_GROUPS: [consumer_groups], keys.TOPIC_PARTITIONS: [keys.topic_partitions]}

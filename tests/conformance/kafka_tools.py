@@ -164,6 +164,26 @@ def sessions(steps):
     steps.step("TopicCommand", "--delete", "--topic", "kt-many")
 
 
+def logins(directory):
+    """Tools at a broker that demands a login."""
+    broker = harness.Broker(arguments=["--kafka-login", "required"]).start()
+    try:
+        steps = Steps(broker.kafka_port)
+        for name, password in (("good", "guest"), ("bad", "wrong")):
+            (Path(directory) / f"{name}.properties").write_text(
+                "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=org.apache.kafka.common.security.plain."
+                f"PlainLoginModule required username=guest password={password};\ndefault.api.timeout.ms=20000\n")
+        good, bad = (["--command-config", Path(directory) / f"{name}.properties"] for name in ("good", "bad"))
+        steps.step("TopicCommand", "--create", "--topic", "kt-login", *good, prints=["Created topic kt-login"])
+        steps.step("TopicCommand", "--list", *bad, succeeds=False, prints=["Authentication failed: Invalid username or password"])
+        steps.step("ConsoleProducer", "--topic", "kt-login", "--producer.config", good[1], text="one\ntwo\n")
+        steps.step(TOOLS + "consumer.ConsoleConsumer", "--topic", "kt-login", "--from-beginning", "--max-messages", 2,
+                   "--consumer.config", good[1], prints=["^one$", "^two$"])
+        return steps
+    finally:
+        broker.close()
+
+
 def cluster(steps, directory):
     step = steps.step
     step("BrokerApiVersionsCommand", prints=["Produce\\(0\\): ", "DescribeTopicPartitions\\(75\\): 0"], hides=["ERROR"])
@@ -196,7 +216,7 @@ def clean(steps):
     steps.step("TopicCommand", "--list", hides=["^kt-"])
 
 
-def run_all(port):
+def run_all(port, *, own):
     steps = Steps(port)
     with tempfile.TemporaryDirectory() as directory:
         topics(steps)
@@ -208,6 +228,10 @@ def run_all(port):
         cluster(steps, directory)
         transactions(steps)
         clean(steps)
+        if own:
+            others = logins(directory)
+            steps.count += others.count
+            steps.failures += others.failures
     for failure in steps.failures:
         print(f"\nFAILED: {failure}")
     print(f"Kafka's tools {install.version_of('kafka-tools')}: {steps.count} steps, {len(steps.failures)} failed")
@@ -220,10 +244,10 @@ def main():
     parser.add_argument("--shards", type=int, default=int(os.environ.get("SHARDS", "1")))
     options = parser.parse_args()
     if options.port:
-        return 0 if run_all(options.port) else 1
+        return 0 if run_all(options.port, own=False) else 1
     broker = harness.Broker(shards=options.shards).start()
     try:
-        return 0 if run_all(broker.kafka_port) else 1
+        return 0 if run_all(broker.kafka_port, own=True) else 1
     finally:
         broker.close()
 

@@ -14,6 +14,7 @@ ADD_PARTITIONS, ADD_OFFSETS, END_TXN, TXN_COMMIT, DESCRIBE_CONFIGS, ALTER_CONFIG
 LOG_DIRS, CREATE_PARTITIONS, DELETE_GROUPS, ELECT_LEADERS, INCREMENTAL_CONFIGS, REASSIGN = 35, 37, 42, 43, 44, 45
 LIST_REASSIGNMENTS, OFFSET_DELETE, CLUSTER, PRODUCERS, TRANSACTIONS, LIST_TRANSACTIONS = 46, 47, 60, 61, 65, 66
 MEMBER_HEARTBEAT, CONSUMER_GROUPS, TOPIC_PARTITIONS = 68, 69, 75
+HANDSHAKE, AUTHENTICATE = 17, 36
 
 TRANSACTIONAL, CONTROL, APPEND_TIME = 0x10, 0x20, 0x08
 LONG = "n" * 300
@@ -213,6 +214,17 @@ def fetch_sessions(run):
         run.version = 25 - run.version
         ask("changes", session, 1)
         run.version = 25 - run.version
+
+
+def handshake(run):
+    """Where nobody is asked for a login."""
+    for mechanism in ("PLAIN", "SCRAM-SHA-256", "", LONG):
+        run.call(f"mechanism {mechanism[:20]}", {"Mechanism": mechanism})
+
+
+def authenticate(run):
+    for label, token in {"token": b"\0guest\0guest", "no token": b"", "strange token": b"\xff" * 9}.items():
+        run.call(label, {"AuthBytes": token})
 
 
 def aborted(run, topic):

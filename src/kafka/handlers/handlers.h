@@ -42,6 +42,8 @@
 #include "kafka/wire/offset_fetch.gen.h"
 #include "kafka/wire/offset_for_leader_epoch.gen.h"
 #include "kafka/wire/produce.gen.h"
+#include "kafka/wire/sasl_authenticate.gen.h"
+#include "kafka/wire/sasl_handshake.gen.h"
 #include "kafka/wire/sync_group.gen.h"
 #include "kafka/wire/txn_offset_commit.gen.h"
 
@@ -57,6 +59,8 @@ void handle_find_coordinator(const Call& call, const wire::FindCoordinatorReques
 void handle_join_group(const Call& call, const wire::JoinGroupRequest& request);
 void handle_heartbeat(const Call& call, const wire::HeartbeatRequest& request);
 void handle_leave_group(const Call& call, const wire::LeaveGroupRequest& request);
+void handle_sasl_authenticate(const Call& call, const wire::SaslAuthenticateRequest& request);
+void handle_sasl_handshake(const Call& call, const wire::SaslHandshakeRequest& request);
 void handle_sync_group(const Call& call, const wire::SyncGroupRequest& request);
 void handle_describe_groups(const Call& call, const wire::DescribeGroupsRequest& request);
 void handle_list_groups(const Call& call, const wire::ListGroupsRequest& request);
