@@ -4,6 +4,7 @@
 
 #include "broker/broker_test_support.h"
 #include "broker/keyspaces.h"
+#include "broker/rows_test_support.h"
 
 namespace trv::broker {
 namespace {
@@ -58,6 +59,7 @@ TEST(Expiry, ANewTopicTakesThePlaceOfAnExpiredOne) {
     ASSERT_TRUE(broker->topics().append(*second->topic, message("new")).ok());
   });
   EXPECT_EQ(told, 1);
+  sync(broker);
   broker.crash();
   broker.round([&] {
     Topic* topic = broker->topics().find("t");
@@ -79,6 +81,7 @@ TEST(Expiry, DeadlinesSurvive) {
   });
   for (int life = 0; life < 3; ++life) {
     if (life == 1) broker.checkpoint();
+    sync(broker);
     broker.crash();
     broker.round([&] {
       EXPECT_EQ(expiry(*broker, "made"), far_off);
