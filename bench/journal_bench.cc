@@ -4,7 +4,9 @@
 // have run before the next begins (one round in flight, as with one busy client). Recovery: replays
 // a million entries of 1 KB from the page cache.
 // Beside them, what the disk itself does, to compare with in the same run: group_commit of 1 MB
-// rounds with bare_write_and_sync of 1 MB, both into files that were written before; many_queues, a
+// rounds with bare_write_and_sync of 1 MB, both into files that were written before (in_flight 1:
+// the next round begins when the last is durable, as with one client that waits; 2: it gathers
+// while the last is synced, as with clients that do not wait for each other); many_queues, a
 // message for each of 64 queues, with file_for_each_queue, a write and a sync for each.
 #include <benchmark/benchmark.h>
 
@@ -168,11 +170,12 @@ class RecyclingJournal {
     (void)store_->recover(visitor).value();
     journal_ = store_->open_lane(CoreIndex(0), pool_.offload()).value();
   }
-  void round(ByteView payload, int count) {
+  // Returns when fewer than `in_flight` rounds wait for their sync.
+  void round(ByteView payload, int count, int in_flight = 1) {
     for (int i = 0; i < count; ++i) {
       journal_->append(1, ShardId(static_cast<std::uint8_t>(i)), payload);
     }
-    sync();
+    sync(in_flight);
   }
   // Everything before the checkpoint before is dead. As in the broker, it is written and segments
   // are freed beside what goes on.
@@ -197,18 +200,21 @@ class RecyclingJournal {
   }
 
  private:
-  void sync() {
-    bool released = false;
-    journal_->when(journal_->tail(), Durability::fsync,
-                   [&](Result<Durable> r) { released = r.ok(); });
+  void sync(int in_flight = 1) {
+    ++waiting_;
+    journal_->when(journal_->tail(), Durability::fsync, [this](Result<Durable> durable) {
+      TRV_ASSERT(durable.ok());
+      --waiting_;
+    });
     journal_->flush();
     pool_.deliver(false);
-    while (!released) pool_.deliver(true);
+    while (waiting_ >= in_flight) pool_.deliver(true);
   }
 
   BenchPool pool_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Journal> journal_;
+  int waiting_ = 0;
   std::thread writer_;
 };
 
@@ -217,12 +223,13 @@ constexpr std::size_t round_size = 1u << 20;
 constexpr int rounds_to_checkpoint = 90;
 
 void group_commit(benchmark::State& state) {
+  const auto in_flight = static_cast<int>(state.range(0));
   const std::string payload(64u << 10, 'p');
   ScratchDirectory scratch;
   RecyclingJournal journal(scratch.get());
   int rounds = 0;
   const auto round = [&] {
-    journal.round(payload, static_cast<int>(round_size / payload.size()));
+    journal.round(payload, static_cast<int>(round_size / payload.size()), in_flight);
     if (++rounds % rounds_to_checkpoint == 0) journal.checkpoint();
   };
   while (rounds < 6 * rounds_to_checkpoint) round();
@@ -230,7 +237,7 @@ void group_commit(benchmark::State& state) {
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(round_size));
   journal.close();
 }
-BENCHMARK(group_commit)->UseRealTime()->MinTime(2);
+BENCHMARK(group_commit)->ArgName("in_flight")->Arg(1)->Arg(2)->UseRealTime()->MinTime(2);
 
 void bare_write_and_sync(benchmark::State& state) {
   constexpr std::uint64_t file_size = 64u << 20;

@@ -28,8 +28,12 @@ namespace trv::broker {
 struct CompactionCounters {
   std::uint64_t moved_batches = 0;       // stored again, whole or in part
   std::uint64_t moved_bytes = 0;         // as they are stored now
+  std::uint64_t moved_delays = 0;        // messages that an exchange keeps back, stored again
   std::uint64_t dropped_batches = 0;     // that nobody could read any more
   std::uint64_t cleaned_partitions = 0;  // passes over a partition for its keys
+
+  // What the emptying of segments has changed.
+  std::uint64_t emptied() const { return moved_batches + moved_delays + dropped_batches; }
 };
 
 class Compactor {

@@ -67,13 +67,6 @@ void fill(TestBroker& broker) {
   });
 }
 
-std::size_t segment_count(TestBroker& broker) {
-  Result<std::vector<std::string>> names = broker.directory().list();
-  TRV_ASSERT(names.ok());
-  return static_cast<std::size_t>(std::count_if(
-      names->begin(), names->end(), [](auto& name) { return name.starts_with("segment-"); }));
-}
-
 TEST(Compactor, WhatLivesIsMovedAndTheRestIsFreed) {
   TestBroker broker;
   fill(broker);

@@ -5,6 +5,7 @@
 #include "base/assert.h"
 #include "base/crc32c.h"
 #include "base/log.h"
+#include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/entry.h"
 #include "broker/shard_state.h"
@@ -201,6 +202,22 @@ void Delays::put_back_later(const Due& due) {
     }
     arm();
   });
+}
+
+Result<bool> Delays::move(ShardId shard, const model::Delayed& delayed) {
+  auto blob = broker_.read_blob(delayed.where);
+  Kept kept;
+  if (!blob || !decode(blob->bytes.view(), kept)) {
+    log::warn("a delayed message cannot be moved: {}",
+              blob ? "it is damaged" : blob.error().message);
+    return false;
+  }
+  auto moved = broker_.journal(Space::more, entry::delay_added, shard, blob->bytes.view());
+  if (!moved && moved.error().code == Errc::too_large) return false;
+  if (!moved) return moved.error();
+  if (TRV_MUTANT(moved_delay_keeps_its_segment)) return true;
+  broker_.shard(shard).delays.apply_add(delayed.key, *moved);
+  return true;
 }
 
 void Delays::start() { arm(); }

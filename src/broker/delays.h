@@ -33,6 +33,9 @@ class Delays {
   static std::uint64_t added_size(const Publication& publication);
 
   // --- for the broker ---------------------------------------------------------------------------
+  // Journals again what waits, so that its segment can go. False: it cannot be read, or has no
+  // place in a journal file now, and stays where it is. Errors: as Broker::journal().
+  Result<bool> move(ShardId shard, const model::Delayed& delayed);
   void start();
   void stop();
 

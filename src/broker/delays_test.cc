@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/broker_test_support.h"
+#include "broker/rows_test_support.h"
 
 namespace trv::broker {
 namespace {
@@ -124,6 +125,47 @@ TEST_P(DelaysEnd, OutlivesACheckpoint) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Crash, DelaysEnd, ::testing::Bool());
+
+// The bodies that wait, as they lie in the journal: an entry ends with its body.
+void expect_kept(TestBroker& broker, const Bodies& bodies) {
+  std::size_t seen = 0;
+  broker->shard(ShardId(0)).delays.each([&](const BlobRange& where) {
+    auto blob = broker->read_blob(where);
+    ASSERT_TRUE(blob.ok()) << blob.error().message;
+    ASSERT_LT(seen, bodies.size());
+    EXPECT_TRUE(blob->bytes.view().ends_with(bodies[seen++]));
+  });
+  EXPECT_EQ(seen, bodies.size());
+}
+
+TEST(Delays, LeaveSegmentsThatAreMostlyDead) {
+  TestBroker broker;
+  set_up(broker);
+  create(broker, "drop", {});
+  const std::string large(60'000, 'x');
+  Bodies kept;
+  for (int i = 0; i < 80; ++i) {
+    produce(broker, "drop", {{"d", large}});
+    if (i % 10 != 0) continue;
+    kept.push_back("body " + std::to_string(i));
+    publish(broker, kept.back(), long_ms + i);
+  }
+  ASSERT_GE(segment_count(broker), 5u);
+  broker.round([&] {
+    Topic& topic = *broker->topics().find("drop");
+    ASSERT_TRUE(broker->topics().trim_to(topic, Sequence(80)).ok());
+  });
+  for (int turn = 0; turn < 3; ++turn) broker.free_space();
+  EXPECT_GE(broker->compactor().counters().moved_delays, kept.size() / 2);
+  EXPECT_LE(segment_count(broker), 2u);
+  expect_kept(broker, kept);
+  broker.crash();
+  EXPECT_TRUE(broker.report().damaged.empty());
+  expect_kept(broker, kept);
+  broker.checkpoint();
+  broker.restart();
+  expect_kept(broker, kept);
+}
 
 TEST(Delays, AreDroppedWithTheirExchange) {
   TestBroker broker;

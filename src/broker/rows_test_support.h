@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -85,6 +86,14 @@ inline std::map<std::int64_t, Row> rows_of(TestBroker& broker, const std::string
     EXPECT_TRUE(end.ok()) << end.error().message;
   });
   return rows;
+}
+
+// Files of the journal, those included that are kept for use again.
+inline std::size_t segment_count(TestBroker& broker) {
+  Result<std::vector<std::string>> names = broker.directory().list();
+  TRV_ASSERT(names.ok());
+  return static_cast<std::size_t>(std::count_if(
+      names->begin(), names->end(), [](auto& name) { return name.starts_with("segment-"); }));
 }
 
 }  // namespace trv::broker

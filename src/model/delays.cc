@@ -22,6 +22,12 @@ std::optional<Delayed> Delays::first() const {
   return Delayed{waiting_.begin()->first, waiting_.begin()->second};
 }
 
+std::optional<Delayed> Delays::after(DelayKey key) const {
+  const auto found = waiting_.upper_bound(key);
+  if (found == waiting_.end()) return std::nullopt;
+  return Delayed{found->first, found->second};
+}
+
 void Delays::take(DelayKey key) {
   auto node = waiting_.extract(key);
   TRV_ASSERT(!node.empty());

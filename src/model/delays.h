@@ -36,12 +36,15 @@ class Delays {
  public:
   // The number for the next entry.
   std::uint64_t next_number() const { return next_number_; }
+  // A key that waits already has been stored again: from now on it lies there.
   void apply_add(DelayKey key, BlobRange where);
   // It is done with. Unknown keys change nothing.
   void apply_end(DelayKey key);
 
   // The first that waits.
   std::optional<Delayed> first() const;
+  // The first that waits behind `key`, whether or not that is there.
+  std::optional<Delayed> after(DelayKey key) const;
   // It is no longer waiting; ends with apply_end(), or put_back(). Requires: it waits.
   void take(DelayKey key);
   void put_back(DelayKey key);

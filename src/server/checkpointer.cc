@@ -295,12 +295,9 @@ void Checkpointer::empty_segments(const std::shared_ptr<Run>& run) {
     broker->core().post([run, broker, segments] {
       broker->forget_segments_but(run->live);
       if (segments.empty()) return;
-      std::uint64_t before = broker->compactor().counters().moved_batches +
-                             broker->compactor().counters().dropped_batches;
+      const std::uint64_t before = broker->compactor().counters().emptied();
       broker->compactor().empty_segments(segments, [run, broker, before] {
-        bool any = broker->compactor().counters().moved_batches +
-                       broker->compactor().counters().dropped_batches >
-                   before;
+        const bool any = broker->compactor().counters().emptied() > before;
         broker->post(CoreIndex(0), [run, any] {
           if (run->owner && any) run->owner->space_wanted_ = true;
         });

@@ -1,13 +1,17 @@
 #include "broker/detail/segment_emptying.h"
 
+#include <limits>
+
 #include "base/log.h"
+#include "broker/delays.h"
 #include "broker/shard_state.h"
 #include "model/cleaning.h"
 
 namespace trv::broker::detail {
 namespace {
 
-constexpr int looks_max = 512;  // of one step, at batches that lie elsewhere
+constexpr int looks_max = 512;  // of one step, at what lies elsewhere
+constexpr model::DelayKey before_all_delays{std::numeric_limits<std::int64_t>::min(), 0};
 // Leaving the index costs a walk over all of it, so batches leave many at a time; but what they are
 // called has to fit into one entry.
 constexpr std::size_t dead_max = 65'536;
@@ -16,8 +20,12 @@ constexpr std::size_t dead_max = 65'536;
 
 SegmentEmptying::SegmentEmptying(Broker& broker, Compactor::Segments segments,
                                  CompactionCounters& counters)
-    : broker_(broker), segments_(std::move(segments)), counters_(counters) {
+    : broker_(broker),
+      segments_(std::move(segments)),
+      counters_(counters),
+      delayed_last_(before_all_delays) {
   broker_.each_shard([this](ShardState& shard) {
+    shards_.push_back(shard.id);
     for (const auto& [name, topic] : shard.topics) {
       if (topic->state.batch_count() > 0) topics_.push_back({shard.id, topic->state.id()});
     }
@@ -28,7 +36,31 @@ Topic* SegmentEmptying::find(const TopicRef& ref) {
   return broker_.shard(ref.shard).find_topic(ref.id);
 }
 
+// What is being published is left alone: it is done with soon, or waits again.
+Step SegmentEmptying::step_in_delays(std::uint64_t& cost) {
+  const ShardId shard = shards_[shard_];
+  for (int looks = 0; looks < looks_max; ++looks) {
+    const auto next = broker_.shard(shard).delays.after(delayed_last_);
+    if (!next) {
+      ++shard_;
+      delayed_last_ = before_all_delays;
+      return Step::more;
+    }
+    if (segments_.contains(next->where.blob)) {
+      Result<bool> moved = broker_.delays().move(shard, *next);
+      if (!moved) return Step::later;
+      cost += 2 * std::uint64_t{next->where.length};
+      counters_.moved_delays += *moved ? 1 : 0;
+      delayed_last_ = next->key;
+      return Step::more;
+    }
+    delayed_last_ = next->key;
+  }
+  return Step::more;
+}
+
 Step SegmentEmptying::step(std::uint64_t& cost) {
+  if (shard_ < shards_.size()) return step_in_delays(cost);
   if (topic_ == topics_.size()) return Step::done;
   Topic* topic = find(topics_[topic_]);
   Step result = topic ? step_in(*topic, cost) : Step::done;
