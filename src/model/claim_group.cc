@@ -97,6 +97,14 @@ const ClaimGroup::Pending* ClaimGroup::find_pending(RecordId id) const {
   return at == pending_.end() ? nullptr : &at->second;
 }
 
+const ClaimGroup::ByTime& ClaimGroup::pending_by_time() const {
+  if (!by_time_) {
+    by_time_.emplace();
+    for (const auto& [id, pending] : pending_) by_time_->emplace(pending.delivered, id);
+  }
+  return *by_time_;
+}
+
 ClaimGroup::Consumers::iterator ClaimGroup::consumer(ByteView name, WallTime now) {
   auto at = consumers_.find(name);
   if (at == consumers_.end()) {
@@ -114,8 +122,10 @@ void ClaimGroup::assign(RecordId id, Consumers::iterator owner, WallTime deliver
     if (at->second.owner != owner) {
       consumers_.find(at->second.owner->first)->second.pending.erase(id);
     }
+    if (by_time_) by_time_->erase({at->second.delivered, id});
     at->second = Pending{owner, delivered, count};
   }
+  if (by_time_) by_time_->emplace(delivered, id);
   owner->second.pending.insert(owner->second.pending.end(), id);
 }
 
@@ -124,7 +134,24 @@ void ClaimGroup::settle(RecordId id) {
   if (at == pending_.end()) return;
   auto owner = consumers_.find(at->second.owner->first);
   owner->second.pending.erase(id);
+  if (by_time_) by_time_->erase({at->second.delivered, id});
   pending_.erase(at);
+}
+
+void ClaimGroup::deliver_again(RecordId id, WallTime delivered) {
+  Pending& pending = pending_.at(id);
+  if (by_time_) {
+    by_time_->erase({pending.delivered, id});
+    by_time_->emplace(delivered, id);
+  }
+  pending.delivered = delivered;
+  ++pending.count;
+}
+
+void ClaimGroup::forget(Consumers::iterator consumer) {
+  if (TRV_MUTANT(pending_outlives_its_consumer)) consumer->second.pending.clear();
+  while (!consumer->second.pending.empty()) settle(*consumer->second.pending.begin());
+  consumers_.erase(consumer);
 }
 
 const ClaimGroup* ClaimGroups::find(ByteView group) const {
@@ -263,10 +290,7 @@ Status ClaimGroups::apply_consumer(ClaimGroup& group, std::uint8_t op, ByteReade
     return {};
   }
   auto at = group.consumers_.find(name);
-  if (at == group.consumers_.end()) return {};
-  if (TRV_MUTANT(pending_outlives_its_consumer)) at->second.pending.clear();
-  for (RecordId id : at->second.pending) group.pending_.erase(id);
-  group.consumers_.erase(at);
+  if (at != group.consumers_.end()) group.forget(at);
   return {};
 }
 
@@ -297,8 +321,7 @@ Status ClaimGroups::apply_redeliver(ClaimGroup& group, ByteReader& reader, WallT
   for (RecordId id : ids) {
     auto at = group.pending_.find(id);
     if (at == group.pending_.end() || at->second.owner != consumer) continue;
-    at->second.delivered = time;
-    ++at->second.count;
+    group.deliver_again(id, time);
   }
   return {};
 }
@@ -419,6 +442,10 @@ bool ClaimGroups::test_consistent() const {
       }
     }
     if (owned != group.pending_.size()) return false;
+    if (!group.by_time_) continue;
+    ClaimGroup::ByTime by_time;
+    for (const auto& [id, pending] : group.pending_) by_time.emplace(pending.delivered, id);
+    if (by_time != *group.by_time_) return false;
   }
   return true;
 }

@@ -73,6 +73,10 @@ class ClaimGroup {
   // How many entries of the topic lie at or before the position; empty when that is not known.
   std::optional<std::uint64_t> entries_read() const { return entries_read_; }
   const std::map<RecordId, Pending>& pending() const { return pending_; }
+  // The same by the time of the last delivery, oldest first. Made by the first call and kept up to
+  // date from then on, since few groups are asked.
+  using ByTime = std::set<std::pair<WallTime, RecordId>>;
+  const ByTime& pending_by_time() const;
   const Consumers& consumers() const { return consumers_; }
   // Null when there is none.
   const Consumer* find_consumer(ByteView name) const;
@@ -83,10 +87,13 @@ class ClaimGroup {
   Consumers::iterator consumer(ByteView name, WallTime now);
   void assign(RecordId id, Consumers::iterator owner, WallTime delivered, std::uint64_t count);
   void settle(RecordId id);
+  void deliver_again(RecordId id, WallTime delivered);
+  void forget(Consumers::iterator consumer);
 
   RecordId position_;
   std::optional<std::uint64_t> entries_read_;
   std::map<RecordId, Pending> pending_;
+  mutable std::optional<ByTime> by_time_;
   Consumers consumers_;
 };
 

@@ -97,6 +97,8 @@ struct BlockRequest {
   std::vector<std::string> names;        // something new under one of them may end the wait
   std::vector<std::string> args;         // to run again, with positions made absolute
   std::chrono::milliseconds timeout{0};  // 0: for ever
+  // When to look again although nothing new has come.
+  std::optional<std::chrono::milliseconds> look_again_in{};
   // Waiters of one name and one non-empty tag compete: when one of them finds nothing, none will.
   std::string tag;
 };

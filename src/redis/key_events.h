@@ -42,6 +42,8 @@ inline constexpr std::uint32_t created = 1u << 13;
 // Nothing when a character means nothing.
 std::optional<std::uint32_t> parse(std::string_view text);
 std::string text(std::uint32_t flags);
+
+inline constexpr std::string_view consumer_made = "xgroup-createconsumer";
 }  // namespace key_event
 
 // One change of one key, in the order of the command's changes.

@@ -11,7 +11,7 @@ namespace trv::redis {
 
 void Waiters::add(const Command& command, const Caller& caller, BlockRequest request, Done done) {
   auto [at, fresh] = waiters_.try_emplace(
-      caller.connection, Waiter{&command, caller, std::move(request), std::move(done), {}, {}});
+      caller.connection, Waiter{&command, caller, std::move(request), std::move(done), {}, {}, {}});
   TRV_ASSERT(fresh);
   Waiter& waiter = at->second;
   std::set<std::string> names(waiter.request.names.begin(), waiter.request.names.end());
@@ -26,6 +26,25 @@ void Waiters::add(const Command& command, const Caller& caller, BlockRequest req
     waiter.timer = service_.broker().core().schedule(
         waiter.request.timeout, [this, id = caller.connection] { on_timeout(id); });
   }
+  arm_look_again(waiter);
+}
+
+void Waiters::arm_look_again(Waiter& waiter) {
+  // What is far ahead is looked at now and then: the clock may be set.
+  constexpr std::chrono::milliseconds look_again_max{60'000};
+  waiter.look_again.cancel();
+  if (!waiter.request.look_again_in) return;
+  const auto after =
+      std::clamp(*waiter.request.look_again_in, std::chrono::milliseconds(1), look_again_max);
+  waiter.look_again = service_.broker().core().schedule(
+      after, [this, id = waiter.caller.connection] { on_look_again(id); });
+}
+
+void Waiters::on_look_again(ConnectionId connection) {
+  auto at = waiters_.find(connection);
+  if (at == waiters_.end()) return;
+  retry(at->second, false);
+  serve();
 }
 
 bool Waiters::cancel(ConnectionId connection) {
@@ -71,7 +90,11 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
             waiter.caller, service_.broker().wall_now()};
   call.retry = true;
   waiter.command->run(call);
-  if (call.block) return false;
+  if (call.block) {
+    waiter.request.look_again_in = call.block->look_again_in;
+    arm_look_again(waiter);
+    return false;
+  }
   service_.key_events().tell(call);
   // It leaves first: its client's next command may block again at once.
   broker::Commit commit = call.waits ? call.commit : broker::Commit{};

@@ -53,6 +53,7 @@ class Waiters {
     BlockRequest request;
     Done done;
     runtime::Timer timer;
+    runtime::Timer look_again;
     // Its place in the list of each of its names.
     std::vector<std::pair<std::string, std::list<Waiter*>::iterator>> places;
   };
@@ -60,6 +61,8 @@ class Waiters {
   void watch(const std::string& name, Name& at);
   void on_woken(const std::string& name);
   void on_timeout(ConnectionId connection);
+  void arm_look_again(Waiter& waiter);
+  void on_look_again(ConnectionId connection);
   // Runs the commands of a name's waiters again.
   void retry_all(const std::string& name, bool answer_later);
   // True when it was answered; it is gone then.

@@ -152,7 +152,7 @@ Status execute(Call& call, const FoundGroup& found, const Takeover& takeover, Gr
     command.clear();
   }
   if (!found.group->find_consumer(claim.consumer)) {
-    call.service.key_events().note(call, key_event::stream, "xgroup-createconsumer", call.args[1]);
+    call.service.key_events().note(call, key_event::stream, key_event::consumer_made, call.args[1]);
   }
   claim.ids = takeover.claimed;
   Groups::encode_claim(command, call.args[2], claim);

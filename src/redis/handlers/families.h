@@ -16,7 +16,9 @@ std::span<const Command> stream_write_commands();
 std::span<const Command> stream_read_commands();
 std::span<const Command> stream_info_commands();
 std::span<const Command> group_commands();
+std::span<const Command> group_read_commands();
 std::span<const Command> claim_commands();
+std::span<const Command> stream_reference_commands();
 std::span<const Command> pubsub_commands();
 std::span<const Command> transaction_commands();
 std::span<const Command> server_commands();
@@ -44,7 +46,7 @@ std::span<const Command> slow_log_commands();
 std::span<const Command> geo_search_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 34;
+inline constexpr std::size_t family_count = 36;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

@@ -1,9 +1,8 @@
-// XGROUP, XREADGROUP, XACK: groups whose readers own what they were given.
+// XGROUP, XACK: groups whose readers own what they were given.
 #include <algorithm>
 
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
-#include "redis/handlers/read_options.h"
 #include "redis/handlers/streams.h"
 
 namespace trv::redis {
@@ -15,15 +14,6 @@ using Groups = model::ClaimGroups;
 constexpr std::string_view needs_key =
     "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
     "the MKSTREAM option to create an empty stream automatically.";
-
-// Which records a delivery was about is worth knowing after a crash of the process; when the
-// machine loses power, a delivery that was not synced yet has simply not happened, and is made
-// again.
-Status wait_for_delivery(Call& call, const Result<broker::Commit>& commit) {
-  if (!commit) return commit.error();
-  call.wait_for(broker::Commit{commit->round, std::min(commit->level, Durability::os)});
-  return {};
-}
 
 struct CreateOptions {
   bool make_stream = false;
@@ -60,8 +50,6 @@ std::optional<RecordId> position_arg(Call& call, broker::Topic* topic, ByteView 
   if (!id) call.reply.error(text::invalid_id);
   return id;
 }
-
-constexpr std::string_view consumer_made = "xgroup-createconsumer";
 
 void told(Call& call, std::string_view event) {
   call.service.key_events().note(call, key_event::stream, event, call.args[2]);
@@ -150,7 +138,7 @@ void xgroup_createconsumer(Call& call) {
   std::string& command = call.service.scratch();
   Groups::encode_create_consumer(command, call.args[3], call.args[4]);
   if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
-  told(call, consumer_made);
+  told(call, key_event::consumer_made);
   call.reply.integer(1);
 }
 
@@ -190,182 +178,6 @@ void xack(Call& call) {
   call.reply.count(ids.size());
 }
 
-// --- XREADGROUP ----------------------------------------------------------------------------------
-
-struct GroupRead {
-  ByteView key;
-  broker::Topic* topic;
-  const model::ClaimGroup* group;
-  bool news;       // `>`
-  RecordId after;  // else
-};
-
-// What the group's count of read entries is after `ids` were delivered from `position` on. Erased
-// entries behind the position make it unknown, until an entry comes whose number can be told.
-std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, RecordId position,
-                                        const std::vector<RecordId>& ids) {
-  std::optional<std::uint64_t> count = read.group->entries_read();
-  for (std::size_t i = 0; i < ids.size(); ++i) {
-    if (count && !erased_since(call.broker, *read.topic, position)) {
-      return *count + (ids.size() - i);
-    }
-    count = added_up_to(call.broker, *read.topic, ids[i]);
-    position = ids[i];
-  }
-  return count;
-}
-
-Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options) {
-  if (read.group->find_consumer(options.consumer)) {
-    call.broker.claim_groups().note_seen(*read.topic, options.group, options.consumer);
-    return {};
-  }
-  std::string command;
-  Groups::encode_create_consumer(command, options.group, options.consumer);
-  call.service.key_events().note(call, key_event::stream, consumer_made, read.key);
-  return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-}
-
-// Writes new entries and makes them pending. Result: how many.
-Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions& options,
-                            ReplyWriter& writer) {
-  RecordId position = read.group->position();
-  if (position == RecordId::max() ||
-      position >= call.broker.topics().last_visible_id(*read.topic)) {
-    return std::size_t{0};
-  }
-  std::vector<RecordId> ids;
-  Status done = each_record(call.broker, *read.topic, position.next(), RecordId::max(),
-                            options.count, [&](const model::StoredRecord& record) {
-                              write_entry(call, writer, *read.topic, record);
-                              ids.push_back(record.id);
-                              return writer.out().size() <= reply_size_max;
-                            });
-  if (!done) return done.error();
-  if (ids.empty()) return std::size_t{0};
-  Groups::Delivery delivery;
-  delivery.consumer = options.consumer;
-  delivery.time = call.now;
-  delivery.position = {ids.back(), read_after(call, read, position, ids)};
-  delivery.keep_pending = !options.no_ack;
-  delivery.ids = ids;
-  std::string& command = call.service.scratch();
-  Groups::encode_deliver(command, options.group, delivery);
-  done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-  if (!done) return done.error();
-  return ids.size();
-}
-
-// Writes the consumer's own pending entries again.
-Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadOptions& options,
-                                  ReplyWriter& writer) {
-  const model::ClaimGroup::Consumer* consumer = read.group->find_consumer(options.consumer);
-  std::vector<RecordId> sent;
-  std::size_t written = 0;
-  if (!consumer) return written;
-  for (auto at = consumer->pending.upper_bound(read.after);
-       at != consumer->pending.end() && written < options.count; ++at, ++written) {
-    auto record = record_with_id(call.broker, *read.topic, *at);
-    if (!record) return record.error();
-    if (*record) {
-      write_entry(call, writer, *read.topic, **record);
-      sent.push_back(*at);
-    } else {
-      writer.array(2);
-      writer.id(*at);
-      writer.null_array();
-    }
-    if (writer.out().size() > reply_size_max) break;
-  }
-  if (!sent.empty()) {
-    std::string& command = call.service.scratch();
-    Groups::encode_redeliver(command, options.group, options.consumer, call.now, sent);
-    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-    if (!done) return done.error();
-  }
-  return written;
-}
-
-// Deliveries of one call: their ids must fit into one journal entry.
-constexpr std::size_t delivered_max = 1'000'000;
-
-bool parse_group_reads(Call& call, const ReadOptions& options, std::vector<GroupRead>& reads) {
-  for (std::size_t i = 0; i < options.stream_count; ++i) {
-    ByteView key = call.args[options.keys_at + i];
-    ByteView text = call.args[options.keys_at + options.stream_count + i];
-    FoundStream found = find_stream(call, key);
-    if (found.refused || added_in_transaction(call, key)) return false;
-    const model::ClaimGroup* group =
-        found.topic ? call.broker.claim_groups().of(*found.topic).find(options.group) : nullptr;
-    if (!group) {
-      call.reply.error(no_group_for(key, options.group) + " in XREADGROUP with GROUP option");
-      return false;
-    }
-    GroupRead read{key, found.topic, group, text == ">", {}};
-    if (text == "$") {
-      call.reply.error(
-          "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history "
-          "of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ "
-          "ID would just return an empty result set.");
-      return false;
-    }
-    if (!read.news) {
-      std::optional<RecordId> after = parse_id_strict(text, MissingSeq::zero);
-      if (!after) {
-        call.reply.error(text::invalid_id);
-        return false;
-      }
-      read.after = *after;
-    }
-    reads.push_back(read);
-  }
-  return true;
-}
-
-void block_group_read(Call& call, const ReadOptions& options, const std::vector<GroupRead>& reads) {
-  BlockRequest request;
-  request.timeout = *options.block;
-  request.args.assign(call.args.begin(), call.args.end());
-  for (const GroupRead& read : reads) request.names.emplace_back(read.key);
-  if (reads.size() == 1) request.tag = options.group;
-  call.block = std::move(request);
-}
-
-void xreadgroup(Call& call) {
-  ReadOptions options;
-  std::vector<GroupRead> reads;
-  if (!parse_read_options(call, true, options) || !parse_group_reads(call, options, reads)) return;
-  options.count = std::min(options.count, delivered_max);
-  std::string body;
-  ReplyWriter writer(body, call.reply.protocol());
-  std::size_t found = 0;
-  for (const GroupRead& read : reads) {
-    std::size_t begin = body.size();
-    if (call.reply.protocol() == Protocol::resp2) writer.array(2);
-    writer.bulk(read.key);
-    std::size_t entries = writer.open_array();
-    Status there = ensure_consumer(call, read, options);
-    if (!there) return write_error(call.reply, there.error());
-    Result<std::size_t> count = read.news ? deliver(call, read, options, writer)
-                                          : deliver_again(call, read, options, writer);
-    if (!count) return write_error(call.reply, count.error());
-    if (*count == 0 && read.news) {
-      body.resize(begin);
-      continue;
-    }
-    writer.close_array(entries, *count);
-    ++found;
-  }
-  if (found > 0) {
-    call.reply.map_of_streams(found);
-    call.reply.out() += body;
-  } else if (options.block && call.may_block()) {
-    block_group_read(call, options, reads);
-  } else {
-    call.reply.null_array();
-  }
-}
-
 constexpr std::uint32_t group_flags = flag::write | flag::reads_log;
 
 constexpr Command rows[] = {
@@ -381,8 +193,6 @@ constexpr Command rows[] = {
      "stream", "6.2.0", "Creates a consumer in a consumer group.", xgroup_createconsumer},
     {"xgroup|delconsumer", 5, group_flags, Where::keys, KeyRule::range, 2, 2, 1, "stream", "5.0.0",
      "Deletes a consumer from a consumer group.", xgroup_delconsumer},
-    {"xreadgroup", -7, group_flags | flag::blocking, Where::keys, KeyRule::streams, 0, 0, 0,
-     "stream", "5.0.0", "Returns new or pending entries to a consumer of a group.", xreadgroup},
     {"xack", -4, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
      "Tells that entries were processed; they are no longer pending.", xack},
 };

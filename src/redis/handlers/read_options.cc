@@ -22,6 +22,20 @@ bool parse_block(Call& call, ByteView text, ReadOptions& options) {
   return true;
 }
 
+bool parse_claim_idle(Call& call, ByteView text, ReadOptions& options) {
+  const std::optional<std::int64_t> ms = parse_integer(text);
+  if (!ms) {
+    call.reply.error("ERR min-idle-time is not an integer");
+    return false;
+  }
+  if (*ms < 0) {
+    call.reply.error("ERR min-idle-time must be a positive integer");
+    return false;
+  }
+  options.claim_idle = std::chrono::milliseconds(*ms);
+  return true;
+}
+
 }  // namespace
 
 bool parse_read_options(Call& call, bool with_group, ReadOptions& options) {
@@ -62,6 +76,13 @@ bool parse_read_options(Call& call, bool with_group, ReadOptions& options) {
       options.consumer = call.args[i + 2];
       has_group = true;
       i += 2;
+    } else if (is_word(arg, "claim") && more > 0) {
+      if (!with_group) {
+        call.reply.error(
+            "ERR The CLAIM option is only supported by XREADGROUP. You called XREAD instead.");
+        return false;
+      }
+      if (!parse_claim_idle(call, call.args[++i], options)) return false;
     } else if (is_word(arg, "noack")) {
       if (!with_group) {
         call.reply.error(

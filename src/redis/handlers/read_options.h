@@ -12,6 +12,7 @@ struct ReadOptions {
   std::size_t count = static_cast<std::size_t>(-1);
   std::optional<std::chrono::milliseconds> block;  // 0: for ever
   bool no_ack = false;
+  std::optional<std::chrono::milliseconds> claim_idle;  // XREADGROUP: of what is pending, too
   ByteView group;
   ByteView consumer;
   std::size_t keys_at = 0;  // index of the first key; the ids follow the keys

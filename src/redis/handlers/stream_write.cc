@@ -4,25 +4,15 @@
 #include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
+#include "redis/handlers/stream_trim.h"
 #include "redis/handlers/streams.h"
 
 namespace trv::redis {
 
 namespace {
 
-// Approximate trimming removes blocks of that many entries, as Redis's nodes.
-constexpr std::uint64_t trim_block = 100;
-constexpr std::uint64_t trim_limit_usual = 100 * trim_block;
 constexpr std::size_t payload_field_size_max = 255;
 constexpr std::size_t field_list_size_max = 100'000;  // pairs in one entry
-
-struct Trim {
-  enum class Kind : std::uint8_t { none, max_length, min_id } kind = Kind::none;
-  bool approximate = false;
-  std::uint64_t length = 0;
-  RecordId min_id;
-  std::optional<std::uint64_t> limit;  // 0: none
-};
 
 enum class IdForm : std::uint8_t { automatic, automatic_seq, chosen };
 
@@ -33,59 +23,6 @@ struct AddOptions {
   RecordId id;
   std::size_t fields_at = 0;
 };
-
-// Takes MAXLEN or MINID at `i`, which moves to its last argument. False after an error reply.
-bool parse_trim(Call& call, std::size_t& i, Trim& trim) {
-  bool max_length = is_word(call.args[i], "maxlen");
-  auto kind = max_length ? Trim::Kind::max_length : Trim::Kind::min_id;
-  if (trim.kind != Trim::Kind::none && trim.kind != kind) {
-    call.reply.error(
-        "ERR syntax error, MAXLEN and MINID options at the same time are not compatible");
-    return false;
-  }
-  trim.kind = kind;
-  trim.approximate = false;
-  ++i;
-  if (i + 1 < call.args.size() && (call.args[i] == "~" || call.args[i] == "=")) {
-    trim.approximate = call.args[i] == "~";
-    ++i;
-  }
-  if (!max_length) {
-    std::optional<RecordId> id = id_arg(call, i);
-    if (id) trim.min_id = *id;
-    return id.has_value();
-  }
-  std::optional<std::int64_t> length = integer_arg(call, i);
-  if (!length) return false;
-  if (*length < 0) {
-    call.reply.error("ERR The MAXLEN argument must be >= 0.");
-    return false;
-  }
-  trim.length = static_cast<std::uint64_t>(*length);
-  return true;
-}
-
-bool parse_limit(Call& call, std::size_t& i, Trim& trim) {
-  std::optional<std::int64_t> limit = integer_arg(call, ++i);
-  if (!limit) return false;
-  if (*limit < 0) {
-    call.reply.error("ERR The LIMIT argument must be >= 0.");
-    return false;
-  }
-  trim.limit = static_cast<std::uint64_t>(*limit);
-  return true;
-}
-
-bool check_limit(Call& call, const Trim& trim) {
-  if (!trim.limit || (trim.kind != Trim::Kind::none && trim.approximate)) return true;
-  if (trim.kind == Trim::Kind::none) {
-    call.reply.error(
-        "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy");
-  } else {
-    call.reply.error("ERR syntax error, LIMIT cannot be used without the special ~ option");
-  }
-  return false;
-}
 
 bool parse_new_id(Call& call, ByteView text, AddOptions& options) {
   if (text == "*") {
@@ -109,20 +46,17 @@ bool parse_new_id(Call& call, ByteView text, AddOptions& options) {
 bool parse_add(Call& call, AddOptions& options) {
   std::size_t i = 2;
   for (; i < call.args.size(); ++i) {
-    ByteView arg = call.args[i];
-    bool more = i + 1 < call.args.size();
-    if (more && (is_word(arg, "maxlen") || is_word(arg, "minid"))) {
-      if (!parse_trim(call, i, options.trim)) return false;
-    } else if (more && is_word(arg, "limit")) {
-      if (!parse_limit(call, i, options.trim)) return false;
-    } else if (is_word(arg, "nomkstream")) {
+    if (is_word(call.args[i], "nomkstream")) {
       options.create = false;
-    } else {
-      if (!parse_new_id(call, arg, options)) return false;
-      break;
+      continue;
     }
+    const Parsed trim = parse_trim_option(call, i, options.trim);
+    if (trim == Parsed::refused) return false;
+    if (trim == Parsed::yes) continue;
+    if (!parse_new_id(call, call.args[i], options)) return false;
+    break;
   }
-  if (!check_limit(call, options.trim)) return false;
+  if (!check_trim(call, options.trim)) return false;
   options.fields_at = i + 1;
   if (options.fields_at >= call.args.size() || (call.args.size() - options.fields_at) % 2 != 0) {
     call.reply.error(wrong_arity("xadd"));
@@ -133,54 +67,6 @@ bool parse_add(Call& call, AddOptions& options) {
     return false;
   }
   return true;
-}
-
-// Where to cut so that `keep` live entries stay.
-Result<broker::Topics::Removed> trim_to_length(broker::Broker& broker, broker::Topic& topic,
-                                               std::uint64_t keep) {
-  Sequence at = broker.topics().state(topic).trim_point(keep, false);
-  return broker.topics().trim_to(topic, at);
-}
-
-std::uint64_t live_before(broker::Broker& broker, broker::Topic& topic, Sequence end) {
-  std::uint64_t count = 0;
-  const model::Topic& state = broker.topics().state(topic);
-  // Erased entries do not count; without any, the difference does.
-  if (!state.has_holes()) {
-    return end <= state.start() ? 0 : static_cast<std::uint64_t>(end - state.start());
-  }
-  auto counted = broker.topics().read(topic, state.start(), [&](const model::StoredRecord& record) {
-    if (record.sequence >= end) return false;
-    ++count;
-    return true;
-  });
-  return counted ? count : 0;
-}
-
-Result<broker::Topics::Removed> run_trim(broker::Broker& broker, broker::Topic& topic,
-                                         const Trim& trim) {
-  std::uint64_t live = broker.topics().live_count(topic);
-  std::uint64_t removable = 0;
-  if (trim.kind == Trim::Kind::max_length) {
-    removable = live > trim.length ? live - trim.length : 0;
-    // Cheap, as it is asked for with every append.
-    if (trim.approximate && removable < std::min(trim_block, live)) {
-      return broker::Topics::Removed{};
-    }
-  } else {
-    Result<Sequence> at = broker.topics().sequence_of(topic, trim.min_id);
-    if (!at) return at.error();
-    if (!trim.approximate) return broker.topics().trim_to(topic, *at);
-    removable = live_before(broker, topic, *at);
-  }
-  if (trim.approximate) {
-    std::uint64_t limit = trim.limit.value_or(trim_limit_usual);
-    if (limit != 0) removable = std::min(removable, limit);
-    // The last block goes only when nothing stays.
-    if (removable < live) removable = removable / trim_block * trim_block;
-  }
-  if (removable == 0) return broker::Topics::Removed{};
-  return trim_to_length(broker, topic, live - removable);
 }
 
 // The stream to add to, made when it is missing. Null after a reply.
@@ -277,13 +163,9 @@ void xadd(Call& call) {
   if (!TRV_MUTANT(xadd_answered_early)) call.wait_for(appended->commit);
   note_payload_field(call, *topic, fields);
   told(call, "xadd");
-  if (options.trim.kind != Trim::Kind::none) {
-    Result<broker::Topics::Removed> removed = run_trim(call.broker, *topic, options.trim);
+  if (options.trim.wanted()) {
+    Result<std::uint64_t> removed = run_trim(call, *topic, options.trim);
     if (!removed) return write_error(call.reply, removed.error());
-    if (removed->count > 0) {
-      call.wait_for(removed->commit);
-      told(call, "xtrim");
-    }
   }
   if (call.transaction) call.transaction->appended.emplace_back(key);
   call.reply.id(appended->first_id);
@@ -292,29 +174,20 @@ void xadd(Call& call) {
 void xtrim(Call& call) {
   Trim trim;
   for (std::size_t i = 2; i < call.args.size(); ++i) {
-    bool more = i + 1 < call.args.size();
-    if (more && (is_word(call.args[i], "maxlen") || is_word(call.args[i], "minid"))) {
-      if (!parse_trim(call, i, trim)) return;
-    } else if (more && is_word(call.args[i], "limit")) {
-      if (!parse_limit(call, i, trim)) return;
-    } else {
-      return call.reply.error(text::syntax);
-    }
+    const Parsed option = parse_trim_option(call, i, trim);
+    if (option == Parsed::refused) return;
+    if (option == Parsed::no) return call.reply.error(text::syntax);
   }
-  if (!check_limit(call, trim)) return;
-  if (trim.kind == Trim::Kind::none) {
+  if (!check_trim(call, trim)) return;
+  if (!trim.wanted()) {
     return call.reply.error("ERR syntax error, XTRIM must be called with at least one strategy");
   }
   FoundStream found = find_stream(call, call.args[1]);
   if (found.refused) return;
   if (!found.topic) return call.reply.integer(0);
-  Result<broker::Topics::Removed> removed = run_trim(call.broker, *found.topic, trim);
+  Result<std::uint64_t> removed = run_trim(call, *found.topic, trim);
   if (!removed) return write_error(call.reply, removed.error());
-  if (removed->count > 0) {
-    call.wait_for(removed->commit);
-    told(call, "xtrim");
-  }
-  call.reply.count(removed->count);
+  call.reply.count(*removed);
 }
 
 void xdel(Call& call) {

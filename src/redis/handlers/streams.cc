@@ -29,6 +29,15 @@ void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
   write_fields(reply, call.broker, record, broker::Topics::settings(topic).payload_field);
 }
 
+void write_delivered_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
+                           const model::StoredRecord& record, EntryDelivery delivery) {
+  reply.array(4);
+  reply.id(record.id);
+  write_fields(reply, call.broker, record, broker::Topics::settings(topic).payload_field);
+  reply.integer(delivery.idle_ms);
+  reply.count(delivery.count);
+}
+
 namespace {
 
 std::optional<RecordId> range_bound(Call& call, ByteView text, MissingSeq missing) {

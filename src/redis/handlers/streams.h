@@ -26,6 +26,13 @@ bool added_in_transaction(Call& call, ByteView key);
 // Writes [id, [field, value, ...]] of a record of the topic.
 void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
                  const model::StoredRecord& record);
+// The same as [id, [field, value, ...], idle ms, deliveries before this one].
+struct EntryDelivery {
+  std::int64_t idle_ms = 0;
+  std::uint64_t count = 0;
+};
+void write_delivered_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
+                           const model::StoredRecord& record, EntryDelivery delivery);
 
 // `-`, `+`, `id`, `(id`. Nothing, and an error reply, when it is none of them.
 std::optional<RecordId> range_start(Call& call, ByteView text);

@@ -1,0 +1,285 @@
+// XREADGROUP: reading as a member of a group.
+#include <algorithm>
+
+#include "redis/handlers/families.h"
+#include "redis/handlers/keyed.h"
+#include "redis/handlers/read_options.h"
+#include "redis/handlers/streams.h"
+
+namespace trv::redis {
+
+namespace {
+
+using Groups = model::ClaimGroups;
+
+// Which records a delivery was about is worth knowing after a crash of the process; when the
+// machine loses power, a delivery that was not synced yet has simply not happened, and is made
+// again.
+Status wait_for_delivery(Call& call, const Result<broker::Commit>& commit) {
+  if (!commit) return commit.error();
+  call.wait_for(broker::Commit{commit->round, std::min(commit->level, Durability::os)});
+  return {};
+}
+
+struct GroupRead {
+  ByteView key;
+  broker::Topic* topic;
+  const model::ClaimGroup* group;
+  bool news;       // `>`
+  RecordId after;  // else
+};
+
+// What the group's count of read entries is after `ids` were delivered from `position` on. Erased
+// entries behind the position make it unknown, until an entry comes whose number can be told.
+std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, RecordId position,
+                                        const std::vector<RecordId>& ids) {
+  std::optional<std::uint64_t> count = read.group->entries_read();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    if (count && !erased_since(call.broker, *read.topic, position)) {
+      return *count + (ids.size() - i);
+    }
+    count = added_up_to(call.broker, *read.topic, ids[i]);
+    position = ids[i];
+  }
+  return count;
+}
+
+Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options) {
+  if (read.group->find_consumer(options.consumer)) {
+    call.broker.claim_groups().note_seen(*read.topic, options.group, options.consumer);
+    return {};
+  }
+  std::string command;
+  Groups::encode_create_consumer(command, options.group, options.consumer);
+  call.service.key_events().note(call, key_event::stream, key_event::consumer_made, read.key);
+  return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+}
+
+// Takes over what has been pending for long enough, whoever has it, and writes it. Result: how
+// many.
+Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptions& options,
+                              ReplyWriter& writer) {
+  std::vector<RecordId> taken;
+  std::vector<RecordId> gone;  // pending, but no longer in the stream
+  for (const auto& [delivered, id] : read.group->pending_by_time()) {
+    const std::int64_t idle = std::max<std::int64_t>(call.now.ms - delivered.ms, 0);
+    if (idle < options.claim_idle->count() || taken.size() == options.count) break;
+    auto record = record_with_id(call.broker, *read.topic, id);
+    if (!record) return record.error();
+    if (!*record) {
+      gone.push_back(id);
+      continue;
+    }
+    write_delivered_entry(call, writer, *read.topic, **record,
+                          {idle, read.group->find_pending(id)->count});
+    taken.push_back(id);
+    if (writer.out().size() > reply_size_max) break;
+  }
+  std::string& command = call.service.scratch();
+  if (!gone.empty()) {
+    Groups::encode_settle(command, options.group, gone);
+    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+    if (!done) return done.error();
+    command.clear();
+  }
+  if (taken.empty()) return std::size_t{0};
+  Groups::Claim claim;
+  claim.consumer = options.consumer;
+  claim.delivered = call.now;
+  claim.ids = taken;
+  Groups::encode_claim(command, options.group, claim);
+  Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+  if (!done) return done.error();
+  return taken.size();
+}
+
+// Writes at most `count` new entries and makes them pending. Result: how many.
+Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOptions& options,
+                                std::size_t count, ReplyWriter& writer) {
+  RecordId position = read.group->position();
+  if (position == RecordId::max() ||
+      position >= call.broker.topics().last_visible_id(*read.topic)) {
+    return std::size_t{0};
+  }
+  std::vector<RecordId> ids;
+  Status done = each_record(call.broker, *read.topic, position.next(), RecordId::max(), count,
+                            [&](const model::StoredRecord& record) {
+                              if (options.claim_idle) {
+                                write_delivered_entry(call, writer, *read.topic, record, {});
+                              } else {
+                                write_entry(call, writer, *read.topic, record);
+                              }
+                              ids.push_back(record.id);
+                              return writer.out().size() <= reply_size_max;
+                            });
+  if (!done) return done.error();
+  if (ids.empty()) return std::size_t{0};
+  Groups::Delivery delivery;
+  delivery.consumer = options.consumer;
+  delivery.time = call.now;
+  delivery.position = {ids.back(), read_after(call, read, position, ids)};
+  delivery.keep_pending = !options.no_ack;
+  delivery.ids = ids;
+  std::string& command = call.service.scratch();
+  Groups::encode_deliver(command, options.group, delivery);
+  done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+  if (!done) return done.error();
+  return ids.size();
+}
+
+// Writes what a reader of `>` gets. Result: how many entries.
+Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions& options,
+                            ReplyWriter& writer) {
+  std::size_t taken = 0;
+  if (options.claim_idle) {
+    Result<std::size_t> taken_over = take_over(call, read, options, writer);
+    if (!taken_over) return taken_over;
+    taken = *taken_over;
+  }
+  if (taken == options.count || writer.out().size() > reply_size_max) return taken;
+  Result<std::size_t> fresh = deliver_new(call, read, options, options.count - taken, writer);
+  if (!fresh) return fresh;
+  return taken + *fresh;
+}
+
+// Writes the consumer's own pending entries again.
+Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadOptions& options,
+                                  ReplyWriter& writer) {
+  const model::ClaimGroup::Consumer* consumer = read.group->find_consumer(options.consumer);
+  std::vector<RecordId> sent;
+  std::size_t written = 0;
+  if (!consumer) return written;
+  for (auto at = consumer->pending.upper_bound(read.after);
+       at != consumer->pending.end() && written < options.count; ++at, ++written) {
+    auto record = record_with_id(call.broker, *read.topic, *at);
+    if (!record) return record.error();
+    if (*record) {
+      write_entry(call, writer, *read.topic, **record);
+      sent.push_back(*at);
+    } else {
+      writer.array(2);
+      writer.id(*at);
+      writer.null_array();
+    }
+    if (writer.out().size() > reply_size_max) break;
+  }
+  if (!sent.empty()) {
+    std::string& command = call.service.scratch();
+    Groups::encode_redeliver(command, options.group, options.consumer, call.now, sent);
+    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
+    if (!done) return done.error();
+  }
+  return written;
+}
+
+// Deliveries of one call: their ids must fit into one journal entry.
+constexpr std::size_t delivered_max = 1'000'000;
+
+bool parse_group_reads(Call& call, const ReadOptions& options, std::vector<GroupRead>& reads) {
+  for (std::size_t i = 0; i < options.stream_count; ++i) {
+    ByteView key = call.args[options.keys_at + i];
+    ByteView text = call.args[options.keys_at + options.stream_count + i];
+    FoundStream found = find_stream(call, key);
+    if (found.refused || added_in_transaction(call, key)) return false;
+    const model::ClaimGroup* group =
+        found.topic ? call.broker.claim_groups().of(*found.topic).find(options.group) : nullptr;
+    if (!group) {
+      call.reply.error(no_group_for(key, options.group) + " in XREADGROUP with GROUP option");
+      return false;
+    }
+    GroupRead read{key, found.topic, group, text == ">", {}};
+    if (text == "$") {
+      call.reply.error(
+          "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history "
+          "of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ "
+          "ID would just return an empty result set.");
+      return false;
+    }
+    if (!read.news) {
+      std::optional<RecordId> after = parse_id_strict(text, MissingSeq::zero);
+      if (!after) {
+        call.reply.error(text::invalid_id);
+        return false;
+      }
+      read.after = *after;
+    }
+    reads.push_back(read);
+  }
+  return true;
+}
+
+// In how long something will have been pending for long enough.
+std::optional<std::chrono::milliseconds> next_take_over(const Call& call,
+                                                        const ReadOptions& options,
+                                                        const std::vector<GroupRead>& reads) {
+  std::optional<std::chrono::milliseconds> next;
+  for (const GroupRead& read : reads) {
+    const auto& by_time = read.group->pending_by_time();
+    if (by_time.empty()) continue;
+    const std::int64_t idle = std::max<std::int64_t>(call.now.ms - by_time.begin()->first.ms, 0);
+    const std::chrono::milliseconds left(
+        std::max<std::int64_t>(options.claim_idle->count() - idle, 0));
+    next = next ? std::min(*next, left) : left;
+  }
+  return next;
+}
+
+void block_group_read(Call& call, const ReadOptions& options, const std::vector<GroupRead>& reads) {
+  BlockRequest request;
+  request.timeout = *options.block;
+  request.args.assign(call.args.begin(), call.args.end());
+  for (const GroupRead& read : reads) request.names.emplace_back(read.key);
+  if (options.claim_idle) {
+    request.look_again_in = next_take_over(call, options, reads);
+  } else if (reads.size() == 1) {
+    request.tag = options.group;
+  }
+  call.block = std::move(request);
+}
+
+void xreadgroup(Call& call) {
+  ReadOptions options;
+  std::vector<GroupRead> reads;
+  if (!parse_read_options(call, true, options) || !parse_group_reads(call, options, reads)) return;
+  options.count = std::min(options.count, delivered_max);
+  std::string body;
+  ReplyWriter writer(body, call.reply.protocol());
+  std::size_t found = 0;
+  for (const GroupRead& read : reads) {
+    std::size_t begin = body.size();
+    if (call.reply.protocol() == Protocol::resp2) writer.array(2);
+    writer.bulk(read.key);
+    std::size_t entries = writer.open_array();
+    Status there = ensure_consumer(call, read, options);
+    if (!there) return write_error(call.reply, there.error());
+    Result<std::size_t> count = read.news ? deliver(call, read, options, writer)
+                                          : deliver_again(call, read, options, writer);
+    if (!count) return write_error(call.reply, count.error());
+    if (*count == 0 && read.news) {
+      body.resize(begin);
+      continue;
+    }
+    writer.close_array(entries, *count);
+    ++found;
+  }
+  if (found > 0) {
+    call.reply.map_of_streams(found);
+    call.reply.out() += body;
+  } else if (options.block && call.may_block()) {
+    block_group_read(call, options, reads);
+  } else {
+    call.reply.null_array();
+  }
+}
+
+constexpr Command rows[] = {
+    {"xreadgroup", -7, flag::write | flag::reads_log | flag::blocking, Where::keys,
+     KeyRule::streams, 0, 0, 0, "stream", "5.0.0",
+     "Returns new or pending entries to a consumer of a group.", xreadgroup},
+};
+
+}  // namespace
+
+std::span<const Command> group_read_commands() { return rows; }
+
+}  // namespace trv::redis
