@@ -258,7 +258,7 @@ Result<Commit> Topics::set_id(Topic& topic, RecordId last_id,
     if (!kept) return kept.error();
   }
   topic.state.apply_set_id(last_id, added_count, max_erased_id);
-  topic.visible_last_id = std::max(topic.visible_last_id, last_id);
+  topic.visible_last_id = last_id;
   return broker.tail();
 }
 

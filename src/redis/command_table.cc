@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "redis/handlers/families.h"
+#include "redis/service.h"
 #include "redis/wire/number.h"
 
 namespace trv::redis {
@@ -86,9 +87,53 @@ std::array<std::span<const Command>, family_count> families() {
           group_read_commands()};
 }
 
+std::string upper_case(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return out;
+}
+
+namespace {
+
+// Lines of text: each subcommand and, behind four blanks, what it does.
+void help(Call& call) {
+  const CommandTable& table = call.service.table();
+  const std::string container(call.command.name.substr(0, call.command.name.find('|')));
+  const std::vector<const Command*> rows = table.subcommands_of(*table.find(container));
+  call.reply.array(1 + 2 * rows.size());
+  call.reply.simple(upper_case(container) +
+                    " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  for (const Command* row : rows) {
+    call.reply.simple(upper_case(row->name.substr(container.size() + 1)));
+    call.reply.simple("    " + std::string(row->summary));
+  }
+}
+
+}  // namespace
+
+void CommandTable::add(const Command& command) {
+  all_.push_back(&command);
+  if (!command.has(flag::container)) return;
+  Help& made = helps_.emplace_back();
+  made.name = std::string(command.name) + "|help";
+  made.row = {made.name,
+              2,
+              flag::loading | flag::stale,
+              Where::anywhere,
+              KeyRule::none,
+              0,
+              0,
+              0,
+              command.family,
+              command.since,
+              "Prints this help.",
+              help};
+  all_.push_back(&made.row);
+}
+
 CommandTable::CommandTable() {
   for (std::span<const Command> family : families()) {
-    for (const Command& command : family) all_.push_back(&command);
+    for (const Command& command : family) add(command);
   }
   slots_.resize(std::bit_ceil(all_.size() * 4));
   for (const Command* command : all_) {

@@ -4,7 +4,9 @@
 // Owner: the Server, one for each core; read only after construction.
 #pragma once
 
+#include <deque>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "redis/command.h"
@@ -35,9 +37,20 @@ class CommandTable {
     const Command* command = nullptr;
     std::uint64_t hash = 0;
   };
+  void add(const Command& command);
+
+  // The row "container|help", which every container has.
+  struct Help {
+    std::string name;
+    Command row;
+  };
+  std::deque<Help> helps_;  // rows are pointed to
   std::vector<const Command*> all_;
   std::vector<Slot> slots_;  // open addressing, a power of two
 };
+
+// As messages show a command's name.
+std::string upper_case(std::string_view name);
 
 // The index of the word STREAMS; nothing when it is missing or what follows is not of even count.
 std::optional<std::size_t> streams_index(std::span<const ByteView> args);

@@ -140,7 +140,7 @@ bool Connection::step() {
   RequestParser::Outcome outcome = parser_.next(input_.unread(), session_.authenticated);
   if (outcome == RequestParser::Outcome::error) {
     ReplyWriter(replies_.tail(), session_.protocol).error(parser_.error());
-    ++service_.counters().errors;
+    service_.counters().note_reply("-ERR ");
     session_.closing = true;
     return false;
   }
@@ -191,7 +191,7 @@ void Connection::execute(std::span<const ByteView> args) {
     session_.last_command = command;
     return dispatch(*command, args);
   }
-  if (out.size() > start && out[start] == '-') ++service_.counters().errors;
+  service_.counters().note_reply(ByteView(out).substr(start));
   if (session_.reply_mode != ReplyMode::on) out.resize(start);
   if (session_.reply_mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
   replies_.count_tail();
@@ -235,9 +235,12 @@ void Connection::run_here(const Command& command, std::span<const ByteView> args
   ReplyMode mode = session_.reply_mode;
   if (mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
   service_.run(call);
-  // CLIENT REPLY ON is the one that is answered though replies were off.
-  bool dropped =
-      mode == ReplyMode::skip || (mode == ReplyMode::off && session_.reply_mode == ReplyMode::off);
+  // CLIENT REPLY ON is the one that is answered though replies were off; and subscriptions are
+  // confirmed in any case.
+  const bool subscribes = command.has(flag::pubsub) && command.has(flag::subscriber);
+  const bool dropped =
+      !subscribes && (mode == ReplyMode::skip ||
+                      (mode == ReplyMode::off && session_.reply_mode == ReplyMode::off));
   if (dropped && !call.block && !call.deferred) {
     out.resize(start);
     call.waits = false;

@@ -31,6 +31,14 @@ ConnectionId Service::add_client(Client& client) {
 
 void Service::remove_client(ConnectionId id) { clients_.erase(id); }
 
+void Counters::note_reply(ByteView reply) {
+  constexpr std::size_t kinds_max = 128;  // scripts make their own
+  if (reply.empty() || reply[0] != '-') return;
+  ++errors;
+  const std::string kind(reply.substr(1, reply.find_first_of(" \r\n") - 1));
+  if (errors_by_kind.size() < kinds_max || errors_by_kind.contains(kind)) ++errors_by_kind[kind];
+}
+
 void Service::run(Call& call) {
   ++counters_.commands;
   std::size_t start = call.reply.out().size();
@@ -40,7 +48,7 @@ void Service::run(Call& call) {
   if (!call.scripted) slow_log_.consider(call, watch.elapsed());
   key_events_.tell(call);
   const std::string& out = call.reply.out();
-  if (out.size() > start && out[start] == '-') ++counters_.errors;
+  counters_.note_reply(ByteView(out).substr(start));
   if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
 }
 

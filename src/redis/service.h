@@ -74,6 +74,8 @@ struct ServiceSettings {
   std::int64_t bulk_size_max = 16 << 20;
   std::string run_id;
   EncodingSettings encodings;
+  // Approximate trimming removes so many entries at a time (Redis's stream-node-max-entries).
+  std::uint64_t trim_block = 100;
   std::uint32_t key_events = 0;  // notify-keyspace-events, as KeyEvents has it
   // A script that has changed nothing ends after this time.
   std::chrono::milliseconds script_time_max{5000};
@@ -81,10 +83,14 @@ struct ServiceSettings {
 
 // Counters of one core; INFO adds them up.
 struct Counters {
+  // Counts the reply when it is an error.
+  void note_reply(ByteView reply);
+
   std::uint64_t connections = 0;
   std::uint64_t connections_refused = 0;
   std::uint64_t commands = 0;
   std::uint64_t errors = 0;
+  std::map<std::string, std::uint64_t, std::less<>> errors_by_kind;  // by their first word
   std::uint64_t input_bytes = 0;
   std::uint64_t output_bytes = 0;
   std::uint64_t hits = 0;

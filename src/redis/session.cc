@@ -25,12 +25,6 @@ std::string unknown_command(std::span<const ByteView> args) {
   return text + words;
 }
 
-std::string upper(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return out;
-}
-
 // Null when it is unknown or has the wrong number of arguments: `why` then says so.
 const Command* resolve(const CommandTable& table, std::span<const ByteView> args,
                        std::string& why) {
@@ -39,7 +33,7 @@ const Command* resolve(const CommandTable& table, std::span<const ByteView> args
     // A row of a subcommand is not a command.
     const Command* container = find_command(table, args.first(1));
     why = container ? "ERR unknown subcommand '" + std::string(args[1].substr(0, quoted_max)) +
-                          "'. Try " + upper(container->name) + " HELP."
+                          "'. Try " + upper_case(container->name) + " HELP."
                     : unknown_command(args);
     return nullptr;
   }

@@ -96,6 +96,7 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
     return false;
   }
   service_.key_events().tell(call);
+  service_.counters().note_reply(bytes);
   // It leaves first: its client's next command may block again at once.
   broker::Commit commit = call.waits ? call.commit : broker::Commit{};
   Done done = std::move(waiter.done);

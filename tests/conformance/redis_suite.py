@@ -29,8 +29,9 @@ import harness  # noqa: E402
 
 VERSION = "7.0.15"
 UNIT_SECONDS = 420
-UNITS = ["type/hash", "type/list", "type/list-2", "type/list-3", "type/set", "type/zset", "type/string", "type/incr", "expire",
-         "keyspace", "scan", "multi", "sort", "bitops", "bitfield", "scripting"]
+UNITS = ["type/stream", "type/stream-cgroups", "pubsub", "quit", "protocol", "type/hash", "type/list", "type/list-2", "type/list-3",
+         "type/set", "type/zset", "type/string", "type/incr", "expire", "keyspace", "scan", "multi", "sort", "bitops", "bitfield",
+         "geo", "hyperloglog", "slowlog", "scripting"]
 
 # (unit, pattern of names, reason)
 REPLICAS = "looks at what a replica is sent; there is no replication"
@@ -38,12 +39,22 @@ DUMPS = "DUMP and RESTORE are not built"
 BUSY = "nobody is answered BUSY: a script that takes too long ends by itself"
 ENCODINGS = "OBJECT ENCODING tells the content's natural encoding, whatever the value was before"
 MEMORY = "there is no maxmemory"
+NEWER = "answered as by Redis since 7.2: NOGROUP or WRONGTYPE instead of UNBLOCKED"
 EXPECTED_FAILURES = [
+    ("type/stream-cgroups", "^Blocking XREADGROUP: (key|flushed)", NEWER),
+    ("type/stream-cgroups", "^XGROUP DESTROY should unblock", "commands are not counted one by one"),
+    ("type/stream-cgroups", "^RENAME can unblock", "streams are not renamed"),
+    ("type/stream-cgroups", "^Loading from legacy", DUMPS),
+    ("pubsub", "evicted events", MEMORY),
+    ("geo", "^GEORADIUSBYMEMBER crossing pole", "without ASC or DESC the order is free; ours is another one there"),
+    ("hyperloglog", "self test|PFDEBUG", "PFSELFTEST and PFDEBUG are unknown commands"),
+    ("hyperloglog", "sparse|cache invalidation", "looks into the encoding: there are no settings for it, and no cached count in it"),
+    ("slowlog", "sensitive", "masterauth and MIGRATE are unknown"),
+    ("slowlog", "^SLOWLOG - Rewritten", "a command that waits is logged as it began, not when it is served"),
     ("type/hash", "ziplist of various encodings", DUMPS),
     ("type/list", "ziplist of various encodings", DUMPS),
     ("type/list", "propagate as pop", REPLICAS),
     ("type/set", "^SINTER with same integer elements but different encoding$", ENCODINGS),
-    ("type/set", "^SMOVE only notify", "keyspace notifications are not built"),
     ("type/string", "propagate", REPLICAS),
     ("type/string", "^SETRANGE against integer-encoded key$", ENCODINGS),
     ("type/string", "^trim on SET with big value$", "runs only with Redis's allocator"),

@@ -1,5 +1,7 @@
 #include "redis/handlers/change.h"
 
+#include <algorithm>
+
 namespace trv::redis {
 
 std::string& Change::command(Op op, ByteView key) {
@@ -31,8 +33,21 @@ void Change::copy(const KeyEntry& entry, ByteView key) {
   });
 }
 
+bool Change::replace_stream(ByteView key) {
+  broker::Topic* topic = call_.broker.topics().find(key);
+  if (!topic) return true;
+  if (has_queues(*topic)) {
+    call_.reply.error(queue_stays);
+    return false;
+  }
+  if (std::find(streams_.begin(), streams_.end(), key) == streams_.end()) {
+    streams_.emplace_back(key);
+  }
+  return true;
+}
+
 bool Change::store(broker::Space space) {
-  if (steps_.size() > 1) {
+  if (steps_.size() > 1 || !streams_.empty()) {
     std::uint64_t size = 0;
     for (const Step& step : steps_) size += step.command.size() + put_overhead_max;
     if (Status room = call_.broker.promise(space, size); !room) {
@@ -40,6 +55,9 @@ bool Change::store(broker::Space space) {
       return false;
     }
     call_.broker.take_back(size);
+  }
+  for (const std::string& stream : streams_) {
+    if (!redis::replace_stream(call_, stream, 0)) return false;
   }
   for (const Step& step : steps_) {
     if (!execute(call_, space, step.key, step.command)) return false;
@@ -50,11 +68,9 @@ bool Change::store(broker::Space space) {
 bool replace_key(Call& call, Change& change, ByteView key) {
   if (call.broker.keyspaces().of(key).find(key, call.now)) {
     change.remove(key);
-  } else if (call.broker.topics().find(key)) {
-    call.reply.error(text::wrong_type);
-    return false;
+    return true;
   }
-  return true;
+  return change.replace_stream(key);
 }
 
 }  // namespace trv::redis

@@ -25,6 +25,8 @@ class Change {
   std::string& command(Op op, ByteView key);
   std::string& fresh(Op op, ByteView key);
   void remove(ByteView key);
+  // A stream under the key goes. False after an error reply: it is a queue's log.
+  [[nodiscard]] bool replace_stream(ByteView key);
   // The key holds this string, whatever it held, and does not expire.
   void put(ByteView key, ByteView value);
   // `key`, which is missing or removed before, comes to hold what the entry holds.
@@ -45,10 +47,11 @@ class Change {
   };
   Call& call_;
   std::vector<Step> steps_;
+  std::vector<std::string> streams_;  // that go
 };
 
 // Begins a change after which the key holds something new: what it holds is removed. False, and an
-// error reply, when it is a stream.
+// error reply, when it is a queue's log.
 [[nodiscard]] bool replace_key(Call& call, Change& change, ByteView key);
 
 }  // namespace trv::redis

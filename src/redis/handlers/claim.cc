@@ -1,5 +1,6 @@
 // XPENDING, XCLAIM, XAUTOCLAIM: looking at pending entries and taking them over.
 #include <algorithm>
+#include <limits>
 
 #include "base/mutant.h"
 #include "redis/handlers/families.h"
@@ -291,6 +292,8 @@ struct AutoClaimOptions {
 
 bool parse_auto_claim(Call& call, AutoClaimOptions& options) {
   constexpr std::int64_t count_max = 1'000'000;
+  // What Redis could still take memory for.
+  constexpr std::int64_t count_limit = std::numeric_limits<std::int64_t>::max() / 16;
   std::optional<std::int64_t> idle = parse_integer(call.args[4]);
   if (!idle) {
     call.reply.error("ERR Invalid min-idle-time argument for XAUTOCLAIM");
@@ -305,7 +308,7 @@ bool parse_auto_claim(Call& call, AutoClaimOptions& options) {
       options.just_id = true;
     } else if (is_word(call.args[i], "count") && i + 1 < call.args.size()) {
       std::optional<std::int64_t> count = parse_integer(call.args[++i]);
-      if (!count || *count <= 0) {
+      if (!count || *count <= 0 || *count > count_limit) {
         call.reply.error("ERR COUNT must be > 0");
         return false;
       }

@@ -56,6 +56,8 @@ bool is_script_time(std::string_view name) {
   return name == script_time_options[0] || name == script_time_options[1];
 }
 
+constexpr std::string_view trim_block_option = "stream-node-max-entries";
+constexpr std::uint64_t trim_block_max = 1'000'000'000;
 constexpr char slow_limit_option[] = "slowlog-log-slower-than";
 constexpr char slow_size_option[] = "slowlog-max-len";
 constexpr std::uint64_t slow_size_limit = 100'000;
@@ -76,6 +78,7 @@ std::map<std::string, std::string> present_settings(Call& call) {
       {"proto-max-bulk-len", fmt::format("{}", settings.bulk_size_max)},
       {"requirepass", settings.password},
       {"save", ""},
+      {std::string(trim_block_option), fmt::format("{}", settings.trim_block)},
       {"timeout", "0"},
   };
   const SlowLog::Settings& slow = call.service.slow_log().settings();
@@ -110,6 +113,7 @@ void config_get(Call& call) {
 // What can be changed while the server runs.
 struct Changeable {
   EncodingSettings encodings;
+  std::uint64_t trim_block;
   std::chrono::milliseconds script_time_max;
   std::uint32_t key_events;
   SlowLog::Settings slow;
@@ -128,6 +132,7 @@ void change_settings(Call& call, const Changeable& changed) {
     Service& there = call.service.peer(core);
     call.broker.at_core(core, [&there, changed](broker::Broker&) {
       there.settings().encodings = changed.encodings;
+      there.settings().trim_block = changed.trim_block;
       there.settings().script_time_max = changed.script_time_max;
       there.key_events().set_flags(changed.key_events);
       there.slow_log().set_settings(changed.slow);
@@ -164,38 +169,43 @@ bool change_slow_limit(Call& call, ByteView value, SlowLog::Settings& settings) 
   return sound;
 }
 
-// Whether the setting is one that can be changed. `ok` becomes false after an error reply.
-bool change(Call& call, std::string_view name, ByteView value, Changeable& settings, bool& ok) {
-  if (name == key_events_option) {
-    ok = change_key_events(call, value, settings.key_events);
-    return true;
-  }
-  if (name == slow_limit_option) {
-    ok = change_slow_limit(call, value, settings.slow);
-    return true;
-  }
-  const EncodingOption* encoding = find_encoding_option(name);
-  const bool slow_size = name == slow_size_option;
-  if (!encoding && !slow_size && !is_script_time(name)) return false;
+// Writes the error reply, too, when it is not a number in the range.
+bool number_within(Call& call, std::string_view name, ByteView value, std::uint64_t least,
+                   std::uint64_t most, std::uint64_t& out) {
   std::optional<std::uint64_t> number = parse_unsigned(value);
-  ok = number.has_value();
   if (!number) {
     refuse_value(call, name, "argument couldn't be parsed into an integer");
-  } else if (encoding) {
-    settings.encodings.*encoding->setting = static_cast<std::size_t>(*number);
-  } else if (slow_size) {
-    ok = *number <= slow_size_limit;
-    settings.slow.size_max = *number;
-    if (!ok) {
-      refuse_value(call, name,
-                   fmt::format("argument must be between 0 and {} inclusive", slow_size_limit));
-    }
-  } else if (*number < 1 || *number > script_ms_max) {
-    ok = false;
+  } else if (*number < least || *number > most) {
     refuse_value(call, name,
-                 fmt::format("argument must be between 1 and {} inclusive", script_ms_max));
+                 fmt::format("argument must be between {} and {} inclusive", least, most));
   } else {
-    settings.script_time_max = std::chrono::milliseconds(*number);
+    out = *number;
+    return true;
+  }
+  return false;
+}
+
+// Whether the setting is one that can be changed. `ok` becomes false after an error reply.
+bool change(Call& call, std::string_view name, ByteView value, Changeable& settings, bool& ok) {
+  constexpr std::uint64_t any_number = std::numeric_limits<std::uint64_t>::max();
+  std::uint64_t number = 0;
+  if (name == key_events_option) {
+    ok = change_key_events(call, value, settings.key_events);
+  } else if (name == slow_limit_option) {
+    ok = change_slow_limit(call, value, settings.slow);
+  } else if (name == slow_size_option) {
+    ok = number_within(call, name, value, 0, slow_size_limit, number);
+    if (ok) settings.slow.size_max = number;
+  } else if (name == trim_block_option) {
+    ok = number_within(call, name, value, 1, trim_block_max, settings.trim_block);
+  } else if (is_script_time(name)) {
+    ok = number_within(call, name, value, 1, script_ms_max, number);
+    if (ok) settings.script_time_max = std::chrono::milliseconds(number);
+  } else if (const EncodingOption* encoding = find_encoding_option(name)) {
+    ok = number_within(call, name, value, 0, any_number, number);
+    if (ok) settings.encodings.*encoding->setting = static_cast<std::size_t>(number);
+  } else {
+    return false;
   }
   return true;
 }
@@ -205,8 +215,9 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
 void config_set(Call& call) {
   std::map<std::string, std::string> settings = present_settings(call);
   if (call.args.size() % 2 != 0) return call.reply.error(wrong_arity("config|set"));
-  Changeable changed{call.service.settings().encodings, call.service.settings().script_time_max,
-                     call.service.key_events().flags(), call.service.slow_log().settings()};
+  Changeable changed{call.service.settings().encodings, call.service.settings().trim_block,
+                     call.service.settings().script_time_max, call.service.key_events().flags(),
+                     call.service.slow_log().settings()};
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
     if (at == settings.end()) {

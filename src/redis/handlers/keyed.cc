@@ -85,6 +85,25 @@ bool may_write(Call& call) {
   return false;
 }
 
+bool has_queues(const broker::Topic& topic) {
+  return broker::Topics::settings(topic).owned_by_queue;
+}
+
+bool replace_stream(Call& call, ByteView key, std::uint64_t size) {
+  broker::Topic* topic = call.broker.topics().find(key);
+  if (!topic) return true;
+  if (has_queues(*topic)) {
+    call.reply.error(queue_stays);
+    return false;
+  }
+  if (Status room = call.broker.promise(broker::Space::more, size); !room) {
+    write_error(call.reply, room.error());
+    return false;
+  }
+  call.broker.take_back(size);
+  return call.wait_for(call.broker.topics().remove(key));
+}
+
 bool reply_too_large(Call& call, std::size_t start) {
   if (call.reply.out().size() - start <= reply_bytes_max) return false;
   call.reply.out().resize(start);

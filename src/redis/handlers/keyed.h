@@ -70,6 +70,15 @@ bool execute(Call& call, broker::Space space, ByteView key, ByteView command);
 // False when the broker can not write; the reply says so.
 bool may_write(Call& call);
 
+// A queue's log is not for this protocol to delete.
+inline constexpr std::string_view queue_stays =
+    "ERR the key is a queue, which only its own protocol deletes";
+bool has_queues(const broker::Topic& topic);
+
+// A stream under the key goes, since something of another type takes its place, which takes `size`
+// bytes in the journal. False after an error reply: nothing has changed then.
+[[nodiscard]] bool replace_stream(Call& call, ByteView key, std::uint64_t size);
+
 // An expiry argument in its unit, as an absolute time. Nothing, and an error reply, when it is not
 // an integer or makes no time.
 struct TimeUnit {

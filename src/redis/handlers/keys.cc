@@ -23,13 +23,6 @@ std::optional<WallTime> expiry_arg(Call& call, std::size_t index, TimeUnit unit,
 
 namespace {
 
-constexpr std::string_view queue_stays =
-    "ERR the key is a queue, which only its own protocol deletes";
-
-bool has_queues(const broker::Topic& topic) {
-  return broker::Topics::settings(topic).owned_by_queue;
-}
-
 void told(Call& call, std::string_view event, ByteView key) {
   call.service.key_events().note(call, key_event::generic, event, key);
 }

@@ -37,6 +37,9 @@ struct CoreFacts {
     counters.connections_refused += other.counters.connections_refused;
     counters.commands += other.counters.commands;
     counters.errors += other.counters.errors;
+    for (const auto& [kind, count] : other.counters.errors_by_kind) {
+      counters.errors_by_kind[kind] += count;
+    }
     counters.input_bytes += other.counters.input_bytes;
     counters.output_bytes += other.counters.output_bytes;
     counters.hits += other.counters.hits;
@@ -146,6 +149,14 @@ std::string replication_section(const Report& report) {
       report.run_id);
 }
 
+std::string error_section(const Report& report) {
+  std::string text = "# Errorstats\r\n";
+  for (const auto& [kind, count] : report.all.counters.errors_by_kind) {
+    text += fmt::format("errorstat_{}:count={}\r\n", kind, count);
+  }
+  return text;
+}
+
 std::string cluster_section(const Report&) { return "# Cluster\r\ncluster_enabled:0\r\n"; }
 
 std::string keyspace_section(const Report& report) {
@@ -162,10 +173,11 @@ struct Section {
   std::string (*write)(const Report&);
 };
 constexpr Section sections[] = {
-    {"server", server_section},   {"clients", clients_section},
-    {"memory", memory_section},   {"persistence", persistence_section},
-    {"stats", stats_section},     {"replication", replication_section},
-    {"cluster", cluster_section}, {"keyspace", keyspace_section},
+    {"server", server_section},     {"clients", clients_section},
+    {"memory", memory_section},     {"persistence", persistence_section},
+    {"stats", stats_section},       {"replication", replication_section},
+    {"errorstats", error_section},  {"cluster", cluster_section},
+    {"keyspace", keyspace_section},
 };
 
 void info(Call& call) {

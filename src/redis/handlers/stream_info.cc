@@ -92,7 +92,7 @@ void write_full_consumers(Call& call, const model::ClaimGroup& group, std::size_
     call.reply.integer(consumer.active ? consumer.active->ms : -1);
     call.reply.bulk("pel-count");
     call.reply.count(consumer.pending.size());
-    call.reply.bulk("pel");
+    call.reply.bulk("pending");
     std::size_t shown = std::min(consumer.pending.size(), count);
     call.reply.array(shown);
     auto at = consumer.pending.begin();
@@ -140,7 +140,7 @@ void write_full(Call& call, broker::Topic& topic, std::size_t count) {
     write_count(reply, lag_of(call.broker, topic, group));
     reply.bulk("pel-count");
     reply.count(group.pending().size());
-    reply.bulk("pel");
+    reply.bulk("pending");
     write_pending_of_group(call, group, count);
     reply.bulk("consumers");
     write_full_consumers(call, group, count);

@@ -156,8 +156,9 @@ void xread(Call& call) {
   std::vector<StreamPosition> streams;
   for (std::size_t i = 0; i < options.stream_count; ++i) {
     ByteView key = call.args[options.keys_at + i];
-    FoundStream found = find_stream(call, key);
-    if (found.refused || added_in_transaction(call, key)) return;
+    // Who waits goes on to wait, whatever lies under the key meanwhile.
+    if (!call.retry && find_stream(call, key).refused) return;
+    if (added_in_transaction(call, key)) return;
     std::size_t id_at = options.keys_at + options.stream_count + i;
     std::optional<RecordId> after = position_arg(call, key, call.args[id_at]);
     if (!after) return;

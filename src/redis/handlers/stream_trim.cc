@@ -10,9 +10,8 @@ namespace trv::redis {
 
 namespace {
 
-// Approximate trimming removes blocks of that many entries, as Redis's nodes.
-constexpr std::uint64_t trim_block = 100;
-constexpr std::uint64_t trim_limit_usual = 100 * trim_block;
+// An approximate trim looks at this many blocks unless told otherwise.
+constexpr std::uint64_t blocks_usual = 100;
 
 // Takes MAXLEN or MINID at `i`, which moves to its last argument. False after an error reply.
 bool parse_threshold(Call& call, std::size_t& i, Trim& trim) {
@@ -75,43 +74,60 @@ std::uint64_t live_before(broker::Broker& broker, broker::Topic& topic, Sequence
 struct Cut {
   std::uint64_t count = 0;
   std::optional<RecordId> before;  // none: of all
+  // Only whole blocks go, as the nodes of Redis's streams; the last one only when nothing stays.
+  bool whole_blocks = false;
 };
 
-Result<Cut> choose_cut(broker::Broker& broker, broker::Topic& topic, const Trim& trim) {
-  const std::uint64_t live = broker.topics().live_count(topic);
+std::uint64_t removed_by_limit(const Trim& trim, std::uint64_t block) {
+  const std::uint64_t limit = trim.limit.value_or(blocks_usual * block);
+  return limit == 0 ? std::numeric_limits<std::uint64_t>::max() : limit;
+}
+
+Result<Cut> choose_cut(Call& call, broker::Topic& topic, const Trim& trim) {
+  const std::uint64_t live = call.broker.topics().live_count(topic);
   Cut cut;
+  cut.whole_blocks = trim.approximate;
   if (trim.kind == Trim::Kind::max_length) {
     cut.count = live > trim.length ? live - trim.length : 0;
-    // Cheap, as it is asked for with every append.
-    if (trim.approximate && cut.count < std::min(trim_block, live)) return Cut{};
   } else {
     cut.before = trim.min_id;
     cut.count = std::numeric_limits<std::uint64_t>::max();
     if (!trim.approximate) return cut;
-    Result<Sequence> at = broker.topics().sequence_of(topic, trim.min_id);
+    Result<Sequence> at = call.broker.topics().sequence_of(topic, trim.min_id);
     if (!at) return at.error();
-    cut.count = live_before(broker, topic, *at);
+    cut.count = live_before(call.broker, topic, *at);
   }
   if (trim.approximate) {
-    const std::uint64_t limit = trim.limit.value_or(trim_limit_usual);
-    if (limit != 0) cut.count = std::min(cut.count, limit);
-    // The last block goes only when nothing stays.
-    if (cut.count < live) cut.count = cut.count / trim_block * trim_block;
+    cut.count = std::min(cut.count, removed_by_limit(trim, call.service.settings().trim_block));
   }
   return cut;
+}
+
+// Where the block begins that `at` lies in. Blocks are counted from the stream's first entry ever.
+Sequence block_start(const Call& call, Sequence at) {
+  const auto block = static_cast<std::int64_t>(call.service.settings().trim_block);
+  return Sequence(at.value / block * block);
 }
 
 // Errors: as run_trim().
 Result<std::uint64_t> cut_off(Call& call, broker::Topic& topic, const Cut& cut) {
   if (cut.count == 0) return std::uint64_t{0};
   broker::Topics& topics = call.broker.topics();
+  const model::Topic& state = topics.state(topic);
   const std::uint64_t live = topics.live_count(topic);
-  Sequence at = topics.state(topic).trim_point(live - std::min(cut.count, live), false);
+  const bool all = cut.count >= live;
+  if (cut.whole_blocks && !all && !state.has_holes()) {
+    // Cheap, as it is asked for with every append.
+    const Sequence most = state.start() + static_cast<std::int64_t>(std::min(cut.count, live));
+    if (block_start(call, most) <= state.start()) return std::uint64_t{0};
+  }
+  Sequence at = state.trim_point(live - std::min(cut.count, live), false);
   if (cut.before) {
     Result<Sequence> before = topics.sequence_of(topic, *cut.before);
     if (!before) return before.error();
     at = std::min(at, *before);
   }
+  if (cut.whole_blocks && !all) at = block_start(call, at);
   Result<broker::Topics::Removed> removed = topics.trim_to(topic, at);
   if (!removed) return removed.error();
   if (removed->count > 0) call.wait_for(removed->commit);
@@ -162,9 +178,10 @@ Result<std::uint64_t> pick_out(Call& call, broker::Topic& topic, RecordId from, 
 Result<std::uint64_t> cut_acknowledged(Call& call, broker::Topic& topic, const Cut& cut) {
   const auto first = first_referenced(call.broker.claim_groups().of(topic));
   if (!first || (cut.before && *first >= *cut.before)) return cut_off(call, topic, cut);
-  Result<std::uint64_t> before = cut_off(call, topic, {cut.count, *first});
+  Result<std::uint64_t> before = cut_off(call, topic, {cut.count, *first, cut.whole_blocks});
   if (!before || *before >= cut.count) return before;
-  Result<std::uint64_t> behind = pick_out(call, topic, *first, {cut.count - *before, cut.before});
+  Result<std::uint64_t> behind =
+      pick_out(call, topic, *first, {cut.count - *before, cut.before, false});
   if (!behind) return behind;
   return *before + *behind;
 }
@@ -211,7 +228,7 @@ bool check_trim(Call& call, const Trim& trim) {
 }
 
 Result<std::uint64_t> run_trim(Call& call, broker::Topic& topic, const Trim& trim) {
-  Result<Cut> cut = choose_cut(call.broker, topic, trim);
+  Result<Cut> cut = choose_cut(call, topic, trim);
   if (!cut) return cut.error();
   Result<std::uint64_t> removed = std::uint64_t{0};
   switch (trim.references.value_or(References::keep)) {

@@ -69,16 +69,19 @@ void set(Call& call) {
   if (call.args.size() > 3 && !parse_set(call, options)) return;
   ByteView key = call.args[1];
   const KeyEntry* entry = call.broker.keyspaces().of(key).find(key, call.now);
-  bool other_type = entry && !entry->value.is_string();
-  if ((!entry && call.broker.topics().find(key)) || (options.give_old && other_type)) {
-    return call.reply.error(text::wrong_type);
-  }
+  broker::Topic* stream = entry ? nullptr : call.broker.topics().find(key);
+  const bool other_type = stream || (entry && !entry->value.is_string());
+  if (options.give_old && other_type) return call.reply.error(text::wrong_type);
   if (!may_write(call)) return;
   std::optional<std::string> old;
   if (options.give_old && entry) old = entry->value.text();
-  bool kept = (options.if_absent && entry) || (options.if_present && !entry);
+  const bool exists = entry || stream;
+  const bool kept = (options.if_absent && exists) || (options.if_present && !exists);
   if (options.give_old || kept) shows(call, call.broker.keyspaces().of(key), key, entry);
   if (options.keep_expiry && entry) options.expires = entry->expires;
+  if (options.keep_expiry && stream) options.expires = broker::Topics::settings(*stream).expires;
+  const std::uint64_t size = key.size() + call.args[2].size() + put_overhead_max;
+  if (!kept && !replace_stream(call, key, size)) return;
   if (!kept && !put_string(call, key, call.args[2], options.expires)) return;
   if (old) {
     call.reply.bulk(*old);
@@ -105,10 +108,9 @@ void set_with_expiry(Call& call, TimeUnit unit) {
   std::optional<WallTime> expires = expiry_arg(call, 2, unit, true);
   if (!expires) return;
   ByteView key = call.args[1];
-  if (!call.broker.keyspaces().of(key).find(key, call.now) && call.broker.topics().find(key)) {
-    return call.reply.error(text::wrong_type);
-  }
   if (!may_write(call)) return;
+  const std::uint64_t size = key.size() + call.args[3].size() + put_overhead_max;
+  if (!replace_stream(call, key, size)) return;
   if (put_string(call, key, call.args[3], expires)) call.reply.ok();
 }
 void setex(Call& call) { set_with_expiry(call, {true, false}); }
@@ -154,14 +156,9 @@ void mget(Call& call) {
 void mset(Call& call) {
   if (call.args.size() % 2 == 0) return call.reply.error(wrong_arity("mset"));
   if (!may_write(call)) return;
-  for (std::size_t i = 1; i < call.args.size(); i += 2) {
-    ByteView key = call.args[i];
-    if (!call.broker.keyspaces().of(key).find(key, call.now) && call.broker.topics().find(key)) {
-      return call.reply.error(text::wrong_type);
-    }
-  }
   Change change(call);
   for (std::size_t i = 1; i < call.args.size(); i += 2) {
+    if (!change.replace_stream(call.args[i])) return;
     change.put(call.args[i], call.args[i + 1]);
   }
   if (change.store(broker::Space::more)) call.reply.ok();
