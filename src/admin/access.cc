@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <random>
 
+#include "admin/limits.h"
 #include "base/base64.h"
 #include "broker/catalog.h"
 
@@ -109,7 +110,7 @@ Task<Changed> change_access(Context& context, auth::Command command,
                                             std::move(in_catalog), only_if_there);
 }
 
-json::object user_to_json(const auth::User& user) {
+json::object user_to_json(const auth::Directory& directory, const auth::User& user) {
   json::array tags;
   for (const std::string& tag : user.tags) tags.push_back(json::string(tag));
   json::object object;
@@ -117,7 +118,7 @@ json::object user_to_json(const auth::User& user) {
   object["password_hash"] = base64_encode(user.hash);
   object["hashing_algorithm"] = user.hashing == Hashing::sha512 ? sha512_name : sha256_name;
   object["tags"] = std::move(tags);
-  object["limits"] = json::object();
+  object["limits"] = user_limits_to_json(directory, user.name);
   return object;
 }
 
@@ -145,7 +146,9 @@ json::object topic_rights_to_json(const std::string& user, const std::string& vh
 
 json::array users_to_json(const auth::Directory& directory) {
   json::array users;
-  for (const auto& [name, user] : directory.users()) users.push_back(user_to_json(*user));
+  for (const auto& [name, user] : directory.users()) {
+    users.push_back(user_to_json(directory, *user));
+  }
   return users;
 }
 
@@ -171,7 +174,8 @@ json::array topic_rights_to_json(const auth::Directory& directory) {
   return all;
 }
 
-Result<auth::Command> user_from_json(const std::string& name, const json::object& body) {
+Result<std::vector<auth::Command>> user_from_json(const std::string& name,
+                                                  const json::object& body) {
   if (name.empty() || name.size() > name_size_max) return invalid("the name is empty or too long");
   const json::value* given = body.if_contains("tags");
   if (!given) return invalid("[{key_missing,tags}]");
@@ -181,7 +185,14 @@ Result<auth::Command> user_from_json(const std::string& name, const json::object
   put.user.name = name;
   put.user.tags = std::move(*tags);
   if (Status read = read_password(body, put.user); !read) return read.error();
-  return auth::Command(std::move(put));
+  std::vector<auth::Command> commands;
+  commands.emplace_back(std::move(put));
+  if (const json::value* limits = body.if_contains("limits")) {
+    auto more = limits_from_json(auth::LimitScope::user, name, *limits);
+    if (!more) return more.error();
+    for (auth::Command& one : *more) commands.push_back(std::move(one));
+  }
+  return commands;
 }
 
 Result<auth::Command> rights_from_json(const std::string& user, const std::string& vhost,

@@ -21,7 +21,8 @@ runtime::Task<Changed> change_access(Context& context, auth::Command command,
                                      std::function<bool(const auth::Directory&)> there,
                                      bool only_if_there);
 
-boost::json::object user_to_json(const auth::User& user);
+// With the limits that it has in the directory.
+boost::json::object user_to_json(const auth::Directory& directory, const auth::User& user);
 boost::json::object rights_to_json(const std::string& user, const std::string& vhost,
                                    const auth::Rights& rights);
 boost::json::object topic_rights_to_json(const std::string& user, const std::string& vhost,
@@ -33,7 +34,9 @@ boost::json::array rights_to_json(const auth::Directory& directory);
 boost::json::array topic_rights_to_json(const auth::Directory& directory);
 
 // Errors: invalid_argument, with the reason of the refusal.
-Result<auth::Command> user_from_json(const std::string& name, const boost::json::object& body);
+// The user, and its limits where the body tells them; else those that there are stay.
+Result<std::vector<auth::Command>> user_from_json(const std::string& name,
+                                                  const boost::json::object& body);
 Result<auth::Command> rights_from_json(const std::string& user, const std::string& vhost,
                                        const boost::json::object& body);
 Result<auth::Command> topic_rights_from_json(const std::string& user, const std::string& vhost,

@@ -26,6 +26,7 @@ std::span<const Route> exchange_routes();
 std::span<const Route> queue_routes();
 std::span<const Route> binding_routes();
 std::span<const Route> user_routes();
+std::span<const Route> limit_routes();
 std::span<const Route> policy_routes();
 std::span<const Route> health_routes();
 std::span<const Route> definition_routes();

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "amqp/census.h"
 #include "amqp/connection.h"
 #include "amqp/management/management.h"
 #include "amqp/reader.h"
@@ -15,7 +16,8 @@ struct Server::State {
       : core(the_core),
         options(the_options),
         readers(broker),
-        services{broker, sessions, {&readers}, {&sessions}} {
+        census(broker),
+        services{broker, sessions, {&readers}, {&sessions}, &census} {
     session_options.loopback_only = options.loopback_only;
     session_options.version = options.version;
   }
@@ -45,6 +47,7 @@ struct Server::State {
   SessionOptions session_options;
   Sessions sessions;
   StreamReaders readers;
+  Census census;  // the first core's is that of all
   Services services;
   std::unique_ptr<runtime::Listener> listener;
   std::uint64_t last_id = 0;
@@ -78,6 +81,7 @@ void Server::connect(const std::vector<Server*>& by_core) {
     state_->services.readers.push_back(&server->state_->readers);
     state_->services.all_sessions.push_back(&server->state_->sessions);
   }
+  state_->services.census = &by_core.front()->state_->census;
 }
 
 broker::Operations& Server::operations() {

@@ -258,6 +258,14 @@ void Session::open_channel(std::uint16_t number) {
                                      std::to_string(channel_max_) + ")"});
     return;
   }
+  if (counted_) {
+    open_counted_channel(number);
+  } else {
+    add_channel(number);
+  }
+}
+
+void Session::add_channel(std::uint16_t number) {
   channels_[number] =
       std::make_unique<Channel>(number, ++last_serial_, broker().core().input_blocks());
   send(number, wire::ChannelOpenOk{});

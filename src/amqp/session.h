@@ -36,6 +36,7 @@ class Rights;
 
 namespace trv::amqp {
 
+class Census;
 class Session;
 class StreamReaders;
 struct SessionFacts;  // amqp/management/facts.h
@@ -73,6 +74,7 @@ struct Services {
   Sessions& sessions;
   std::vector<StreamReaders*> readers;  // by core
   std::vector<Sessions*> all_sessions;  // by core; each to be used on its own core only
+  Census* census = nullptr;             // to be used on its home core only
   // Bytes of message bodies that have come in part, over all sessions of the core.
   std::size_t assembling_bytes = 0;
 };
@@ -233,6 +235,7 @@ class Session {
   void on_start_ok(const wire::ConnectionStartOk& method);
   void on_tune_ok(const wire::ConnectionTuneOk& method);
   void on_open(const wire::ConnectionOpen& method);
+  void on_let_in();
   void on_close(const wire::ConnectionClose& method);
 
  private:
@@ -246,6 +249,15 @@ class Session {
   void on_content_frame(Channel& channel, const wire::Frame& frame);
   void on_frame_refused(wire::FrameStatus status, ByteView bytes);
   void open_channel(std::uint16_t number);
+  void add_channel(std::uint16_t number);
+  // Asks the census on its core; `then(Session&, std::optional<Failure>)` runs here. Counted
+  // connections only, and the first question makes it one. In counted.cc, like those below.
+  template <class Question, class Then>
+  void ask_census(Question question, Then then);
+  void enter_census();
+  void leave_census();
+  void open_counted_channel(std::uint16_t number);
+  void uncount_channel();
   void end_reading();
   void begin_wait() { ++waiting_; }
   void end_wait();
@@ -287,6 +299,7 @@ class Session {
   bool client_takes_blocked_ = false;
   int waiting_ = 0;
   bool ended_ = false;
+  bool counted_ = false;  // the census has been told of it; no operation is
   bool peer_closes_ = false;
   bool drain_asked_ = false;
   std::uint64_t last_key_ = 0;
@@ -302,6 +315,20 @@ class Session {
   runtime::SteadyTime settle_check_{};
   std::string scratch_;  // the frames being written
 };
+
+// Gives the answer of the broker that gave it once it is as durable as it must be.
+template <class T>
+void reply_when_durable(broker::Broker& owner, Answer<T> answer,
+                        UniqueFunction<void(T, Status)> reply) {
+  if (!answer.commit || owner.is_durable(*answer.commit)) {
+    reply(std::move(answer.value), {});
+    return;
+  }
+  owner.when_durable(*answer.commit, [reply = std::move(reply), value = std::move(answer.value)](
+                                         Result<broker::Durable> result) mutable {
+    reply(std::move(value), result ? Status() : Status(result.error()));
+  });
+}
 
 template <class T, class Work, class Then>
 void Session::ask_later(const std::string& location, Work work, Then then) {
@@ -354,16 +381,7 @@ void Session::ask(const std::string& location, Work work, Then then) {
       location,
       [work = std::move(work)](broker::Broker& owner,
                                UniqueFunction<void(T, Status)> reply) mutable {
-        Answer<T> answer = work(owner);
-        if (!answer.commit || owner.is_durable(*answer.commit)) {
-          reply(std::move(answer.value), {});
-          return;
-        }
-        owner.when_durable(*answer.commit,
-                           [reply = std::move(reply), value = std::move(answer.value)](
-                               Result<broker::Durable> result) mutable {
-                             reply(std::move(value), result ? Status() : Status(result.error()));
-                           });
+        reply_when_durable<T>(owner, work(owner), std::move(reply));
       },
       std::move(then));
 }

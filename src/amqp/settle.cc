@@ -190,6 +190,7 @@ void Session::cancel(Channel& channel, Subscription& s, bool answer) {
 void Session::end_channel(Channel& channel) {
   if (channel.state != Channel::State::open) return;
   channel.state = Channel::State::closing;  // no credit is given from here on
+  uncount_channel();
   channel.content.stage = Content::Stage::none;
   release_assembly(channel.content.body.capacity());
   channel.content.body.consume(channel.content.body.size());
@@ -226,6 +227,7 @@ void Session::end_channel(Channel& channel) {
 
 void Session::end() {
   if (std::exchange(ended_, true)) return;
+  leave_census();
   for (const auto& [number, channel] : channels_) end_channel(*channel);
   dirty_.clear();
   if (state_ != State::running) return;

@@ -12,6 +12,8 @@ enum class Op : std::uint8_t {
   clear_rights = 4,
   set_topic_rights = 5,
   clear_topic_rights = 6,
+  set_limit = 7,
+  clear_limit = 8,
 };
 
 constexpr std::uint64_t tags_max = 1000;
@@ -27,6 +29,20 @@ User read_user(ByteReader& r) {
   if (count > tags_max) r.fail();
   for (std::uint64_t i = 0; i < count && r.ok(); ++i) user.tags.emplace_back(r.sized());
   return user;
+}
+
+LimitScope read_scope(ByteReader& r) {
+  const std::uint8_t scope = r.u8();
+  if (scope > static_cast<std::uint8_t>(LimitScope::vhost)) r.fail();
+  return static_cast<LimitScope>(scope);
+}
+
+// 0 is none.
+std::optional<Limit> read_limit(ByteReader& r) {
+  const std::uint8_t limit = r.u8();
+  if (limit > static_cast<std::uint8_t>(Limit::queues)) r.fail();
+  if (limit == 0) return std::nullopt;
+  return static_cast<Limit>(limit);
 }
 
 // Sized texts in their order; braces around this fix the order of evaluation.
@@ -63,6 +79,17 @@ std::string encode(const Command& command) {
   } else if (const auto* no_topic = std::get_if<ClearTopicRights>(&command)) {
     op(Op::clear_topic_rights);
     texts({no_topic->user, no_topic->vhost, no_topic->exchange});
+  } else if (const auto* limit = std::get_if<SetLimit>(&command)) {
+    op(Op::set_limit);
+    w.u8(static_cast<std::uint8_t>(limit->scope));
+    w.sized(limit->name);
+    w.u8(static_cast<std::uint8_t>(limit->limit));
+    w.varint_signed(limit->value);
+  } else if (const auto* no_limit = std::get_if<ClearLimit>(&command)) {
+    op(Op::clear_limit);
+    w.u8(static_cast<std::uint8_t>(no_limit->scope));
+    w.sized(no_limit->name);
+    w.u8(no_limit->limit ? static_cast<std::uint8_t>(*no_limit->limit) : 0);
   }
   return out;
 }
@@ -94,6 +121,25 @@ Result<Command> parse_command(ByteView bytes) {
     case Op::clear_topic_rights:
       command = ClearTopicRights{text(r), text(r), text(r)};
       break;
+    case Op::set_limit: {
+      SetLimit set;
+      set.scope = read_scope(r);
+      set.name = text(r);
+      const auto limit = read_limit(r);
+      if (!limit) r.fail();
+      set.limit = limit.value_or(Limit::connections);
+      set.value = r.varint_signed();
+      command = std::move(set);
+      break;
+    }
+    case Op::clear_limit: {
+      ClearLimit clear;
+      clear.scope = read_scope(r);
+      clear.name = text(r);
+      clear.limit = read_limit(r);
+      command = std::move(clear);
+      break;
+    }
     default:
       r.fail();
   }

@@ -63,7 +63,8 @@ bool Directory::operator==(const Directory& other) const {
     return a.first == b.first && *a.second == *b.second;
   };
   return std::equal(users_.begin(), users_.end(), other.users_.begin(), other.users_.end(), same) &&
-         rights_ == other.rights_;
+         rights_ == other.rights_ && user_limits_ == other.user_limits_ &&
+         vhost_limits_ == other.vhost_limits_;
 }
 
 Status Directory::apply(ByteView bytes) {
@@ -75,6 +76,7 @@ Status Directory::apply(ByteView bytes) {
   } else if (const auto* gone = std::get_if<DeleteUser>(&*command)) {
     if (!TRV_MUTANT(deleted_user_logs_in)) users_.erase(gone->name);
     if (!TRV_MUTANT(rights_outlive_their_user)) rights_.erase(gone->name);
+    user_limits_.erase(gone->name);
   } else if (const auto* set = std::get_if<SetRights>(&*command)) {
     return apply(*set);
   } else if (const auto* cleared = std::get_if<ClearRights>(&*command)) {
@@ -83,6 +85,10 @@ Status Directory::apply(ByteView bytes) {
     return apply(*topic);
   } else if (const auto* no_topic = std::get_if<ClearTopicRights>(&*command)) {
     clear(*no_topic);
+  } else if (const auto* limit = std::get_if<SetLimit>(&*command)) {
+    return apply(*limit);
+  } else if (const auto* no_limit = std::get_if<ClearLimit>(&*command)) {
+    clear(*no_limit);
   }
   return {};
 }
@@ -132,6 +138,37 @@ void Directory::clear(const ClearTopicRights& command) {
   tidy(command.user, command.vhost);
 }
 
+Status Directory::apply(const SetLimit& command) {
+  if (command.scope == LimitScope::vhost) {
+    vhost_limits_[command.name][command.limit] = command.value;
+  } else if (find(command.name)) {
+    user_limits_[command.name][command.limit] = command.value;
+  }
+  return {};
+}
+
+void Directory::clear(const ClearLimit& command) {
+  AllLimits& all = command.scope == LimitScope::user ? user_limits_ : vhost_limits_;
+  const auto found = all.find(command.name);
+  if (found == all.end()) return;
+  if (command.limit) {
+    found->second.erase(*command.limit);
+  } else {
+    found->second.clear();
+  }
+  if (found->second.empty()) all.erase(found);
+}
+
+std::optional<std::uint64_t> Directory::limit(LimitScope scope, std::string_view name,
+                                              Limit limit) const {
+  const AllLimits& all = limits(scope);
+  const auto found = all.find(name);
+  if (found == all.end()) return std::nullopt;
+  const auto set = found->second.find(limit);
+  if (set == found->second.end() || set->second < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(set->second);
+}
+
 void Directory::tidy(const std::string& user, const std::string& vhost) {
   auto& by_vhost = rights_[user];
   const Rights& rights = by_vhost[vhost];
@@ -158,6 +195,14 @@ std::vector<std::string> Directory::snapshot() const {
         if (TRV_MUTANT(topic_rights_lost_in_checkpoint)) continue;
         commands.push_back(
             encode(SetTopicRights{user, vhost, exchange, topic.write.text(), topic.read.text()}));
+      }
+    }
+  }
+  for (const LimitScope scope : {LimitScope::user, LimitScope::vhost}) {
+    if (TRV_MUTANT(limits_lost_in_checkpoint)) break;
+    for (const auto& [name, set] : limits(scope)) {
+      for (const auto& [limit, value] : set) {
+        commands.push_back(encode(SetLimit{scope, name, limit, value}));
       }
     }
   }

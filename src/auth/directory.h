@@ -1,14 +1,15 @@
-// Directory: users, their passwords and tags, and what each may do where.
+// Directory: users, their passwords and tags, what each may do where, and how much of it.
 //
 // Owner: the catalog's core changes it by apply() alone, live and in recovery; every core reads an
 // immutable copy. Copies share what did not change.
 //
 // Invariants:
-//   - rights belong to users that exist, and go with them;
+//   - rights, and limits of users, belong to users that exist, and go with them;
 //   - applying snapshot() to a new Directory gives an equal one;
 //   - apply() of a command about a user that is not there changes nothing.
 //
-// It does not know which resources exist, what an operation needs, or how errors are worded.
+// It does not know which resources exist or how many, what an operation needs, or how errors are
+// worded.
 #pragma once
 
 #include <array>
@@ -60,6 +61,12 @@ class Rights {
   std::map<std::string, Topic, std::less<>> topics;  // by exchange
 };
 
+// Of what a user or a virtual host may have only so many.
+enum class Limit : std::uint8_t { connections = 1, channels = 2, queues = 3 };
+// As they were set: a negative number limits nothing.
+using Limits = std::map<Limit, std::int64_t>;
+enum class LimitScope : std::uint8_t { user = 0, vhost = 1 };
+
 // Commands. Their encoding is docs/formats/access.md.
 struct PutUser {
   User user;
@@ -88,8 +95,19 @@ struct ClearTopicRights {
   std::string vhost;
   std::string exchange;  // empty: all of them
 };
-using Command =
-    std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights, ClearTopicRights>;
+struct SetLimit {
+  LimitScope scope = LimitScope::user;
+  std::string name;
+  Limit limit = Limit::connections;
+  std::int64_t value = 0;
+};
+struct ClearLimit {
+  LimitScope scope = LimitScope::user;
+  std::string name;
+  std::optional<Limit> limit;  // none: all of them
+};
+using Command = std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights,
+                             ClearTopicRights, SetLimit, ClearLimit>;
 
 std::string encode(const Command& command);
 Result<Command> parse_command(ByteView bytes);
@@ -112,6 +130,14 @@ class Directory {
   // The user, when the password is its own.
   const User* log_in(std::string_view name, std::string_view password) const;
 
+  using AllLimits = std::map<std::string, Limits, std::less<>>;  // by name; none is empty
+  // Of all users, or of all virtual hosts.
+  const AllLimits& limits(LimitScope scope) const {
+    return scope == LimitScope::user ? user_limits_ : vhost_limits_;
+  }
+  // How many there may be; nothing where that is not limited.
+  std::optional<std::uint64_t> limit(LimitScope scope, std::string_view name, Limit limit) const;
+
   using Users = std::map<std::string, std::shared_ptr<const User>, std::less<>>;
   // By user and virtual host.
   using AllRights = std::map<std::string, std::map<std::string, Rights, std::less<>>, std::less<>>;
@@ -124,11 +150,15 @@ class Directory {
   Status apply(const SetTopicRights& command);
   void clear(const ClearRights& command);
   void clear(const ClearTopicRights& command);
+  Status apply(const SetLimit& command);
+  void clear(const ClearLimit& command);
   // Forgets what grants nothing.
   void tidy(const std::string& user, const std::string& vhost);
 
   Users users_;  // shared with copies, which never change them
   AllRights rights_;
+  AllLimits user_limits_;
+  AllLimits vhost_limits_;
 };
 
 }  // namespace trv::auth

@@ -74,6 +74,31 @@ TEST(Directory, TopicRightsLimitKeysOfTheirExchangeOnly) {
   EXPECT_EQ(directory, Directory());
 }
 
+TEST(Directory, LimitsOfUsersGoWithThemAndNegativeOnesLimitNothing) {
+  Directory directory;
+  const auto of_guest = [&](Limit limit) {
+    return directory.limit(LimitScope::user, "guest", limit);
+  };
+  EXPECT_EQ(of_guest(Limit::connections), std::nullopt);
+  run(directory, SetLimit{LimitScope::user, "guest", Limit::connections, 2});
+  run(directory, SetLimit{LimitScope::user, "guest", Limit::channels, -1});
+  run(directory, SetLimit{LimitScope::vhost, "guest", Limit::channels, 0});
+  run(directory, SetLimit{LimitScope::user, "nobody", Limit::channels, 0});
+  EXPECT_EQ(of_guest(Limit::connections), 2u);
+  EXPECT_EQ(of_guest(Limit::channels), std::nullopt);
+  EXPECT_EQ(directory.limit(LimitScope::vhost, "guest", Limit::channels), 0u);
+  EXPECT_EQ(directory.limits(LimitScope::user).at("guest").at(Limit::channels), -1);
+  EXPECT_EQ(directory.limits(LimitScope::user).size(), 1u);
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, ClearLimit{LimitScope::user, "guest", Limit::connections});
+  EXPECT_EQ(of_guest(Limit::connections), std::nullopt);
+  run(directory, DeleteUser{"guest"});
+  EXPECT_TRUE(directory.limits(LimitScope::user).empty());
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, ClearLimit{LimitScope::vhost, "guest", std::nullopt});
+  EXPECT_TRUE(directory.limits(LimitScope::vhost).empty());
+}
+
 TEST(Directory, ASnapshotGivesAnEqualOneAlsoWithoutTheFirstUser) {
   Directory directory;
   run(directory, PutUser{user_with("u", "p")});
@@ -104,7 +129,9 @@ TEST(Directory, RefusesWhatIsNoCommand) {
   Directory directory;
   for (const Command& command :
        {Command(PutUser{user_with("u", "p")}), Command(SetRights{"guest", "/", {"a", "b", "c"}}),
-        Command(SetTopicRights{"guest", "/", "e", "w", "r"})}) {
+        Command(SetTopicRights{"guest", "/", "e", "w", "r"}),
+        Command(SetLimit{LimitScope::user, "guest", Limit::channels, 5}),
+        Command(ClearLimit{LimitScope::user, "guest", Limit::channels})}) {
     const std::string whole = encode(command);
     EXPECT_FALSE(directory.apply(whole + "x").ok());
     for (std::size_t size = 0; size < whole.size(); ++size) {
@@ -112,6 +139,14 @@ TEST(Directory, RefusesWhatIsNoCommand) {
     }
   }
   EXPECT_FALSE(directory.apply("\x09").ok());
+  const std::string limit = encode(ClearLimit{LimitScope::user, "u", Limit::queues});
+  for (const auto& [place, byte] : {std::pair<std::size_t, char>{1, 2}, {limit.size() - 1, 4}}) {
+    std::string wrong = limit;
+    wrong[place] = byte;
+    EXPECT_FALSE(directory.apply(wrong).ok()) << place;
+  }
+  EXPECT_FALSE(
+      directory.apply(encode(ClearLimit{LimitScope::user, "u", {}}) + std::string(1, '\0')).ok());
   EXPECT_FALSE(directory.apply(encode(SetRights{"guest", "/", {"(", "", ""}})).ok());
   EXPECT_EQ(directory, Directory());
 }

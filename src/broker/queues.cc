@@ -133,6 +133,18 @@ std::vector<QueueFacts> Queues::list() const {
   return queues;
 }
 
+std::size_t Queues::count(const std::function<bool(const model::TopicSettings&)>& also) const {
+  std::size_t count = state_->by_name.size();
+  state_->broker.each_shard([this, &count, &also](ShardState& shard) {
+    for (const auto& [name, topic] : shard.topics) {
+      const model::TopicSettings& settings = topic->state.settings();
+      if (settings.owned_by_queue || !also(settings) || state_->find(name)) continue;
+      ++count;
+    }
+  });
+  return count;
+}
+
 void Queues::State::remove_bindings(const std::string& name) {
   broker.at(Catalog::home, [name](Broker& home) {
     home.catalog().clean_up(model::encode(model::RemoveTarget{name}));

@@ -375,7 +375,8 @@ constexpr CtlCommand changes[] = {
 };
 
 const CtlCommand* find_command(std::string_view name) {
-  for (const auto& table : {std::span<const CtlCommand>(changes), list_commands()}) {
+  for (const auto& table :
+       {std::span<const CtlCommand>(changes), list_commands(), limit_commands()}) {
     for (const CtlCommand& command : table) {
       if (command.name == name) return &command;
     }
@@ -401,7 +402,8 @@ std::string help() {
   std::string text =
       "trivium rabbitmqctl [--url http://guest:guest@127.0.0.1:15672] [-q|--quiet] [-s|--silent]\n"
       "    [--no-table-headers] [--formatter table|json] [-p|--vhost VHOST] COMMAND ...\n\n";
-  for (const auto& table : {list_commands(), std::span<const CtlCommand>(changes)}) {
+  for (const auto& table :
+       {list_commands(), std::span<const CtlCommand>(changes), limit_commands()}) {
     for (const CtlCommand& command : table) text += fmt::format("  {}\n", usage_of(command));
   }
   return text;

@@ -54,5 +54,6 @@ struct CtlCommand {
 };
 
 std::span<const CtlCommand> list_commands();
+std::span<const CtlCommand> limit_commands();
 
 }  // namespace trv::cli

@@ -66,6 +66,36 @@ TEST(Rabbitmqctl, PrintsNestedMembersTagsAndNothing) {
   EXPECT_EQ(fake.run({"list_policies"}).out, "Listing policies for vhost \"/\" ...\n\n");
 }
 
+TEST(Rabbitmqctl, PrintsLimitsAsTheyAre) {
+  Fake fake;
+  fake.answers["GET /api/vhost-limits/%2F"] = {200, "[]"};
+  EXPECT_EQ(fake.run({"list_vhost_limits"}).out, "Listing limits for vhost \"/\" ...\n");
+  const HttpAnswer some = {200, R"([{"vhost":"/","value":{"max-queues":5}}])"};
+  fake.answers["GET /api/vhost-limits/%2F"] = some;
+  fake.answers["GET /api/vhost-limits"] = some;
+  EXPECT_EQ(fake.run({"-q", "list_vhost_limits"}).out, "{\"max-queues\":5}\n");
+  EXPECT_EQ(fake.run({"-q", "list_vhost_limits", "--global"}).out,
+            "vhost\tlimits\n/\t{\"max-queues\":5}\n");
+  EXPECT_EQ(fake.run({"-q", "list_user_limits", "--user", "u"}).exit_code, 67);
+  fake.answers["GET /api/users/u"] = {200, "{}"};
+  fake.answers["GET /api/user-limits/u"] = {200, "[]"};
+  EXPECT_EQ(fake.run({"-q", "list_user_limits", "--user", "u"}).out, "{}\n");
+}
+
+TEST(Rabbitmqctl, SetsLimitsAsAWholeOrNotAtAll) {
+  Fake fake;
+  fake.answers["PUT /api/vhost-limits/%2F/max-connections"] = {204, ""};
+  fake.answers["DELETE /api/vhost-limits/%2F/max-queues"] = {204, ""};
+  EXPECT_EQ(fake.run({"set_vhost_limits", R"({"max-connections":7})"}).exit_code, 0);
+  ASSERT_EQ(fake.asked.size(), 2u);
+  EXPECT_EQ(fake.asked[0],
+            "guest@127.0.0.1:15672 PUT /api/vhost-limits/%2F/max-connections {\"value\":7}");
+  EXPECT_EQ(fake.run({"set_vhost_limits", R"({"max-connections":7,"x":1})"}).exit_code, 69);
+  ASSERT_EQ(fake.asked.size(), 1u);
+  EXPECT_EQ(fake.run({"set_vhost_limits", "7"}).exit_code, 69);
+  EXPECT_TRUE(fake.asked.empty());
+}
+
 TEST(Rabbitmqctl, KeepsWhatItDoesNotChangeOfAUser) {
   Fake fake;
   fake.answers["GET /api/users/u"] = {

@@ -101,3 +101,23 @@ def test_nobody_there(ctl):
     assert done.returncode == 69 and "nobody listens on 127.0.0.1:1" in done.stderr
     done = subprocess.run([*command, "await_startup", "--timeout", "1"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 69
+
+
+def test_limits(ctl, name):
+    ctl("add_user", name, "secret")
+    ctl("set_user_limits", name, '{"max-connections": 5}')
+    ctl("set_user_limits", name, '{"max-channels": 6}')
+    assert json.loads(ctl("-q", "list_user_limits", "--user", name)) == {"max-connections": 5, "max-channels": 6}
+    assert "user\tlimits\n" in ctl("-q", "list_user_limits", "--global")
+    ctl("clear_user_limits", name, "max-channels")
+    assert ctl("-q", "list_user_limits", "--user", name) == '{"max-connections":5}\n'
+    ctl("clear_user_limits", name, "all")
+    assert ctl("-q", "list_user_limits", "--user", name) == "{}\n"
+    assert "Unrecognised terms" in ctl("set_user_limits", name, '{"max-queues": 1}', status=69)
+    ctl("set_vhost_limits", '{"max-connections": 50000}')
+    ctl("set_vhost_limits", '{"max-queues": 60000}')
+    assert ctl("list_vhost_limits") == 'Listing limits for vhost "/" ...\n{"max-queues":60000}\n'
+    assert "Validation failed" in ctl("set_vhost_limits", '{"max-queues": "many"}', status=69)
+    ctl("clear_vhost_limits")
+    assert ctl("-q", "list_vhost_limits") == ""
+    ctl("delete_user", name)

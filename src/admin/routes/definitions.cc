@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "admin/access.h"
+#include "admin/limits.h"
 #include "admin/policy.h"
 #include "admin/routes.h"
 #include "base/mutant.h"
@@ -17,7 +18,9 @@ using broker::OperationResult;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
 
+// Components of parameters.
 constexpr std::string_view operator_policy = "operator_policy";
+constexpr std::string_view vhost_limits = "vhost-limits";
 
 // The members of `item` that a definition has.
 json::object picked(const json::value& item, std::initializer_list<std::string_view> names) {
@@ -75,6 +78,13 @@ Task<json::object> export_vhost(Context& context) {
       value.erase(member);
     }
     parameter["value"] = std::move(value);
+    parameters.push_back(std::move(parameter));
+  }
+  const AccessView access = co_await access_view(context);
+  for (json::value& limits : limits_to_json(*access, auth::LimitScope::vhost)) {
+    json::object& parameter = limits.get_object();
+    parameter["component"] = vhost_limits;
+    parameter["name"] = "limits";
     parameters.push_back(std::move(parameter));
   }
   out["parameters"] = std::move(parameters);
@@ -152,7 +162,7 @@ std::vector<Operation> operations_of(const json::object& body, const std::string
   return all;
 }
 
-// Users and their rights as commands.
+// Users, their rights, and limits as commands.
 Result<std::vector<auth::Command>> access_commands(const json::object& body) {
   std::vector<auth::Command> commands;
   Status status;
@@ -165,16 +175,26 @@ Result<std::vector<auth::Command>> access_commands(const json::object& body) {
         status = Error{Errc::invalid_argument, std::string(name) + ": " + command.error().message};
         return;
       }
-      commands.push_back(std::move(*command));
+      for (auth::Command& one : *command) commands.push_back(std::move(one));
     }
+  };
+  using Commands = std::vector<auth::Command>;
+  const auto alone = [](Result<auth::Command> command) -> Result<Commands> {
+    if (!command) return command.error();
+    return Commands{std::move(*command)};
   };
   each("users",
        [](const json::object& user) { return user_from_json(text_of(user, "name"), user); });
-  each("permissions", [](const json::object& rights) {
-    return rights_from_json(text_of(rights, "user"), "/", rights);
+  each("permissions", [&alone](const json::object& rights) {
+    return alone(rights_from_json(text_of(rights, "user"), "/", rights));
   });
-  each("topic_permissions", [](const json::object& rights) {
-    return topic_rights_from_json(text_of(rights, "user"), "/", rights);
+  each("topic_permissions", [&alone](const json::object& rights) {
+    return alone(topic_rights_from_json(text_of(rights, "user"), "/", rights));
+  });
+  each("parameters", [](const json::object& parameter) -> Result<Commands> {
+    if (text_of(parameter, "component") != vhost_limits) return Commands();
+    const json::value* value = parameter.if_contains("value");
+    return limits_from_json(auth::LimitScope::vhost, "/", value ? *value : json::value());
   });
   if (!status) return status.error();
   return commands;
@@ -200,6 +220,7 @@ Result<std::vector<model::Policy>> policies_of(const json::object& body) {
     for (const json::value& item : list->get_array()) {
       const json::object& parameter = item.get_object();
       const std::string component = text_of(parameter, "component");
+      if (component == vhost_limits) continue;
       const json::value* value = parameter.if_contains("value");
       if (component != operator_policy || !value || !value->is_object()) {
         return Error{Errc::invalid_argument,

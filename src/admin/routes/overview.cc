@@ -184,8 +184,6 @@ constexpr Route table[] = {
     {"GET", "/federation-links", Rank::monitoring, nothing},
     {"GET", "/parameters", Rank::policymaker, nothing},
     {"GET", "/global-parameters", Rank::policymaker, nothing},
-    {"GET", "/vhost-limits", Rank::management, nothing},
-    {"GET", "/user-limits", Rank::management, nothing},
 };
 
 }  // namespace

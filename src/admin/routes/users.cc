@@ -28,7 +28,7 @@ Task<Reply> list_powerless(Context& context, Request request) {
   const AccessView view = co_await access_view(context);
   json::array users;
   for (const auto& [name, user] : view->users()) {
-    if (!view->rights(name, "/")) users.push_back(user_to_json(*user));
+    if (!view->rights(name, "/")) users.push_back(user_to_json(*view, *user));
   }
   co_return listed(request, std::move(users));
 }
@@ -37,7 +37,7 @@ Task<Reply> show_user(Context& context, Request request) {
   const AccessView view = co_await access_view(context);
   const auth::User* user = view->find(request.param("user"));
   if (!user) co_return not_found();
-  co_return shown(request, user_to_json(*user));
+  co_return shown(request, user_to_json(*view, *user));
 }
 
 std::function<bool(const auth::Directory&)> user_exists(const std::string& name) {
@@ -46,11 +46,16 @@ std::function<bool(const auth::Directory&)> user_exists(const std::string& name)
 
 Task<Reply> put_user(Context& context, Request request) {
   const std::string& name = request.param("user");
-  auto command = user_from_json(name, request.body);
-  if (!command) co_return bad_request(command.error().message);
-  const Changed changed =
-      co_await change_access(context, std::move(*command), user_exists(name), false);
-  co_return reply_of(changed, true);
+  auto commands = user_from_json(name, request.body);
+  if (!commands) co_return bad_request(commands.error().message);
+  std::optional<Changed> changed;  // by the first: the others find the user that it has made
+  for (auth::Command& command : *commands) {
+    const Changed one =
+        co_await change_access(context, std::move(command), user_exists(name), false);
+    if (!one.status) co_return reply_of(one, true);
+    if (!changed) changed = one;
+  }
+  co_return reply_of(*changed, true);
 }
 
 // Who is gone is not connected any more.

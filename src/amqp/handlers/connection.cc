@@ -150,11 +150,14 @@ void Session::on_open(const wire::ConnectionOpen& method) {
         {ReplyCode::not_allowed, "vhost " + std::string(method.virtual_host) + " not found"});
     return;
   }
+  enter_census();
+}
+
+void Session::on_let_in() {
   if (!rights() && !TRV_MUTANT(vhost_open_to_all)) {
     fail_connection(
         MethodId::connection_open,
-        {ReplyCode::not_allowed, "access to vhost '" + std::string(method.virtual_host) +
-                                     "' refused for user '" + user_ + "'"});
+        {ReplyCode::not_allowed, "access to vhost '/' refused for user '" + user_ + "'"});
     return;
   }
   state_ = State::running;

@@ -1,10 +1,14 @@
 // queue.declare, purge, delete. (Bindings are in exchange.cc.)
+#include <numeric>
+
 #include "amqp/access.h"
 #include "amqp/arguments.h"
+#include "amqp/census.h"
 #include "amqp/direct_reply.h"
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 #include "amqp/stream_queue.h"
+#include "auth/directory.h"
 #include "base/mutant.h"
 
 namespace trv::amqp {
@@ -89,6 +93,65 @@ Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
   }
   if (error.code == Errc::not_found) return {refused(no_queue(wanted.settings.source))};
   return {refused(failure_of(error, queue_resource(name)))};
+}
+
+struct NewQueue {
+  std::string name;
+  WantedQueue wanted;
+  ConnectionId connection;
+};
+using DeclareAnswer = UniqueFunction<void(DeclareReply, Status)>;
+
+std::optional<std::uint64_t> queue_limit(Broker& broker) {
+  return broker.catalog().access()->limit(auth::LimitScope::vhost, "/", auth::Limit::queues);
+}
+
+void declare_and_answer(Broker& owner, const NewQueue& queue, DeclareAnswer reply) {
+  reply_when_durable<DeclareReply>(
+      owner, declare_actively(owner, queue.name, queue.wanted, queue.connection), std::move(reply));
+}
+
+// Where there may be only so many queues on all cores, who adds one counts them first, and nobody
+// else adds one meanwhile.
+void declare_limited(Broker& owner, std::shared_ptr<const NewQueue> queue, Census* census,
+                     DeclareAnswer reply) {
+  const bool is_new = !owner.queues().find(queue->name) && !owner.topics().find(queue->name);
+  if (!is_new || queue->wanted.refusal) {
+    declare_and_answer(owner, *queue, std::move(reply));
+    return;
+  }
+  const auto in_turn = [queue, census, place = owner.core().index()](
+                           Broker& first, DeclareAnswer waiting,
+                           const std::vector<std::size_t>& counts) {
+    const auto limit = queue_limit(first);
+    const std::uint64_t count = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+    const bool full = limit && count >= *limit;
+    first.at_core(
+        place, [queue, census, full, limit, waiting = std::move(waiting)](Broker& there) mutable {
+          if (full) {
+            waiting(refused(precondition("cannot declare queue '" + queue->name +
+                                         "': queue limit in vhost '/' (" + std::to_string(*limit) +
+                                         ") is reached")),
+                    {});
+          } else {
+            declare_and_answer(there, *queue, std::move(waiting));
+          }
+          there.at_core(census->home(), [census](Broker&) { census->end_turn(); });
+        });
+  };
+  owner.at_core(census->home(), [in_turn, census, reply = std::move(reply)](Broker& first) mutable {
+    census->take_turn([in_turn, &first, reply = std::move(reply)]() mutable {
+      first.gather(
+          [](Broker& each) {
+            return each.queues().count(
+                [](const model::TopicSettings& log) { return stream_arguments(log).has_value(); });
+          },
+          [in_turn, &first,
+           reply = std::move(reply)](const std::vector<std::size_t>& counts) mutable {
+            in_turn(first, std::move(reply), counts);
+          });
+    });
+  });
 }
 
 // Sends declare-ok, or fails the channel.
@@ -197,12 +260,24 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   // A new queue over another log lives where that log does; one that exists is where it is.
   std::string location = catalog.locate(name);
   if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
+  auto then = declared(call.channel.ref, call.method, name, method.no_wait);
+  if (queue_limit(session.broker())) {
+    session.ask_later<DeclareReply>(
+        location,
+        [census = session.services().census,
+         queue = std::make_shared<const NewQueue>(NewQueue{name, std::move(wanted), session.id()})](
+            Broker& owner, DeclareAnswer reply) {
+          declare_limited(owner, queue, census, std::move(reply));
+        },
+        std::move(then));
+    return;
+  }
   session.ask(
       location,
       [name, wanted = std::move(wanted), connection = session.id()](Broker& owner) {
         return declare_actively(owner, name, wanted, connection);
       },
-      declared(call.channel.ref, call.method, name, method.no_wait));
+      std::move(then));
 }
 
 namespace {

@@ -1,6 +1,7 @@
 #include <map>
 #include <utility>
 
+#include "amqp/census.h"
 #include "amqp/convert.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
@@ -82,12 +83,16 @@ class LocalStage final : public Stage {
     for (const auth::Command& command :
          {auth::Command(put), auth::Command(auth::SetRights{
                                   user.name, "/", {user.configure, user.write, user.read}})}) {
-      broker_->round([&] {
-        (*broker_)->catalog().execute_access(
-            auth::encode(command),
-            [](const Result<broker::Durable>& done) { TRV_ASSERT(done.ok()); });
-      });
+      execute(command);
     }
+  }
+
+  void set_limit(const LimitLine& line) override {
+    const auto scope = line.of_user ? auth::LimitScope::user : auth::LimitScope::vhost;
+    const auto limit = line.limit == "max-connections" ? auth::Limit::connections
+                       : line.limit == "max-channels"  ? auth::Limit::channels
+                                                       : auth::Limit::queues;
+    execute(auth::SetLimit{scope, line.of_user ? line.user : "/", limit, line.value});
   }
 
   void close_connection(const std::string& peer, const std::string& reason) override {
@@ -117,10 +122,19 @@ class LocalStage final : public Stage {
   }
 
  private:
+  void execute(const auth::Command& command) {
+    broker_->round([&] {
+      (*broker_)->catalog().execute_access(
+          auth::encode(command),
+          [](const Result<broker::Durable>& done) { TRV_ASSERT(done.ok()); });
+    });
+  }
+
   void start() {
     readers_ = std::make_unique<StreamReaders>(**broker_);
-    services_ =
-        std::make_unique<Services>(Services{**broker_, sessions_, {readers_.get()}, {&sessions_}});
+    census_ = std::make_unique<Census>(**broker_);
+    services_ = std::make_unique<Services>(
+        Services{**broker_, sessions_, {readers_.get()}, {&sessions_}, census_.get()});
   }
 
   void settle() {
@@ -138,6 +152,7 @@ class LocalStage final : public Stage {
   Sessions sessions_;
   std::unique_ptr<broker::TestBroker> broker_;
   std::unique_ptr<StreamReaders> readers_;
+  std::unique_ptr<Census> census_;
   std::unique_ptr<Services> services_;
   std::map<std::string, std::unique_ptr<Peer>> peers_;
   std::uint64_t last_id_ = 0;

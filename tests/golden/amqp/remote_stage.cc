@@ -149,6 +149,15 @@ class RemoteStage final : public Stage {
     }
   }
 
+  void set_limit(const LimitLine& limit) override {
+    const std::string path =
+        limit.of_user ? "/api/user-limits/" + limit.user : "/api/vhost-limits/%2F";
+    if (!succeeds("PUT", path + "/" + limit.limit,
+                  R"({"value":)" + std::to_string(limit.value) + "}")) {
+      give_up("cannot limit " + limit.limit);
+    }
+  }
+
   void close_connection(const std::string& peer, const std::string& reason) override {
     const std::string name = "127.0.0.1%3A" + std::to_string(peers_.at(peer).socket->local_port()) +
                              "%20-%3E%20127.0.0.1%3A" + port_;

@@ -18,6 +18,7 @@
 //   A> hangup                the socket breaks
 //   wait 30                  milliseconds
 //   user U CONFIGURE WRITE READ       makes a user, whose password is its name
+//   limit NAME VALUE [U]     limits the virtual host, or user U
 //   close A REASON           an operator closes the connection
 //   bad disk                 no sync succeeds from here on
 //   crash                    the broker dies and comes back with what was synced, on a good disk
@@ -76,6 +77,12 @@ class Player {
       UserLine user{name, {}, {}, {}};
       words >> user.configure >> user.write >> user.read;
       stage_->make_user(user);
+    } else if (verb == "limit") {
+      LimitLine limit;
+      limit.limit = name;
+      words >> limit.value >> limit.user;
+      limit.of_user = !limit.user.empty();
+      stage_->set_limit(limit);
     } else if (verb == "close") {
       std::string reason;
       std::getline(words >> std::ws, reason);

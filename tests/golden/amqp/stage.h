@@ -22,6 +22,13 @@ struct UserLine {
   std::string read;
 };
 
+struct LimitLine {
+  bool of_user = false;  // else of the virtual host
+  std::string user;
+  std::string limit;  // "max-connections" and the like
+  int value = 0;
+};
+
 class Stage {
  public:
   virtual ~Stage() = default;
@@ -36,6 +43,7 @@ class Stage {
 
   // The password is the name. Operators make it, and close connections.
   virtual void make_user(const UserLine& user) = 0;
+  virtual void set_limit(const LimitLine& limit) = 0;
   virtual void close_connection(const std::string& peer, const std::string& reason) = 0;
 
   // Not everywhere. False where it cannot be done.
