@@ -14,6 +14,8 @@ namespace {
 constexpr std::int64_t ten_years_ms = 315'360'000'000;
 constexpr std::int64_t level_max = 255;
 constexpr std::int64_t segment_size_max = 3'000'000'000;
+constexpr std::int64_t filter_size_min = 16;
+constexpr std::int64_t filter_size_max = 255;
 // What a quorum queue allows that does not say otherwise.
 constexpr std::uint32_t failures_max_default = 20;
 
@@ -30,7 +32,7 @@ enum class Kind : std::uint8_t {
   strategy,  // of dead letters: at-most-once
   age,       // a number and its unit
   segment,   // bytes, up to 3 GB
-  refused,   // known, and not built
+  filter,    // bytes, 16 to 255
 };
 enum Types : std::uint8_t {
   classic = 1,
@@ -61,7 +63,7 @@ constexpr Row queue_arguments[] = {
     {"x-consumer-timeout", Kind::life, all},
     {"x-max-age", Kind::age, stream},
     {"x-stream-max-segment-size-bytes", Kind::segment, stream},
-    {"x-stream-filter-size-bytes", Kind::refused, stream},
+    {"x-stream-filter-size-bytes", Kind::filter, stream},
 };
 
 Failure invalid(std::string_view name, const std::string& resource, std::string_view why) {
@@ -118,8 +120,6 @@ std::string refuse_age(const wire::Value& value) {
 // Why the value must not be; empty when it may.
 std::string refuse(const Row& row, const wire::Value& value) {
   switch (row.kind) {
-    case Kind::refused:
-      return "not implemented";
     case Kind::text:
     case Kind::exchange:
       if (value.type != 'S') return unacceptable(value);
@@ -137,6 +137,7 @@ std::string refuse(const Row& row, const wire::Value& value) {
     case Kind::count:
     case Kind::level:
     case Kind::segment:
+    case Kind::filter:
     case Kind::limit: {
       const auto number = integer_of(value);
       return number ? refuse_number(row.kind, *number) : not_an_integer(value);
@@ -198,9 +199,17 @@ std::optional<Failure> check_together(ByteView arguments, const std::string& res
   return std::nullopt;
 }
 
-bool too_large_a_segment(const wire::Value& value) {
+// What is refused in words of its own: sizes that a stream cannot have.
+std::optional<Failure> refuse_stream_size(const Row& row, const wire::Value& value) {
   const auto number = integer_of(value);
-  return number && *number > segment_size_max;
+  if (!number || *number < 0) return std::nullopt;
+  if (row.kind == Kind::segment && *number > segment_size_max) {
+    return precondition("Exceeded max value for " + std::string(row.name));
+  }
+  if (row.kind == Kind::filter && (*number < filter_size_min || *number > filter_size_max)) {
+    return precondition("Invalid value for  " + std::string(row.name));
+  }
+  return std::nullopt;
 }
 
 std::optional<Failure> check_arguments(const wire::QueueDeclare& method,
@@ -218,9 +227,7 @@ std::optional<Failure> check_arguments(const wire::QueueDeclare& method,
     if (!value) continue;
     if ((row.types & type) == 0) return foreign(row.name, resource, type);
     const std::string why = refuse(row, *value);
-    if (row.kind == Kind::segment && too_large_a_segment(*value)) {
-      return precondition("Exceeded max value for " + std::string(row.name));
-    }
+    if (auto failure = refuse_stream_size(row, *value)) return failure;
     if (why.empty()) continue;
     if (row.kind == Kind::exchange && value->type != 'S') {
       return precondition(std::string("invalid type '") + wire::type_name(value->type) +

@@ -12,6 +12,8 @@ namespace {
 // Records in one hand-over, so that a reader far behind does not keep the core for long.
 constexpr std::uint32_t batch_count_max = 512;
 constexpr std::size_t batch_bytes_max = 4u << 20;
+// The same of records that are read and not delivered, too.
+constexpr std::uint32_t seen_count_max = 4096;
 
 Result<Sequence> place_of(broker::Topics& topics, broker::Topic& topic, StreamStart start) {
   const model::Topic& state = topics.state(topic);
@@ -34,7 +36,8 @@ Result<Sequence> place_of(broker::Topics& topics, broker::Topic& topic, StreamSt
 
 }  // namespace
 
-Result<ConsumerId> StreamReaders::open(const std::string& name, StreamStart start, Sink sink,
+Result<ConsumerId> StreamReaders::open(const std::string& name, StreamStart start,
+                                       std::optional<StreamFilter> filter, Sink sink,
                                        std::function<void()> on_gone) {
   broker::Topic* topic = broker_.topics().find(name);
   if (!topic) return Error{Errc::not_found, name};
@@ -44,6 +47,7 @@ Result<ConsumerId> StreamReaders::open(const std::string& name, StreamStart star
   Reader& reader = readers_[id];
   reader.topic = name;
   reader.topic_id = broker_.topics().state(*topic).id();
+  reader.filter = std::move(filter);
   reader.next = *place;
   reader.sink = std::move(sink);
   reader.on_gone = std::move(on_gone);
@@ -109,16 +113,20 @@ void StreamReaders::pump(ConsumerId id) {
   }
   std::vector<broker::Delivery> deliveries;
   std::size_t bytes = 0;
+  std::uint32_t seen = 0;
   const std::uint32_t count_max = std::min(reader.credit, batch_count_max);
   if (count_max == 0) return;
   const auto next =
       broker_.topics().read(*topic, reader.next, [&](const model::StoredRecord& record) {
-        broker::Delivery delivery;
-        delivery.sequence = record.sequence;
-        delivery.record = record;
+        ++seen;
         bytes += record.value ? record.value->size() : 0;
-        deliveries.push_back(std::move(delivery));
-        return deliveries.size() < count_max && bytes < batch_bytes_max;
+        if (!reader.filter || reader.filter->matches(broker_, record)) {
+          broker::Delivery delivery;
+          delivery.sequence = record.sequence;
+          delivery.record = record;
+          deliveries.push_back(std::move(delivery));
+        }
+        return deliveries.size() < count_max && seen < seen_count_max && bytes < batch_bytes_max;
       });
   if (!next) {
     // Damage in the log: the consumer is told rather than left waiting, and the operator, too,
@@ -128,13 +136,13 @@ void StreamReaders::pump(ConsumerId id) {
     return;
   }
   reader.next = *next;
-  if (deliveries.empty()) {
+  if (seen == 0) {
     wait(id, reader);
     return;
   }
   reader.credit -= static_cast<std::uint32_t>(deliveries.size());
   schedule(id, reader);
-  reader.sink(std::move(deliveries));
+  if (!deliveries.empty()) reader.sink(std::move(deliveries));
 }
 
 }  // namespace trv::amqp

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "amqp/stream_filter.h"
 #include "broker/broker.h"
 #include "broker/queues.h"
 #include "broker/topics.h"
@@ -34,7 +36,10 @@ class StreamReaders {
 
   using Sink = std::function<void(std::vector<broker::Delivery>)>;
   // Begins without credit. `on_gone` runs when the topic was removed. Errors: not_found.
-  Result<ConsumerId> open(const std::string& topic, StreamStart start, Sink sink,
+  // With a filter, the rest counts as read: it takes no credit, and is passed over in steps that do
+  // not keep the core for long.
+  Result<ConsumerId> open(const std::string& topic, StreamStart start,
+                          std::optional<StreamFilter> filter, Sink sink,
                           std::function<void()> on_gone);
   // Lets the reader deliver `count` more, in later handlers. Unknown ids change nothing.
   void grant(ConsumerId id, std::uint32_t count);
@@ -45,6 +50,7 @@ class StreamReaders {
   struct Reader {
     std::string topic;
     TopicId topic_id;
+    std::optional<StreamFilter> filter;
     Sequence next;
     std::uint32_t credit = 0;
     broker::WatchId watch = 0;

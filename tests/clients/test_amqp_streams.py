@@ -5,6 +5,7 @@ import time
 
 import pika
 import pytest
+import redis
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker
 
 STREAM = {"x-queue-type": "stream"}
@@ -145,3 +146,82 @@ def test_what_is_not_settled_in_time(broker, name, pull):
     method, _, body = channel.basic_get(name)
     assert (body, method.redelivered) == (b"late", True)
     channel.basic_ack(method.delivery_tag)
+
+
+def read_filtered(broker, name, count, **arguments):
+    """The offsets and bodies of the first so many that the filter lets through."""
+    channel = connect(broker).channel()
+    channel.basic_qos(prefetch_count=2)
+    seen = []
+    for method, properties, body in channel.consume(name, arguments={"x-stream-offset": "first", **arguments},
+                                                    inactivity_timeout=60):
+        assert method is not None, seen
+        channel.basic_ack(method.delivery_tag)
+        seen.append((properties.headers["x-stream-offset"], body))
+        if len(seen) == count:
+            break
+    channel.connection.close()
+    return seen
+
+
+def test_filters(broker, name):
+    channel = confirming(broker)
+    channel.queue_declare(name, durable=True, arguments={**STREAM, "x-stream-filter-size-bytes": 64})
+    values = ["a", "b", None, "c", "a", None, "b"]
+    for index, value in enumerate(values):
+        headers = {} if value is None else {"x-stream-filter-value": value}
+        channel.basic_publish("", name, b"%d" % index, pika.BasicProperties(delivery_mode=2, headers=headers))
+
+    def expected(*wanted):
+        return [(index, b"%d" % index) for index, value in enumerate(values) if value in wanted]
+
+    assert read_filtered(broker, name, 2, **{"x-stream-filter": "a"}) == expected("a")
+    assert read_filtered(broker, name, 3, **{"x-stream-filter": ["c", "b"]}) == expected("b", "c")
+    assert read_filtered(broker, name, 4, **{"x-stream-filter": "b", "x-stream-match-unfiltered": True}) == expected("b", None)
+    channel.basic_publish("", name, b"late", pika.BasicProperties(delivery_mode=2, headers={"x-stream-filter-value": "d"}))
+    assert read_filtered(broker, name, 1, **{"x-stream-filter": "d"}) == [(7, b"late")]
+
+
+def test_a_filter_passes_over_many_without_keeping_others_waiting(broker, name):
+    publisher = connect(broker).channel()
+    publisher.queue_declare(name, durable=True, arguments=STREAM)
+    count = 60_000
+    unwanted = pika.BasicProperties(headers={"x-stream-filter-value": "unwanted"})
+    for _ in range(count):
+        publisher.basic_publish("", name, b"", unwanted)
+    publisher.confirm_delivery()
+    publisher.basic_publish("", name, b"wanted", pika.BasicProperties(headers={"x-stream-filter-value": "wanted"}))
+    assert read_filtered(broker, name, 1, **{"x-stream-filter": "wanted"}) == [(count, b"wanted")]
+    # Many at once, and others are heard between their steps.
+    readers = [connect(broker) for _ in range(4)]
+    for reader in readers:
+        reader.channel()
+    seen = []
+    for reader in readers:
+        channel = reader.channel()
+        channel.basic_qos(prefetch_count=1)
+        channel.basic_consume(name, lambda *delivery: seen.append(delivery[3]), arguments={
+            "x-stream-offset": "first", "x-stream-filter": "wanted"})
+    slowest = 0.0
+    until = time.monotonic() + 60
+    while len(seen) < len(readers) and time.monotonic() < until:
+        asked = time.monotonic()
+        publisher.queue_declare(name, passive=True)
+        slowest = max(slowest, time.monotonic() - asked)
+        for reader in readers:
+            reader.process_data_events(time_limit=0)
+    assert seen == [b"wanted"] * len(readers)
+    assert slowest < 1, slowest
+
+
+def test_filters_know_what_other_protocols_write(broker, name):
+    log = redis.Redis(host=broker.host, port=broker.redis_port)
+    for value in (b"a", b"b", b"a"):
+        log.xadd(name, {"x-stream-filter-value": value, "value": b"of " + value})
+    log.xadd(name, {"value": b"without"})
+
+    def offsets(count, **arguments):
+        return [offset for offset, _ in read_filtered(broker, name, count, **arguments)]
+
+    assert offsets(2, **{"x-stream-filter": "a"}) == [0, 2]
+    assert offsets(2, **{"x-stream-filter": "b", "x-stream-match-unfiltered": True}) == [1, 3]

@@ -33,8 +33,8 @@ struct ConsumeRequest {
   std::int32_t priority = 0;
   std::uint32_t limit = 0;
   bool channel_limited = false;
-  bool filtered = false;  // asks for some records of a stream only
   StreamStart start;
+  std::optional<StreamFilter> filter;  // of a stream
 };
 
 struct ConsumeReply {
@@ -88,8 +88,7 @@ Answer<ConsumeReply> consume_stream(Broker& owner, StreamReaders& readers,
   if (r.limit == 0) {
     return refuse(precondition("consumer prefetch count is not set for stream " + resource));
   }
-  if (r.filtered) return refuse(precondition("x-stream-filter is not implemented"));
-  auto id = readers.open(r.queue, r.start, make_sink(owner, r), make_on_gone(owner, r));
+  auto id = readers.open(r.queue, r.start, r.filter, make_sink(owner, r), make_on_gone(owner, r));
   if (!id) return refuse(failure_of(id.error(), resource));
   ConsumeReply reply;
   reply.id = *id;
@@ -222,7 +221,7 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   r.limit = call.channel.default_limit;
   r.channel_limited = call.channel.channel_limit != 0;
   r.start = *start;
-  r.filtered = wire::find_field(method.arguments, "x-stream-filter").has_value();
+  r.filter = StreamFilter::parse(method.arguments);
 
   const std::string location = session.broker().catalog().locate(r.queue);
   Subscription& s = call.channel.add_consumer(r.key, r.tag);
