@@ -18,18 +18,12 @@ struct LimitName {
   bool of_users;
   bool of_vhosts;
 };
+// In the order in which they are told.
 constexpr LimitName names[] = {
-    {"max-connections", Limit::connections, true, true},
     {"max-channels", Limit::channels, true, false},
+    {"max-connections", Limit::connections, true, true},
     {"max-queues", Limit::queues, false, true},
 };
-
-std::string_view name_of(Limit limit) {
-  for (const LimitName& one : names) {
-    if (one.limit == limit) return one.name;
-  }
-  return "";
-}
 
 Error invalid(std::string reason) { return {Errc::invalid_argument, std::move(reason)}; }
 
@@ -51,7 +45,10 @@ std::optional<Limit> limit_named(LimitScope scope, std::string_view name) {
 
 json::object limits_to_json(const auth::Limits& limits) {
   json::object object;
-  for (const auto& [limit, value] : limits) object[name_of(limit)] = value;
+  for (const LimitName& one : names) {
+    const auto found = limits.find(one.limit);
+    if (found != limits.end()) object[one.name] = found->second;
+  }
   return object;
 }
 
@@ -75,16 +72,17 @@ Result<auth::Command> limit_from_json(LimitScope scope, const std::string& name,
   const auto known = limit_named(scope, limit);
   const bool of_user = scope == LimitScope::user;
   const std::string what(limit);
-  // RabbitMQ begins so where its parameters are checked, which limits of users are none of.
+  // So RabbitMQ frames what is wrong with its parameters, which limits of users are none of.
   const std::string begin = of_user ? "" : "Validation failed\n\n";
+  const std::string end = of_user ? "" : "\n";
   if (!known) {
     return invalid(begin + "Unrecognised terms [{<<\"" + what + "\">>," + term_of(value) +
-                   "}] in " + (of_user ? "user-limits" : "limits"));
+                   "}] in " + (of_user ? "user-limits" : "limits") + end);
   }
   const bool is_integer =
       value.is_int64() || (value.is_uint64() && value.get_uint64() <= INT64_MAX);
   if (!is_integer) {
-    return invalid(begin + what + " should be a number, actually was " + term_of(value));
+    return invalid(begin + what + " should be a number, actually was " + term_of(value) + end);
   }
   return auth::Command(auth::SetLimit{scope, name, *known, value.to_number<std::int64_t>()});
 }

@@ -21,7 +21,7 @@ std::optional<json::object> parse_definition(CtlCall& call, const std::string& t
   boost::system::error_code failed;
   const json::value definition = json::parse(text, failed);
   if (!failed && definition.is_object()) return definition.get_object();
-  call.fail(exit_unavailable, "Could not parse JSON document: " + text);
+  call.fail(exit_unavailable, "JSON decoding error. Reason: badarg");
   return std::nullopt;
 }
 
@@ -52,7 +52,7 @@ bool known_user(CtlCall& call, const std::string& user) {
   if (!answer) return false;
   if (answer->status == 200) return true;
   if (answer->status == 404) {
-    call.fail(exit_no_user, fmt::format("User \"{}\" does not exist", user));
+    call.fail(exit_unavailable, fmt::format("{{:no_such_user, \"{}\"}}", user));
   } else {
     call.fail_with(*answer);
   }
@@ -92,7 +92,8 @@ void set_user_limits(CtlCall& call) {
 void clear_user_limits(CtlCall& call) {
   const std::string& user = call.words[0];
   const std::string& limit = call.words[1];
-  call.say(fmt::format("Clearing \"{}\" limit for user \"{}\" ...", limit, user));
+  const std::string what = limit == "all" ? "all limits" : fmt::format("\"{}\" limit", limit);
+  call.say(fmt::format("Clearing {} for user \"{}\" ...", what, user));
   if (!known_user(call, user)) return;
   call.change("DELETE", fmt::format("user-limits/{}/{}", path_part(user), path_part(limit)));
 }
@@ -122,41 +123,51 @@ void print_all(CtlCall& call, std::string_view noun) {
   json::array rows;
   if (!get_rows(call, fmt::format("{}-limits", noun), noun, rows)) return;
   std::string& out = call.outcome.out;
-  if (call.as_json) {
-    json::array shown;
-    for (const json::value& row : rows) {
-      shown.push_back(
-          json::object{{noun, row.at(noun)}, {"limits", json::serialize(row.at("value"))}});
-    }
-    out += json::serialize(shown) + "\n";
-    return;
-  }
-  if (call.headers && !rows.empty()) out += fmt::format("{}\tlimits\n", noun);
+  std::vector<std::string> lines;
   for (const json::value& row : rows) {
-    out += fmt::format("{}\t{}\n", std::string_view(row.at(noun).as_string()),
-                       json::serialize(row.at("value")));
+    const std::string limits = json::serialize(row.at("value"));
+    lines.push_back(
+        call.as_json ? json::serialize(json::object{{noun, row.at(noun)}, {"limits", limits}})
+                     : fmt::format("{}\t{}", std::string_view(row.at(noun).as_string()), limits));
+  }
+  if (call.as_json) {
+    out += fmt::format("[\n{}{}]\n", fmt::join(lines, "\n,"), lines.empty() ? "" : "\n");
+  } else if (lines.empty()) {
+    call.say("");
+  } else {
+    if (call.headers) out += fmt::format("{}\tlimits\n", noun);
+    out += fmt::format("{}\n", fmt::join(lines, "\n"));
   }
 }
 
 // Of one, as they are; `otherwise` where there are none.
 void print_one(CtlCall& call, std::string_view noun, const std::string& name,
                std::string_view otherwise) {
-  if (!call.as_json) call.say(fmt::format("Listing limits for {} \"{}\" ...", noun, name));
   json::array rows;
   if (!get_rows(call, fmt::format("{}-limits/{}", noun, path_part(name)), noun, rows)) return;
   const std::string text =
       rows.empty() ? std::string(otherwise) : json::serialize(rows.front().at("value"));
-  if (!text.empty()) call.outcome.out += text + "\n";
+  if (text.empty()) {
+    call.say("");
+  } else {
+    call.outcome.out += text + "\n";
+  }
+}
+
+void say_listing(CtlCall& call, std::string_view noun, const std::string& name) {
+  if (!call.as_json) call.say(fmt::format("Listing limits for {} \"{}\" ...", noun, name));
 }
 
 void list_vhost_limits(CtlCall& call) {
   if (call.options.contains("global")) return print_all(call, "vhost");
+  say_listing(call, "vhost", call.vhost);
   print_one(call, "vhost", call.vhost, "");
 }
 
 void list_user_limits(CtlCall& call) {
   if (call.options.contains("global")) return print_all(call, "user");
   const std::string user = call.option("user", "guest");
+  say_listing(call, "user", user);
   if (known_user(call, user)) print_one(call, "user", user, "{}");
 }
 

@@ -69,14 +69,14 @@ TEST(Rabbitmqctl, PrintsNestedMembersTagsAndNothing) {
 TEST(Rabbitmqctl, PrintsLimitsAsTheyAre) {
   Fake fake;
   fake.answers["GET /api/vhost-limits/%2F"] = {200, "[]"};
-  EXPECT_EQ(fake.run({"list_vhost_limits"}).out, "Listing limits for vhost \"/\" ...\n");
+  EXPECT_EQ(fake.run({"list_vhost_limits"}).out, "Listing limits for vhost \"/\" ...\n\n");
   const HttpAnswer some = {200, R"([{"vhost":"/","value":{"max-queues":5}}])"};
   fake.answers["GET /api/vhost-limits/%2F"] = some;
   fake.answers["GET /api/vhost-limits"] = some;
   EXPECT_EQ(fake.run({"-q", "list_vhost_limits"}).out, "{\"max-queues\":5}\n");
   EXPECT_EQ(fake.run({"-q", "list_vhost_limits", "--global"}).out,
             "vhost\tlimits\n/\t{\"max-queues\":5}\n");
-  EXPECT_EQ(fake.run({"-q", "list_user_limits", "--user", "u"}).exit_code, 67);
+  EXPECT_EQ(fake.run({"-q", "list_user_limits", "--user", "u"}).exit_code, 69);
   fake.answers["GET /api/users/u"] = {200, "{}"};
   fake.answers["GET /api/user-limits/u"] = {200, "[]"};
   EXPECT_EQ(fake.run({"-q", "list_user_limits", "--user", "u"}).out, "{}\n");

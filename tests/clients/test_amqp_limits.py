@@ -48,7 +48,7 @@ def test_the_api(api):
     api.get("vhost-limits/other", 404)
     api.get("user-limits/nobody", 404)
     api.put("vhost-limits/other/max-queues", {"value": 1}, 404)
-    api.put("user-limits/nobody/max-channels", {"value": 1}, 404)
+    api.put("user-limits/nobody/max-channels", {"value": 1}, 400)
     assert "Unrecognised terms" in api.put("vhost-limits/%2F/max-channels", {"value": 1}, 400)["reason"]
     assert "Unrecognised terms" in api.put("user-limits/lara/max-queues", {"value": 1}, 400)["reason"]
     assert "should be a number" in api.put("vhost-limits/%2F/max-queues", {"value": "1"}, 400)["reason"]

@@ -60,7 +60,10 @@ Task<Reply> carry_out(Context& context, auth::Command command) {
 
 template <LimitScope scope>
 Task<Reply> set_limit(Context& context, Request request) {
-  if (!co_await bearer_exists<scope>(context, request)) co_return not_found();
+  if (!co_await bearer_exists<scope>(context, request)) {
+    co_return scope == LimitScope::user ? bad_request("no_such_user")
+                                        : failure(404, "not_found", "vhost_not_found");
+  }
   const json::value* value = request.body.if_contains("value");
   if (!value) co_return bad_request(missing_keys(request.body, {"value"}));
   auto command = limit_from_json(scope, bearer<scope>(request), request.param("name"), *value);
