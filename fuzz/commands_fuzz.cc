@@ -10,6 +10,8 @@
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
 #include "model/producer_state.h"
+#include "model/share_cursor.h"
+#include "model/share_group.h"
 #include "model/transaction.h"
 
 namespace {
@@ -39,6 +41,29 @@ void run_consumer_groups(ByteView input) {
   }
   TRV_ASSERT(restored.restore(state.snapshot()).ok());
   TRV_ASSERT(restored == state);
+}
+
+std::string snapshot_of(const ShareCursors& cursors) {
+  std::string all;
+  cursors.snapshot([&](ByteView command) { ByteWriter(all).sized(command); });
+  return all;
+}
+
+// Each command goes to both; it is one of the group's or one of what it has read.
+void run_share_groups(ByteView input) {
+  ShareGroupRecords records, restored;
+  ShareCursors cursors, restored_cursors;
+  ByteReader reader(input);
+  while (reader.ok() && reader.remaining() > 0) {
+    ByteView command = reader.sized();
+    ShareGroupRecords before = records;
+    if (!records.apply(command)) TRV_ASSERT(records == before);
+    static_cast<void>(cursors.apply(command));
+  }
+  TRV_ASSERT(restored.restore(records.snapshot()).ok());
+  TRV_ASSERT(restored == records);
+  cursors.snapshot([&](ByteView command) { TRV_ASSERT(restored_cursors.apply(command).ok()); });
+  TRV_ASSERT(snapshot_of(restored_cursors) == snapshot_of(cursors));
 }
 
 std::set<std::string> dump(const Keyspace& keyspace) {
@@ -78,6 +103,7 @@ void run_keyspace(ByteView input) {
 }
 
 constexpr std::uint8_t keyspace_mark = 0xff;
+constexpr std::uint8_t share_groups_mark = 0xfe;
 
 }  // namespace
 
@@ -86,6 +112,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ByteView input(reinterpret_cast<const char*>(data) + 1, size - 1);
   if (data[0] == keyspace_mark) {
     run_keyspace(input);
+    return 0;
+  }
+  if (data[0] == share_groups_mark) {
+    run_share_groups(input);
     return 0;
   }
   Transactions transactions(ShardId{1}, {});

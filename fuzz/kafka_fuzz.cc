@@ -44,7 +44,10 @@ void on_frame(ByteView frame) {
       wire::ListPartitionReassignmentsApi, wire::OffsetDeleteApi, wire::DescribeProducersApi,
       wire::DescribeTransactionsApi, wire::ListTransactionsApi, wire::DescribeTopicPartitionsApi,
       wire::ConsumerGroupHeartbeatApi, wire::ConsumerGroupDescribeApi, wire::SaslHandshakeApi,
-      wire::SaslAuthenticateApi>(header.key, in.rest(), header.version, flexible);
+      wire::SaslAuthenticateApi, wire::ShareGroupHeartbeatApi, wire::ShareGroupDescribeApi,
+      wire::ShareFetchApi, wire::ShareAcknowledgeApi, wire::DescribeShareGroupOffsetsApi,
+      wire::AlterShareGroupOffsetsApi, wire::DeleteShareGroupOffsetsApi>(header.key, in.rest(),
+                                                                         header.version, flexible);
 }
 
 }  // namespace

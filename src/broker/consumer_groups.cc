@@ -241,7 +241,8 @@ ConsumerGroups::Answer ConsumerGroups::State::decide(const std::string& name,
   static const ConsumerGroup nobody;
   const ConsumerGroup* group = find(name);
   Answer answer;
-  if (broker.groups().is_classic(name) && !TRV_MUTANT(group_of_two_kinds)) {
+  const bool other = broker.groups().is_classic(name) || broker.groups().shares().exists(name);
+  if (other && !TRV_MUTANT(group_of_two_kinds)) {
     answer.error = GroupError::other_protocol;
     answer.message = "Group " + name + " is not a consumer group.";
     return answer;

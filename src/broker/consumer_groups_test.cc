@@ -190,7 +190,7 @@ TEST_F(ConsumerGroupsTest, OffsetsAreForMembersWithTheirEpoch) {
     EXPECT_EQ(broker_->groups().check_fetch("g", std::nullopt, -1), GroupError::none);
     EXPECT_FALSE(broker_->groups().describe("g"));
     ASSERT_EQ(broker_->groups().list().size(), 1u);
-    EXPECT_TRUE(broker_->groups().list().front().assigned_here);
+    EXPECT_EQ(broker_->groups().list().front().kind, Groups::Listed::Kind::consumer);
     EXPECT_EQ(broker_->groups().remove("g").error().code, Errc::in_use);
   });
   beat(beating("m", -1));

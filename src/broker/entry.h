@@ -46,6 +46,11 @@ inline constexpr EntryKind transactions_state = 67;   // in checkpoints only
 inline constexpr EntryKind consumer_group = 72;
 inline constexpr EntryKind consumer_groups_state = 73;  // in checkpoints only
 
+// docs/formats/share-groups.md
+inline constexpr EntryKind share_group = 80;
+inline constexpr EntryKind share_groups_state = 81;  // in checkpoints only
+inline constexpr EntryKind share_cursor = 82;        // topic, then a model::ShareCursors command
+
 // docs/formats/delays.md
 inline constexpr EntryKind delay_added = 96;
 inline constexpr EntryKind delay_ended = 97;

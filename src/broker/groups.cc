@@ -4,6 +4,7 @@
 #include <random>
 #include <unordered_map>
 
+#include "base/mutant.h"
 #include "broker/entry.h"
 #include "broker/shard_state.h"
 
@@ -28,7 +29,8 @@ struct Groups::State {
     runtime::Timer timer;
   };
 
-  explicit State(Broker& b) : broker(b), random(std::random_device{}()), consumers(b) {
+  explicit State(Broker& b)
+      : broker(b), random(std::random_device{}()), consumers(b), shares(b), share_cursors(b) {
     limits.initial_rebalance_delay = broker.options().group_initial_delay;
   }
 
@@ -60,6 +62,8 @@ struct Groups::State {
   std::unordered_map<model::WaiterId, OnSynced> syncs;
   std::mt19937_64 random;
   ConsumerGroups consumers;
+  ShareGroups shares;
+  ShareCursors share_cursors;
   Commit last_change;  // of any offset on this core
   runtime::Timer expiry_timer;
   runtime::Timer return_timer;
@@ -80,9 +84,18 @@ void Groups::stop() {
   state_->return_timer.cancel();
   state_->live.clear();
   state_->consumers.stop();
+  state_->shares.stop();
+  state_->share_cursors.stop();
 }
 
 ConsumerGroups& Groups::consumers() { return state_->consumers; }
+ShareGroups& Groups::shares() { return state_->shares; }
+ShareCursors& Groups::share_cursors() { return state_->share_cursors; }
+
+bool Groups::is_of_other_kind(std::string_view group) const {
+  return is_classic(group) || state_->consumers.find(group) != nullptr ||
+         state_->offsets_of(group).contains(group);
+}
 
 bool Groups::is_classic(std::string_view group) const { return state_->find(group) != nullptr; }
 
@@ -198,6 +211,7 @@ void Groups::State::release_absent() {
 
 // A group without members may become one of the other kind.
 bool Groups::State::make_classic(const std::string& name) {
+  if (shares.exists(name) && !TRV_MUTANT(share_group_made_classic)) return false;
   if (consumers.find(name) == nullptr) return true;
   return !consumers.has_members(name) && consumers.forget(name).ok();
 }
@@ -276,6 +290,7 @@ GroupError Groups::State::check_consumer(const model::ConsumerGroup& group,
 
 GroupError Groups::State::check_commit(const std::string& name, const Committer& committer,
                                        model::Group::Commit kind) {
+  if (shares.exists(name)) return GroupError::other_protocol;
   if (const model::ConsumerGroup* group = consumers.find(name)) {
     return check_consumer(*group, committer, kind);
   }
@@ -372,7 +387,11 @@ std::vector<Groups::Listed> Groups::list() const {
   }
   for (std::string& name : state_->consumers.names()) {
     std::string state(state_->consumers.find(name)->state_name());
-    listed.push_back({std::move(name), "consumer", std::move(state), true});
+    listed.push_back({std::move(name), "consumer", std::move(state), Listed::Kind::consumer});
+  }
+  for (std::string& name : state_->shares.names()) {
+    std::string state(state_->shares.group_of(name).state_name());
+    listed.push_back({std::move(name), "share", std::move(state), Listed::Kind::share});
   }
   model::Group nobody(state_->limits);
   state_->broker.each_shard([&](ShardState& shard) {

@@ -19,6 +19,8 @@
 
 #include "broker/broker.h"
 #include "broker/consumer_groups.h"
+#include "broker/share_cursors.h"
+#include "broker/share_groups.h"
 #include "model/group.h"
 #include "model/group_offsets.h"
 
@@ -88,25 +90,35 @@ class Groups {
   // --- looking and deleting ----------------------------------------------------------------------
   // Groups whose partitions the broker assigns.
   ConsumerGroups& consumers();
+  // Groups whose members share partitions, and what they have read of this core's topics.
+  ShareGroups& shares();
+  ShareCursors& share_cursors();
+  // It has members, or offsets, that are not those of a share group.
+  bool is_of_other_kind(std::string_view group) const;
   // It has, or is about to have, members that assign partitions among themselves.
   bool is_classic(std::string_view group) const;
   // Tells from when on the offsets of a group age. Nobody waits for it.
   void set_occupancy(const std::string& group, bool occupied);
 
-  // Nothing when the group has neither members nor offsets, or is one of consumers().
+  // Nothing when the group has neither members nor offsets, or is not a classic one.
   std::optional<model::GroupDescription> describe(const std::string& group) const;
   struct Listed {
     std::string group;
     std::string protocol_type;
     std::string state;
-    bool assigned_here = false;  // one of consumers()
+    enum class Kind : std::uint8_t {
+      classic,   // members assign the partitions
+      consumer,  // one of consumers()
+      share,     // one of shares()
+    };
+    Kind kind = Kind::classic;
   };
   std::vector<Listed> list() const;
   // The committed offsets of these partitions, as far as there are any; who may want them still is
   // for the caller to know. Errors: no_space.
   Result<Commit> forget_offsets(const std::string& group,
                                 const std::vector<model::GroupPartition>& partitions);
-  // Errors: not_found, in_use (it has members), no_space.
+  // Of all groups but those of shares(). Errors: not_found, in_use (it has members), no_space.
   Result<Commit> remove(const std::string& group);
 
  private:

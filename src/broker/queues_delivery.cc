@@ -505,7 +505,7 @@ void Queues::stop() {
 void Queues::trim_settled() {
   for (auto& [name, queue] : state_->by_name) {
     if (!queue->owns_topic() || queue->topic->queues.size() != 1) continue;
-    if (!queue->topic->claim_groups.empty()) continue;
+    if (queue->topic->has_groups()) continue;
     // Refused: tried again with the next checkpoint.
     static_cast<void>(state_->broker.topics().trim_to(*queue->topic, queue->cursor.floor()));
   }

@@ -15,6 +15,7 @@
 #include "model/delays.h"
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
+#include "model/share_group.h"
 #include "model/transaction.h"
 
 namespace trv::broker {
@@ -48,6 +49,7 @@ struct ShardState {
   model::Keyspace keyspace;
   model::GroupOffsets group_offsets;
   model::ConsumerGroups consumer_groups;
+  model::ShareGroupRecords share_groups;
   model::Transactions transactions;
   model::Delays delays;
 

@@ -11,6 +11,7 @@
 #include "broker/topics.h"
 #include "model/batch.h"
 #include "model/claim_group.h"
+#include "model/share_cursor.h"
 #include "model/topic.h"
 
 namespace trv::broker {
@@ -26,6 +27,7 @@ struct Topic {
   ShardId shard;
   model::Topic state;
   model::ClaimGroups claim_groups;
+  model::ShareCursors share_cursors;
   std::vector<Queue*> queues;  // that read this topic; owned by the shard
   Queue* gate = nullptr;       // the one of them that may refuse what is published
   bool strict = false;         // records of every level wait for the topic's own durability
@@ -56,6 +58,9 @@ struct Topic {
   Sequence visible_end;
   RecordId visible_last_id;
   std::vector<Offset> high_watermarks;  // by partition
+
+  // Groups read it beside its queues: what those have settled may still be wanted.
+  bool has_groups() const { return !claim_groups.empty() || !share_cursors.empty(); }
 
   // After recovery: everything that was accepted is visible.
   void show_all() {

@@ -46,7 +46,7 @@ constexpr std::array table{
     in_order<wire::MetadataApi, handle_metadata>({0, 0, 12}),
     in_order<wire::OffsetCommitApi, handle_offset_commit>({2, 2, 9}),
     in_order<wire::OffsetFetchApi, handle_offset_fetch>({1, 1, 9}),
-    row<wire::FindCoordinatorApi, handle_find_coordinator>({0, 0, 4}),
+    row<wire::FindCoordinatorApi, handle_find_coordinator>({0, 0, 6}),
     row<wire::JoinGroupApi, handle_join_group>({0, 0, 9}),
     row<wire::HeartbeatApi, handle_heartbeat>({0, 0, 4}),
     in_order<wire::LeaveGroupApi, handle_leave_group>({0, 0, 5}),
@@ -82,6 +82,13 @@ constexpr std::array table{
     in_order<wire::ConsumerGroupHeartbeatApi, handle_consumer_group_heartbeat>({0, 0, 1}),
     in_order<wire::ConsumerGroupDescribeApi, handle_consumer_group_describe>({0, 0, 1}),
     in_order<wire::DescribeTopicPartitionsApi, handle_describe_topic_partitions>({0, 0, 0}),
+    in_order<wire::ShareGroupHeartbeatApi, handle_share_group_heartbeat>({1, 1, 1}),
+    in_order<wire::ShareGroupDescribeApi, handle_share_group_describe>({1, 1, 1}),
+    row<wire::ShareFetchApi, handle_share_fetch>({1, 1, 1}),
+    row<wire::ShareAcknowledgeApi, handle_share_acknowledge>({1, 1, 1}),
+    in_order<wire::DescribeShareGroupOffsetsApi, handle_describe_share_group_offsets>({0, 0, 0}),
+    in_order<wire::AlterShareGroupOffsetsApi, handle_alter_share_group_offsets>({0, 0, 0}),
+    in_order<wire::DeleteShareGroupOffsetsApi, handle_delete_share_group_offsets>({0, 0, 0}),
 };
 
 constexpr bool ascending() {

@@ -74,7 +74,11 @@ enum class ErrorCode : std::int16_t {
   unsupported_assignor = 112,
   stale_member_epoch = 113,
   transaction_abortable = 120,
+  invalid_record_state = 121,
+  share_session_not_found = 122,
+  invalid_share_session_epoch = 123,
   invalid_regular_expression = 128,
+  share_session_limit_reached = 133,
 };
 
 constexpr std::int16_t wire_code(ErrorCode code) { return static_cast<std::int16_t>(code); }

@@ -48,8 +48,9 @@ Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool 
       DescribeLogDirsApi, ElectLeadersApi, AlterPartitionReassignmentsApi,
       ListPartitionReassignmentsApi, OffsetDeleteApi, DescribeProducersApi, DescribeTransactionsApi,
       ListTransactionsApi, DescribeTopicPartitionsApi, ConsumerGroupHeartbeatApi,
-      ConsumerGroupDescribeApi, SaslHandshakeApi, SaslAuthenticateApi>(key, body, version,
-                                                                       flexible);
+      ConsumerGroupDescribeApi, SaslHandshakeApi, SaslAuthenticateApi, ShareGroupHeartbeatApi,
+      ShareGroupDescribeApi, ShareFetchApi, ShareAcknowledgeApi, DescribeShareGroupOffsetsApi,
+      AlterShareGroupOffsetsApi, DeleteShareGroupOffsetsApi>(key, body, version, flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

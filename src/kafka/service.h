@@ -15,6 +15,8 @@ namespace trv::kafka {
 
 class FetchRun;
 class FetchSessions;
+class ShareRun;
+class ShareSessions;
 class Session;
 
 struct Options {
@@ -74,6 +76,11 @@ class Service {
   // Null when it has ended.
   FetchRun* find_fetch(std::uint64_t id);
   void forget_fetch(std::uint64_t id);
+  // The same of share groups; their ids are of the same numbers.
+  ShareRun& add_share_run(std::uint64_t id, std::unique_ptr<ShareRun> run);
+  ShareRun* find_share_run(std::uint64_t id);
+  void forget_share_run(std::uint64_t id);
+  ShareSessions& share_sessions() { return *share_sessions_; }
   // Those that outlive their requests.
   FetchSessions& fetch_sessions() { return *fetch_sessions_; }
 
@@ -84,8 +91,13 @@ class Service {
   std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;
   std::uint64_t last_fetch_id_ = 0;
   std::unique_ptr<FetchSessions> fetch_sessions_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<ShareRun>> share_runs_;
+  std::unique_ptr<ShareSessions> share_sessions_;
   std::unordered_map<TopicId, std::string> topic_names_;
 };
+
+// What members of share groups hold by the connection comes back (handlers/share_fetch.cc).
+void end_share_sessions(Service& service, ConnectionId connection);
 
 // Runs `work` on the core `home`: at once when that is `here`'s.
 template <class F>

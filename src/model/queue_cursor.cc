@@ -94,6 +94,21 @@ void QueueCursor::remove_released_below(Sequence sequence) {
   }
 }
 
+void QueueCursor::remove_released_range(Sequence first, Sequence end) {
+  auto at = released_.upper_bound(first);
+  if (at != released_.begin() && std::prev(at)->second.end > first) --at;
+  while (at != released_.end() && at->first < end) {
+    Sequence begin = at->first;
+    Run run = at->second;
+    Sequence cut_first = std::max(begin, first);
+    Sequence cut_end = std::min(run.end, end);
+    released_count_ -= static_cast<std::uint64_t>(cut_end - cut_first);
+    at = released_.erase(at);
+    if (begin < cut_first) released_.emplace_hint(at, begin, Run{cut_first, run.past});
+    if (cut_end < run.end) at = released_.emplace_hint(at, cut_end, run);
+  }
+}
+
 QueueCursor::Taken QueueCursor::take(Sequence sequence, ConsumerId consumer) {
   Taken taken;
   RecordPast past;
@@ -143,6 +158,24 @@ std::uint32_t QueueCursor::release_failed(Sequence sequence) {
   return past->failures;
 }
 
+std::optional<ConsumerId> QueueCursor::holder_of(Sequence sequence) const {
+  auto it = out_.find(sequence);
+  if (it == out_.end()) return std::nullopt;
+  return it->second.consumer;
+}
+
+std::vector<std::pair<Sequence, Outstanding>> QueueCursor::outstanding_in(Sequence first,
+                                                                          Sequence end) const {
+  if (first >= end) return {};
+  return {out_.lower_bound(first), out_.lower_bound(end)};
+}
+
+Sequence QueueCursor::released_end(Sequence sequence) const {
+  auto after = released_.upper_bound(sequence);
+  TRV_ASSERT(after != released_.begin());
+  return std::prev(after)->second.end;
+}
+
 std::vector<Sequence> QueueCursor::outstanding_of(ConsumerId consumer) const {
   std::vector<Sequence> sequences;
   for (const auto& [sequence, out] : out_) {
@@ -167,6 +200,26 @@ void QueueCursor::apply_settle_below(Sequence sequence) {
   remove_released_below(sequence);
   next_ = std::max(next_, sequence);
   floor_ = sequence;
+  advance_floor();
+}
+
+void QueueCursor::apply_settle_range(Sequence first, Sequence end) {
+  first = std::max(first, floor_);
+  if (first >= end) return;
+  if (first > next_) add_released(next_, first, {});
+  next_ = std::max(next_, end);
+  out_.erase(out_.lower_bound(first), out_.lower_bound(end));
+  remove_released_range(first, end);
+  std::int64_t from = first.value;
+  std::int64_t to = end.value;
+  auto range = settled_.upper_bound(from);
+  if (range != settled_.begin() && std::prev(range)->second >= from) --range;
+  while (range != settled_.end() && range->first <= to) {
+    from = std::min(from, range->first);
+    to = std::max(to, range->second);
+    range = settled_.erase(range);
+  }
+  settled_[from] = to;
   advance_floor();
 }
 

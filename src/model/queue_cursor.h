@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/ids.h"
@@ -81,12 +82,20 @@ class QueueCursor {
     const auto out = out_.find(sequence);
     return out != out_.end() && out->second.consumer == consumer;
   }
+  // Who has it; nothing when it is not out.
+  std::optional<ConsumerId> holder_of(Sequence sequence) const;
+  // What is out of [first, end), in order.
+  std::vector<std::pair<Sequence, Outstanding>> outstanding_in(Sequence first, Sequence end) const;
+  // The end of what is released from here on without a break. Requires: it is released.
+  Sequence released_end(Sequence sequence) const;
   // How often what is out failed before. Requires: it is outstanding.
   std::uint32_t failure_count(Sequence sequence) const { return out_.at(sequence).past.failures; }
 
   // Durable: the record is done with. Settling twice changes nothing.
   void apply_settle(Sequence sequence);
   void apply_settle_below(Sequence sequence);
+  // All of [first, end), whatever became of it before.
+  void apply_settle_range(Sequence first, Sequence end);
   // Durable: everything below was given out at some time, so is redelivered if given out again.
   void apply_delivered_mark(Sequence sequence);
   Sequence delivered_mark() const { return delivered_mark_; }
@@ -113,6 +122,7 @@ class QueueCursor {
   // Nothing when it is not released.
   std::optional<RecordPast> remove_released(Sequence sequence);
   void remove_released_below(Sequence sequence);
+  void remove_released_range(Sequence first, Sequence end);
   // Takes out of out_ what becomes of its past.
   std::optional<RecordPast> returned(Sequence sequence);
   void mark_settled(Sequence sequence);

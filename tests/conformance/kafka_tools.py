@@ -27,6 +27,8 @@ from peers import install  # noqa: E402
 STEP_SECONDS = 90
 TOOLS = "org.apache.kafka.tools."
 GROUPS = TOOLS + "consumer.group.ConsumerGroupCommand"
+SHARE_GROUPS = TOOLS + "consumer.group.ShareGroupCommand"
+SHARE_CONSUMER = TOOLS + "consumer.ConsoleShareConsumer"
 CONFIG = "kafka.admin.ConfigCommand"
 
 
@@ -153,6 +155,39 @@ def assigned_groups(steps):
     step(GROUPS, "--list", hides=["^kt-new$"])
 
 
+def share_groups(steps):
+    """Groups whose members acknowledge record by record (KIP-932). Version 4.1 of the tool cannot reset offsets."""
+    step = steps.step
+    group = ["--entity-type", "groups", "--entity-name", "kt-share"]
+    step("TopicCommand", "--create", "--topic", "kt-s", "--partitions", 2)
+    step(CONFIG, "--alter", *group, "--add-config", "share.auto.offset.reset=earliest,share.record.lock.duration.ms=15000",
+         prints=["Completed updating config for group kt-share"])
+    step(CONFIG, "--describe", "--all", *group, prints=["share.auto.offset.reset=earliest", "share.session.timeout.ms=45000"])
+    step(CONFIG, "--alter", *group, "--add-config", "share.record.lock.duration.ms=5", succeeds=False,
+         prints=["InvalidConfigurationException"])
+    step("ConsoleProducer", "--topic", "kt-s", text="".join(f"value{index}\n" for index in range(20)))
+    step(SHARE_CONSUMER, "--topic", "kt-s", "--group", "kt-share", "--max-messages", 20, "--timeout-ms", 30000, "--release",
+         prints=[f"^value{index}$" for index in range(20)] + ["Processed a total of 20 messages"])
+    step(SHARE_CONSUMER, "--topic", "kt-s", "--group", "kt-share", "--max-messages", 20, "--timeout-ms", 30000,
+         "--property", "print.delivery=true", prints=["Processed a total of 20 messages", "Delivery:2\\s+value7$"])
+    step("ConsoleProducer", "--topic", "kt-s", text="one more\n")
+    step(SHARE_CONSUMER, "--topic", "kt-s", "--group", "kt-share", "--max-messages", 1, "--timeout-ms", 30000,
+         prints=["^one more$"], hides=["^value"])
+    step(SHARE_GROUPS, "--list", prints=["^kt-share$"], hides=["^kt-verify$"])
+    step(SHARE_GROUPS, "--list", "--state", prints=["kt-share\\s+Empty"])
+    step(TOOLS + "GroupsCommand", "--list", prints=["kt-share\\s+Share\\s+share", "kt-verify\\s+Classic\\s+consumer"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-share", prints=["kt-share\\s+kt-s\\s+[01]\\s+2[01]$"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-share", "--state", prints=["kt-share\\s+\\S+\\s+\\(1\\)\\s+Empty\\s+0"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-none", succeeds=None, prints=["Group kt-none not found"])
+    step("VerifiableShareConsumer", "--topic", "kt-s", "--group-id", "kt-share-verify", "--max-messages", 21,
+         "--offset-reset-strategy", "earliest", prints=['"name":"offset_reset_strategy_set"', '"name":"offsets_acknowledged"',
+                                                        '"name":"shutdown_complete"'])
+    step(SHARE_GROUPS, "--delete-offsets", "--group", "kt-share", "--topic", "kt-s", prints=["kt-s\\s+Successful"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-share", hides=["kt-s\\s"])
+    step(SHARE_GROUPS, "--delete", "--group", "kt-share", prints=["Deletion of requested share groups \\('kt-share'\\) was successful"])
+    step(SHARE_GROUPS, "--list", hides=["^kt-share$"])
+
+
 def sessions(steps):
     """A consumer of many partitions tells in its log of what its requests leave out."""
     steps.step("TopicCommand", "--create", "--topic", "kt-many", "--partitions", 200)
@@ -211,7 +246,7 @@ def transactions(steps):
 
 
 def clean(steps):
-    for name in ("kt-a", "kt-b"):
+    for name in ("kt-a", "kt-b", "kt-s"):
         steps.step("TopicCommand", "--delete", "--topic", name)
     steps.step("TopicCommand", "--list", hides=["^kt-"])
 
@@ -224,6 +259,7 @@ def run_all(port, *, own):
         records(steps, directory)
         groups(steps)
         assigned_groups(steps)
+        share_groups(steps)
         sessions(steps)
         cluster(steps, directory)
         transactions(steps)

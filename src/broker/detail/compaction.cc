@@ -13,7 +13,7 @@
 namespace trv::broker::detail {
 
 const Queue* sole_reader(const Topic& topic) {
-  if (topic.queues.size() != 1 || !topic.claim_groups.empty()) return nullptr;
+  if (topic.queues.size() != 1 || topic.has_groups()) return nullptr;
   const Queue* queue = topic.queues.front();
   return queue->owns_topic() ? queue : nullptr;
 }

@@ -268,6 +268,12 @@ Status apply_claim_group(ShardState& shard, ByteReader reader) {
   return topic ? topic->claim_groups.apply(reader.rest(), now) : Status();
 }
 
+Status apply_share_cursor(ShardState& shard, ByteReader reader) {
+  Topic* topic = topic_of(shard, reader);
+  if (!reader.ok()) return damaged("share cursor entry");
+  return topic ? topic->share_cursors.apply(reader.rest()) : Status();
+}
+
 Status apply_queue_placed(Broker& broker, ByteReader reader) {
   std::string queue(reader.sized());
   std::string source(reader.sized());
@@ -340,6 +346,11 @@ void put_topic(std::string& out, Topic& topic) {
     writer.bytes(command);
     put(out, entry::claim_group, payload);
   });
+  topic.share_cursors.snapshot([&](ByteView command) {
+    std::string payload = topic_prefix(topic);
+    ByteWriter(payload).bytes(command);
+    put(out, entry::share_cursor, payload);
+  });
 }
 
 void put_queue(std::string& out, const Queue& queue) {
@@ -409,6 +420,12 @@ Status apply_other_entry(Broker& broker, storage::EntryKind kind, ShardState& sh
       return shard.consumer_groups.apply(payload);
     case entry::consumer_groups_state:
       return shard.consumer_groups.restore(payload);
+    case entry::share_group:
+      return shard.share_groups.apply(payload);
+    case entry::share_groups_state:
+      return shard.share_groups.restore(payload);
+    case entry::share_cursor:
+      return apply_share_cursor(shard, reader);
     case entry::transactions_state:
       return shard.transactions.restore(payload);
     case entry::delay_added:
@@ -487,6 +504,9 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
   put(out, entry::transactions_state, shard.transactions.snapshot());
   if (!shard.consumer_groups.all().empty()) {
     put(out, entry::consumer_groups_state, shard.consumer_groups.snapshot());
+  }
+  if (!shard.share_groups.empty()) {
+    put(out, entry::share_groups_state, shard.share_groups.snapshot());
   }
   if (shard.delays.next_number() > 1) {
     std::string delays;

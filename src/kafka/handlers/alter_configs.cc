@@ -1,12 +1,14 @@
-// AlterConfigs and IncrementalAlterConfigs: changing the settings of topics. Settings of the broker
-// are set when it starts, and no other kind of resource has any here.
+// AlterConfigs and IncrementalAlterConfigs: changing the settings of topics and groups. Settings of
+// the broker are set when it starts, and no other kind of resource has any here.
 #include <algorithm>
 #include <charconv>
 #include <map>
 #include <set>
 
+#include "broker/groups.h"
 #include "broker/topics.h"
 #include "kafka/errors.h"
+#include "kafka/group_config.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
@@ -167,9 +169,13 @@ Refusal check_resource(const Asked& asked, std::int32_t node_id) {
       return {};
     case resource_broker:
       return check_broker(asked, node_id);
+    case resource_group:
+      if (asked.name.empty()) {
+        return {ErrorCode::invalid_request, "Default group resources are not allowed."};
+      }
+      return {};
     case resource_broker_logger:
     case resource_client_metrics:
-    case resource_group:
       return {ErrorCode::invalid_request,
               "Settings of this kind of resource cannot be changed here."};
     default:
@@ -199,6 +205,39 @@ void alter_topic(broker::Broker& owner, const Asked& asked, UniqueFunction<void(
   });
 }
 
+using GroupSettings = model::ShareGroupRecords::Settings;
+
+Refusal apply_changes(GroupSettings& settings, const Asked& asked) {
+  if (asked.replaces) settings.clear();
+  for (const Change& change : asked.changes) {
+    if (change.operation == Operation::remove) {
+      settings.erase(change.name);
+      continue;
+    }
+    if (change.operation != Operation::set && find_group_config(change.name) != nullptr) {
+      return {ErrorCode::invalid_config, change.name + " is not a list."};
+    }
+    Status good = check_group_config(change.name, *change.value);
+    if (!good) return {ErrorCode::invalid_config, good.error().message};
+    settings.insert_or_assign(change.name, *change.value);
+  }
+  return {};
+}
+
+// On the owner's core. `done` runs there.
+void alter_group(broker::Broker& owner, const Asked& asked, UniqueFunction<void(Refusal)> done) {
+  broker::ShareGroups& shares = owner.groups().shares();
+  GroupSettings settings = shares.settings(asked.name);
+  Refusal refusal = apply_changes(settings, asked);
+  if (refusal.code != ErrorCode::none || asked.validate_only) return done(std::move(refusal));
+  Result<broker::Commit> set = shares.set_settings(asked.name, settings);
+  if (!set) return done({error_code(set.error().code), set.error().message});
+  owner.when_durable(*set, [done = std::move(done)](Result<broker::Durable> result) mutable {
+    if (result) return done({});
+    done({error_code(result.error().code), result.error().message});
+  });
+}
+
 template <class Response>
 void alter_all(const Call& call, std::vector<Asked> resources) {
   auto answer = gather_answer<Response>(call.reply);
@@ -218,20 +257,21 @@ void alter_all(const Call& call, std::vector<Asked> resources) {
       continue;
     }
     Refusal refusal = check_resource(asked, call.service.options().node_id);
-    if (refusal.code != ErrorCode::none || asked.type != resource_topic) {
+    if (refusal.code != ErrorCode::none ||
+        (asked.type != resource_topic && asked.type != resource_group)) {
       finish(std::move(refusal));
       continue;
     }
     std::string name = asked.name;
     call.service.broker().at(name, [finish, asked = std::move(asked),
                                     home = call.service.home()](broker::Broker& owner) mutable {
-      alter_topic(owner, asked,
-                  [finish = std::move(finish), home, &owner](Refusal outcome) mutable {
-                    back_home(owner, home,
-                              [finish = std::move(finish), outcome = std::move(outcome)]() mutable {
-                                finish(std::move(outcome));
-                              });
+      auto* alter = asked.type == resource_topic ? alter_topic : alter_group;
+      alter(owner, asked, [finish = std::move(finish), home, &owner](Refusal outcome) mutable {
+        back_home(owner, home,
+                  [finish = std::move(finish), outcome = std::move(outcome)]() mutable {
+                    finish(std::move(outcome));
                   });
+      });
     });
   }
   answer->done();

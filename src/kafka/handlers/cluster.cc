@@ -14,16 +14,19 @@ constexpr std::int16_t error_mismatched_endpoint_type = 114;
 constexpr std::int16_t error_unsupported_endpoint_type = 115;
 constexpr std::int8_t coordinator_group = 0;
 constexpr std::int8_t coordinator_transaction = 1;
+constexpr std::int8_t coordinator_share = 2;  // of one partition of a share group
+constexpr std::int16_t coordinator_share_from_version = 6;
 
 // What clients ask for by the level of a feature, since versions of requests do not tell: groups
-// whose partitions the broker assigns, and the second transaction protocol. Always on. Producers
-// that know only the first one go on with the older versions of the requests.
+// whose partitions the broker assigns, share groups, and the second transaction protocol. Always
+// on. Producers that know only the first one go on with the older versions of the requests.
 struct Feature {
   std::string_view name;
   std::int16_t level_min;
   std::int16_t level_max;
 };
-constexpr Feature features[] = {{"group.version", 1, 1}, {"transaction.version", 1, 2}};
+constexpr Feature features[] = {
+    {"group.version", 1, 1}, {"share.version", 1, 1}, {"transaction.version", 1, 2}};
 
 bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
@@ -40,7 +43,10 @@ wire::FindCoordinatorResponse::Coordinator coordinator_of(const Call& call, Byte
                                                           std::int8_t key_type) {
   wire::FindCoordinatorResponse::Coordinator answer;
   answer.key = std::string(key);
-  if (key_type != coordinator_group && key_type != coordinator_transaction) {
+  const bool known =
+      key_type == coordinator_group || key_type == coordinator_transaction ||
+      (key_type == coordinator_share && call.header.version >= coordinator_share_from_version);
+  if (!known) {
     answer.error_code = wire_code(ErrorCode::invalid_request);
     answer.error_message = "unknown coordinator type";
     return answer;

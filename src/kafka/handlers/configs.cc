@@ -1,8 +1,10 @@
-// DescribeConfigs: the settings of topics and, shortly, of the broker.
+// DescribeConfigs: the settings of topics, of groups and, shortly, of the broker.
 #include <algorithm>
 
+#include "broker/groups.h"
 #include "broker/topics.h"
 #include "kafka/errors.h"
+#include "kafka/group_config.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
@@ -17,9 +19,11 @@ using AnswerConfig = AnswerResult::Config;
 
 constexpr std::int8_t resource_topic = 2;
 constexpr std::int8_t resource_broker = 4;
+constexpr std::int8_t resource_group = 32;
 constexpr std::int8_t source_topic = 1;
 constexpr std::int8_t source_static_broker = 4;
 constexpr std::int8_t source_default = 5;
+constexpr std::int8_t source_group = 8;
 
 struct Asked {
   std::string name;
@@ -76,6 +80,31 @@ AnswerResult describe_topic(broker::Broker& owner, const Asked& asked) {
   return result;
 }
 
+// On the owner's core.
+AnswerResult describe_group(broker::Broker& owner, const Asked& asked) {
+  AnswerResult result = start_result(resource_group, asked.name);
+  if (asked.name.empty()) {
+    result.error_code = wire_code(ErrorCode::invalid_request);
+    result.error_message = "Default group resources are not allowed.";
+    return result;
+  }
+  const model::ShareGroupRecords::Settings& settings = owner.groups().shares().settings(asked.name);
+  for (const GroupConfig& config : group_configs()) {
+    if (!asked.wants(config.name)) continue;
+    AnswerConfig& answer = result.configs.emplace_back();
+    answer.name = std::string(config.name);
+    answer.config_type = static_cast<std::int8_t>(config.type);
+    auto given = settings.find(config.name);
+    const bool is_given = given != settings.end();
+    answer.config_source = is_given ? source_group : source_default;
+    answer.value = is_given ? given->second : std::string(config.default_value);
+    if (!asked.synonyms) continue;
+    if (is_given) answer.synonyms.push_back({answer.name, given->second, source_group});
+    answer.synonyms.push_back({answer.name, std::string(config.default_value), source_default});
+  }
+  return result;
+}
+
 AnswerResult describe_broker(const Call& call, const Asked& asked) {
   AnswerResult result = start_result(resource_broker, asked.name);
   // The defaults of all brokers: there are none that could be changed.
@@ -128,13 +157,14 @@ void handle_describe_configs(const Call& call, const wire::DescribeConfigsReques
       asked.keys.emplace(resource.keys->begin(), resource.keys->end());
     if (resource.type == resource_broker) {
       answer->response.results.push_back(describe_broker(call, asked));
-    } else if (resource.type == resource_topic) {
+    } else if (resource.type == resource_topic || resource.type == resource_group) {
       answer->expect();
       std::string name = asked.name;
-      call.service.broker().at(name, [answer, asked = std::move(asked),
+      auto* describe = resource.type == resource_topic ? describe_topic : describe_group;
+      call.service.broker().at(name, [answer, describe, asked = std::move(asked),
                                       home = call.service.home()](broker::Broker& owner) mutable {
         back_home(owner, home,
-                  [answer = std::move(answer), result = describe_topic(owner, asked)]() mutable {
+                  [answer = std::move(answer), result = describe(owner, asked)]() mutable {
                     answer->response.results.push_back(std::move(result));
                     answer->done();
                   });

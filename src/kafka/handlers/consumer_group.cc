@@ -143,7 +143,7 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, bool ope
   }
   const model::ConsumerGroup* group = owner.groups().consumers().find(name);
   if (group == nullptr) {
-    bool other = owner.groups().describe(name).has_value();
+    bool other = owner.groups().describe(name) || owner.groups().shares().exists(name);
     described.error_code = wire_code(ErrorCode::group_id_not_found);
     described.error_message =
         "Group " + name + (other ? " is not a consumer group." : " not found.");

@@ -23,7 +23,15 @@ bool same_word(std::string_view a, std::string_view b) {
 }
 
 std::string_view type_of(const broker::Groups::Listed& group) {
-  return group.assigned_here ? "consumer" : "classic";
+  switch (group.kind) {
+    case broker::Groups::Listed::Kind::classic:
+      return "classic";
+    case broker::Groups::Listed::Kind::consumer:
+      return "consumer";
+    case broker::Groups::Listed::Kind::share:
+      return "share";
+  }
+  return "";
 }
 
 bool allows(const std::vector<std::string>& filter, std::string_view value) {
@@ -48,7 +56,8 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, Terms te
     if (terms.version >= 6) {
       group.authorized_operations = DescribedGroup().authorized_operations;
       group.error_code = wire_code(ErrorCode::group_id_not_found);
-      bool other = owner.groups().consumers().find(name) != nullptr;
+      bool other =
+          owner.groups().consumers().find(name) != nullptr || owner.groups().shares().exists(name);
       group.error_message = "Group " + name + (other ? " is not a classic group." : " not found.");
     }
     return group;
@@ -125,6 +134,11 @@ void handle_delete_groups(const Call& call, const wire::DeleteGroupsRequest& req
           answer->done();
         });
       };
+      if (owner.groups().shares().exists(name)) {
+        return owner.groups().shares().remove(name, [finish](Status removed) {
+          finish(removed ? ErrorCode::none : delete_error(removed.error().code));
+        });
+      }
       Result<broker::Commit> removed = owner.groups().remove(name);
       if (!removed) return finish(delete_error(removed.error().code));
       owner.when_durable(*removed, [finish](Result<broker::Durable> result) {

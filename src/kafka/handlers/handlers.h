@@ -8,6 +8,7 @@
 #include "kafka/wire/add_partitions_to_txn.gen.h"
 #include "kafka/wire/alter_configs.gen.h"
 #include "kafka/wire/alter_partition_reassignments.gen.h"
+#include "kafka/wire/alter_share_group_offsets.gen.h"
 #include "kafka/wire/api_versions.gen.h"
 #include "kafka/wire/consumer_group_describe.gen.h"
 #include "kafka/wire/consumer_group_heartbeat.gen.h"
@@ -15,12 +16,14 @@
 #include "kafka/wire/create_topics.gen.h"
 #include "kafka/wire/delete_groups.gen.h"
 #include "kafka/wire/delete_records.gen.h"
+#include "kafka/wire/delete_share_group_offsets.gen.h"
 #include "kafka/wire/delete_topics.gen.h"
 #include "kafka/wire/describe_cluster.gen.h"
 #include "kafka/wire/describe_configs.gen.h"
 #include "kafka/wire/describe_groups.gen.h"
 #include "kafka/wire/describe_log_dirs.gen.h"
 #include "kafka/wire/describe_producers.gen.h"
+#include "kafka/wire/describe_share_group_offsets.gen.h"
 #include "kafka/wire/describe_topic_partitions.gen.h"
 #include "kafka/wire/describe_transactions.gen.h"
 #include "kafka/wire/elect_leaders.gen.h"
@@ -44,6 +47,10 @@
 #include "kafka/wire/produce.gen.h"
 #include "kafka/wire/sasl_authenticate.gen.h"
 #include "kafka/wire/sasl_handshake.gen.h"
+#include "kafka/wire/share_acknowledge.gen.h"
+#include "kafka/wire/share_fetch.gen.h"
+#include "kafka/wire/share_group_describe.gen.h"
+#include "kafka/wire/share_group_heartbeat.gen.h"
 #include "kafka/wire/sync_group.gen.h"
 #include "kafka/wire/txn_offset_commit.gen.h"
 
@@ -99,5 +106,16 @@ void handle_list_partition_reassignments(const Call& call,
                                          const wire::ListPartitionReassignmentsRequest& request);
 void handle_list_transactions(const Call& call, const wire::ListTransactionsRequest& request);
 void handle_offset_delete(const Call& call, const wire::OffsetDeleteRequest& request);
+void handle_share_group_heartbeat(const Call& call,
+                                  const wire::ShareGroupHeartbeatRequest& request);
+void handle_share_group_describe(const Call& call, const wire::ShareGroupDescribeRequest& request);
+void handle_share_fetch(const Call& call, const wire::ShareFetchRequest& request);
+void handle_share_acknowledge(const Call& call, const wire::ShareAcknowledgeRequest& request);
+void handle_describe_share_group_offsets(const Call& call,
+                                         const wire::DescribeShareGroupOffsetsRequest& request);
+void handle_alter_share_group_offsets(const Call& call,
+                                      const wire::AlterShareGroupOffsetsRequest& request);
+void handle_delete_share_group_offsets(const Call& call,
+                                       const wire::DeleteShareGroupOffsetsRequest& request);
 
 }  // namespace trv::kafka

@@ -32,7 +32,7 @@ struct FindCoordinatorResponse {
 struct FindCoordinatorApi {
   static constexpr std::int16_t key = 10;
   static constexpr std::int16_t version_min = 0;
-  static constexpr std::int16_t version_max = 4;
+  static constexpr std::int16_t version_max = 6;
   static constexpr std::int16_t flexible_from = 3;
   using Request = FindCoordinatorRequest;
   using Response = FindCoordinatorResponse;

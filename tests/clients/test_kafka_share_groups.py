@@ -1,0 +1,509 @@
+"""Share groups (KIP-932) with confluent-kafka's share consumer (librdkafka 2.16), and by frames of our own where a client is too
+polite: records are shared out, acknowledged, released and rejected one by one, whichever protocol wrote them, and what was
+acknowledged stays so after kill -9."""
+
+import struct
+import time
+import uuid
+
+import pika
+import pytest
+import redis
+from confluent_kafka import AcknowledgeType, Consumer, KafkaException, Producer, ShareConsumer
+from confluent_kafka.admin import AdminClient, NewTopic
+from rawkafka import Kafka
+
+HEARTBEAT, DESCRIBE, FETCH, ACKNOWLEDGE = 76, 77, 78, 79
+DESCRIBE_OFFSETS, ALTER_OFFSETS, DELETE_OFFSETS = 90, 91, 92
+INCREMENTAL_ALTER_CONFIGS, GROUP = 44, 32
+GAP, ACCEPT, RELEASE, REJECT = range(4)
+INVALID_CONFIG, INVALID_REQUEST, NON_EMPTY, NOT_FOUND = 40, 42, 68, 69
+UNKNOWN_MEMBER, UNKNOWN_PARTITION, UNKNOWN_ID, FENCED = 25, 3, 100, 110
+INVALID_STATE, NO_SESSION, INVALID_EPOCH = 121, 122, 123
+
+
+# --- our own frames, all of flexible versions ---------------------------------------------------------
+def varint(value):
+    out = b""
+    while value >= 0x80:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
+
+
+def text(value):
+    return varint(0) if value is None else varint(len(value.encode()) + 1) + value.encode()
+
+
+def array(items):
+    if items is None:
+        return varint(0)
+    items = list(items)
+    return varint(len(items) + 1) + b"".join(items)
+
+
+def body(layout, *values):
+    return struct.pack(">" + layout, *values)
+
+
+class Answer:
+    """The fields of an answer, one after the other."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def take(self, layout):
+        values = struct.unpack_from(">" + layout, self.data, self.at)
+        self.at += struct.calcsize(">" + layout)
+        return values[0] if len(values) == 1 else values
+
+    def varint(self):
+        value = shift = 0
+        while True:
+            byte = self.data[self.at]
+            self.at += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+
+    def bytes(self):
+        size = self.varint() - 1
+        if size < 0:
+            return None
+        self.at += size
+        return self.data[self.at - size:self.at]
+
+    def text(self):
+        data = self.bytes()
+        return None if data is None else data.decode()
+
+    def uuid(self):
+        return uuid.UUID(bytes=bytes(self.take("16s")))
+
+    def list(self, read):
+        return [read() for _ in range(self.varint() - 1)]
+
+    def tags(self):
+        assert self.varint() == 0
+
+
+class Member:
+    """One member of a share group, on a connection of its own."""
+
+    def __init__(self, broker, group, name=None):
+        self.connection = Kafka(broker.kafka_port, timeout=20)
+        self.group, self.name = group, name or str(uuid.uuid4())
+        self.epoch = self.session = 0
+
+    def call(self, key, version, data):
+        reply = self.connection.call(key, version, b"\0" + data)
+        answer = Answer(reply.data[reply.at:])
+        answer.tags()
+        return answer
+
+    def close(self):
+        self.connection.stream.close()
+
+    def heartbeat(self, epoch=None, topics=None):
+        """(error, epoch, partitions by topic id or None)."""
+        answer = self.call(HEARTBEAT, 1, text(self.group) + text(self.name) + body("i", self.epoch if epoch is None else epoch)
+                           + text(None) + array(None if topics is None else map(text, topics)) + b"\0")
+        _, error = answer.take("ih")
+        answer.text()
+        answer.text()
+        epoch, _ = answer.take("ii")
+        assigned = None
+        if answer.take("b") >= 0:
+            assigned = {}
+            for _ in range(answer.varint() - 1):
+                topic = answer.uuid()
+                assigned[topic] = answer.list(lambda: answer.take("i"))
+                answer.tags()
+        if error == 0:
+            self.epoch = epoch
+        return error, epoch, assigned
+
+    def fetch(self, topic, partitions=(0,), acks=(), wait_ms=0, records=500, epoch=None, forgotten=()):
+        """(error, {partition: (error, error of the acknowledgements, values, [(first, last, deliveries)])})."""
+        answer = self.call(FETCH, 1, text(self.group) + text(self.name) + body("i", self.session if epoch is None else epoch)
+                           + body("iiiii", wait_ms, 1, 1 << 20, records, 500)
+                           + array([topic.bytes + array(body("i", index) + batches(acks if index == 0 else ()) + b"\0"
+                                                        for index in partitions) + b"\0"])
+                           + array([topic.bytes + array(body("i", each) for each in forgotten) + b"\0"] if forgotten else [])
+                           + b"\0")
+        _, error = answer.take("ih")
+        answer.text()
+        answer.take("i")
+        partitions = {}
+        for _ in range(answer.varint() - 1):
+            answer.uuid()
+            for _ in range(answer.varint() - 1):
+                index, code = answer.take("ih")
+                answer.text()
+                acknowledged = answer.take("h")
+                answer.text()
+                answer.take("ii")
+                answer.tags()
+                data = answer.bytes()
+                ranges = []
+                for _ in range(answer.varint() - 1):
+                    ranges.append(answer.take("qqh"))
+                    answer.tags()
+                answer.tags()
+                partitions[index] = (code, acknowledged, len(data or b""), ranges)
+            answer.tags()
+        if error == 0:
+            self.session += 1
+        return error, partitions
+
+    def acknowledge(self, topic, acks, epoch=None):
+        """(error, error of partition 0)."""
+        answer = self.call(ACKNOWLEDGE, 1, text(self.group) + text(self.name)
+                           + body("i", self.session if epoch is None else epoch)
+                           + array([topic.bytes + array([body("i", 0) + batches(acks) + b"\0"]) + b"\0"]) + b"\0")
+        _, error = answer.take("ih")
+        answer.text()
+        code = None
+        for _ in range(answer.varint() - 1):
+            answer.uuid()
+            for _ in range(answer.varint() - 1):
+                _, code = answer.take("ih")
+                answer.text()
+                answer.take("ii")
+                answer.tags()
+                answer.tags()
+            answer.tags()
+        if error == 0:
+            self.session += 1
+        return error, code
+
+    def starts(self, topics):
+        """(error of the group, {(topic, partition): (start, error)})."""
+        answer = self.call(DESCRIBE_OFFSETS, 0, array([text(self.group) + array(
+            None if topics is None else (text(name) + array([body("i", 0)]) + b"\0" for name in topics)) + b"\0"]) + b"\0")
+        answer.take("i")
+        found = {}
+        assert answer.varint() == 2
+        answer.text()
+        for _ in range(answer.varint() - 1):
+            name = answer.text()
+            answer.uuid()
+            for _ in range(answer.varint() - 1):
+                index, start, _, error = answer.take("iqih")
+                answer.text()
+                answer.tags()
+                found[name, index] = (start, error)
+            answer.tags()
+        return answer.take("h"), found
+
+    def set_start(self, topic, start):
+        answer = self.call(ALTER_OFFSETS, 0, text(self.group) + array([text(topic) + array([body("iq", 0, start) + b"\0"])
+                                                                       + b"\0"]) + b"\0")
+        _, error = answer.take("ih")
+        answer.text()
+        for _ in range(answer.varint() - 1):
+            answer.text()
+            answer.uuid()
+            for _ in range(answer.varint() - 1):
+                error = error or answer.take("ih")[1]
+                answer.text()
+                answer.tags()
+            answer.tags()
+        return error
+
+    def forget(self, topic):
+        answer = self.call(DELETE_OFFSETS, 0, text(self.group) + array([text(topic) + b"\0"]) + b"\0")
+        _, error = answer.take("ih")
+        answer.text()
+        for _ in range(answer.varint() - 1):
+            answer.text()
+            answer.uuid()
+            error = error or answer.take("h")
+            answer.text()
+            answer.tags()
+        return error
+
+    def set(self, name, value):
+        """The error of setting one setting of the group."""
+        answer = self.call(INCREMENTAL_ALTER_CONFIGS, 1, array([body("b", GROUP) + text(self.group) + array(
+            [text(name) + body("b", 0) + text(value) + b"\0"]) + b"\0"]) + b"\0\0")
+        answer.take("i")
+        assert answer.varint() == 2
+        return answer.take("h")
+
+
+def batches(acks):
+    """(first, last, type or types)."""
+    return array(body("qq", first, last) + array(body("b", each) for each in (kind if isinstance(kind, list) else [kind])) + b"\0"
+                 for first, last, kind in acks)
+
+
+# --- fixtures -------------------------------------------------------------------------------------------
+@pytest.fixture
+def admin(broker):
+    return AdminClient({"bootstrap.servers": broker.bootstrap})
+
+
+@pytest.fixture
+def topic(admin, name):
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(10)
+    return name
+
+
+@pytest.fixture
+def member(broker, topic):
+    one = Member(broker, f"{topic}.g")
+    yield one
+    one.close()
+
+
+def produce(broker, topic, values, partition=0):
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 50})
+    for value in values:
+        producer.produce(topic, value, partition=partition)
+    assert producer.flush(20) == 0
+
+
+def begin(member, topic):
+    """Joins from the beginning of the topic. Result: the topic's id."""
+    assert member.set("share.auto.offset.reset", "earliest") == 0
+    error, _, assigned = member.heartbeat(0, [topic])
+    assert error == 0
+    return next(iter(assigned))
+
+
+def share_consumer(broker, group, explicit=True):
+    return ShareConsumer({"bootstrap.servers": broker.bootstrap, "group.id": group,
+                          "share.acknowledgement.mode": "explicit" if explicit else "implicit"})
+
+
+def take(consumers, count, kind=AcknowledgeType.ACCEPT, seconds=40):
+    """Polls until so many records came; each is acknowledged and committed. By consumer."""
+    got = [[] for _ in consumers]
+    deadline = time.monotonic() + seconds
+    while sum(map(len, got)) < count:
+        assert time.monotonic() < deadline, [len(each) for each in got]
+        for consumer, records in zip(consumers, got):
+            for message in consumer.poll(0.3):
+                assert message.error() is None, message.error()
+                records.append(message)
+                consumer.acknowledge(message, kind)
+            assert not any(consumer.commit_sync(10).values())
+    return got
+
+
+# --- a client of others ---------------------------------------------------------------------------------
+def test_consumers_share_a_partition(broker, topic, member):
+    member.set("share.auto.offset.reset", "earliest")
+    values = [f"v{index}".encode() for index in range(300)]
+    for start in range(0, 300, 20):
+        produce(broker, topic, values[start:start + 20])
+    consumers = [share_consumer(broker, member.group) for _ in range(2)]
+    for consumer in consumers:
+        consumer.subscribe([topic])
+    got = take(consumers, 300)
+    assert sorted(message.value() for records in got for message in records) == sorted(values), "each once"
+    assert all(message.delivery_count() == 1 for records in got for message in records)
+    for consumer in consumers:
+        consumer.close()
+    error, starts = member.starts(None)
+    assert (error, starts) == (0, {(topic, 0): (300, 0)})
+    again = share_consumer(broker, member.group)
+    again.subscribe([topic])
+    produce(broker, topic, [b"more"])
+    assert [message.value() for message in take([again], 1)[0]] == [b"more"], "nothing comes again"
+    again.close()
+
+
+def test_released_and_rejected(broker, topic, member):
+    member.set("share.auto.offset.reset", "earliest")
+    produce(broker, topic, [b"a", b"b", b"c"])
+    consumer = share_consumer(broker, member.group)
+    consumer.subscribe([topic])
+    assert len(take([consumer], 3, AcknowledgeType.RELEASE)[0]) == 3
+    second = take([consumer], 3, AcknowledgeType.REJECT)[0]
+    assert [(message.value(), message.delivery_count()) for message in second] == [(b"a", 2), (b"b", 2), (b"c", 2)]
+    produce(broker, topic, [b"d"])
+    assert [message.value() for message in take([consumer], 1)[0]] == [b"d"], "what was rejected does not come again"
+    consumer.close()
+
+
+def test_what_a_consumer_has_comes_back_when_it_closes(broker, topic, member):
+    member.set("share.auto.offset.reset", "earliest")
+    produce(broker, topic, [b"a", b"b"])
+    first = share_consumer(broker, member.group)
+    first.subscribe([topic])
+    deadline = time.monotonic() + 30
+    while not first.poll(1):
+        assert time.monotonic() < deadline
+    first.close()
+    second = share_consumer(broker, member.group)
+    second.subscribe([topic])
+    assert [message.value() for message in take([second], 2, seconds=20)[0]] == [b"a", b"b"]
+    second.close()
+
+
+@pytest.mark.own
+def test_what_amqp_and_redis_wrote_is_shared(broker, name, member):
+    stream = redis.Redis(port=broker.redis_port)
+    channel = pika.BlockingConnection(pika.ConnectionParameters("127.0.0.1", broker.amqp_port)).channel()
+    channel.queue_declare(name, durable=True)
+    channel.confirm_delivery()
+    channel.basic_publish("", name, b"from amqp")
+    stream.xadd(name, {"value": "from redis"})
+    produce(broker, name, [b"from kafka"])
+    group = Member(broker, f"{name}.g")
+    group.set("share.auto.offset.reset", "earliest")
+    consumer = share_consumer(broker, group.group)
+    consumer.subscribe([name])
+    got = take([consumer], 3)[0]
+    assert [message.value() for message in got] == [b"from amqp", b"from redis", b"from kafka"]
+    consumer.close()
+    _, _, amqp = channel.basic_get(name, auto_ack=True)
+    assert amqp == b"from amqp", "the queue has its own place in the log"
+    channel.connection.close()
+    group.close()
+
+
+# --- the protocol itself ----------------------------------------------------------------------------------
+def test_sessions(broker, topic, member):
+    produce(broker, topic, [b"a"])
+    ident = begin(member, topic)
+    assert member.fetch(ident, epoch=1) == (NO_SESSION, {})
+    assert member.fetch(ident, acks=[(0, 0, ACCEPT)], epoch=0) == (INVALID_REQUEST, {})
+    error, got = member.fetch(ident)
+    assert (error, got[0][0], got[0][3]) == (0, 0, [(0, 0, 1)])
+    assert member.fetch(ident, epoch=7) == (INVALID_EPOCH, {})
+    assert member.acknowledge(ident, [(0, 0, ACCEPT)], epoch=0) == (INVALID_EPOCH, None)
+    assert member.acknowledge(ident, [(0, 0, ACCEPT)]) == (0, 0)
+    assert member.fetch(uuid.UUID(int=5), wait_ms=100)[1][0][0] == UNKNOWN_ID
+    error, got = member.fetch(ident, partitions=[0, 9], wait_ms=100)
+    assert got[9][0] == UNKNOWN_PARTITION
+    assert member.acknowledge(ident, [], epoch=-1) == (0, 0)
+    assert member.acknowledge(ident, [], epoch=-1) == (NO_SESSION, None)
+
+
+def test_acknowledgements(broker, topic, member):
+    produce(broker, topic, [b"a", b"b", b"c", b"d"])
+    ident = begin(member, topic)
+    assert member.fetch(ident)[1][0][3] == [(0, 3, 1)]
+    other = Member(broker, member.group)
+    assert other.fetch(ident) == (0, {}), "all of it is taken"
+    assert other.acknowledge(ident, [(0, 0, ACCEPT)]) == (0, INVALID_STATE)
+    assert member.acknowledge(ident, [(2, 1, ACCEPT)]) == (0, INVALID_REQUEST)
+    assert member.acknowledge(ident, [(0, 1, ACCEPT), (1, 2, ACCEPT)]) == (0, INVALID_REQUEST), "they overlap"
+    assert member.acknowledge(ident, [(0, 1, [ACCEPT])]) == (0, 0)
+    assert member.acknowledge(ident, [(0, 1, 4)]) == (0, INVALID_REQUEST), "renewing is of version 2"
+    assert member.acknowledge(ident, [(2, 5, ACCEPT)]) == (0, INVALID_STATE), "all or nothing"
+    error, got = member.fetch(ident, acks=[(2, 3, [REJECT, RELEASE])])
+    assert (error, got[0][1], got[0][3]) == (0, 0, [(3, 3, 2)])
+    assert member.fetch(ident, acks=[(2, 2, GAP)])[1][0][1] == 0, "it is done with already"
+    assert other.fetch(ident, acks=[(3, 3, ACCEPT)])[1][0][1] == INVALID_STATE
+    # It ends with its connection, and what it had comes back.
+    waiting = time.monotonic() + 20
+    member.close()
+    while not (got := other.fetch(ident, wait_ms=200)[1]):
+        assert time.monotonic() < waiting
+    assert got[0][3] == [(3, 3, 3)]
+    other.close()
+
+
+def test_a_fetch_waits_for_what_comes_back(broker, topic, member):
+    produce(broker, topic, [b"a"])
+    ident = begin(member, topic)
+    assert member.fetch(ident)[1][0][3] == [(0, 0, 1)]
+    other = Member(broker, member.group)
+    assert other.fetch(ident) == (0, {})
+    request = text(other.group) + text(other.name) + body("iiiiii", 1, 10000, 1, 1 << 20, 500, 500) + array([]) + array([]) + b"\0"
+    other.connection.stream.send(struct.pack(">ihhi", len(request) + 17, FETCH, 1, 99) + body("h", 6) + b"reader" + b"\0" + request)
+    other.connection.correlation = 99
+    time.sleep(0.3)
+    assert member.acknowledge(ident, [(0, 0, RELEASE)]) == (0, 0)
+    started = time.monotonic()
+    other.connection._answer(99)
+    assert time.monotonic() - started < 5
+    other.close()
+
+
+def test_members(broker, topic, member):
+    assert member.heartbeat(3) == (NOT_FOUND, 0, None)
+    assert member.heartbeat(0) == (INVALID_REQUEST, 0, None), "no topics"
+    error, epoch, assigned = member.heartbeat(0, [topic])
+    assert (error, epoch, list(assigned.values())) == (0, 1, [[0]])
+    assert member.heartbeat() == (0, 1, None)
+    assert member.heartbeat(5)[0] == FENCED
+    other = Member(broker, member.group)
+    assert other.heartbeat(1)[0] == UNKNOWN_MEMBER
+    assert other.heartbeat(0, [topic])[2] == assigned, "both have it"
+    assert member.heartbeat()[1] == 2
+    assert member.set_start(topic, 0) == NON_EMPTY and member.forget(topic) == NON_EMPTY
+    assert other.heartbeat(-1)[:2] == (0, -1)
+    assert member.heartbeat(-1)[:2] == (0, -1)
+    assert member.heartbeat(2)[0] == UNKNOWN_MEMBER
+    with pytest.raises(KafkaException):
+        consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": member.group})
+        consumer.subscribe([topic], on_assign=lambda *_: pytest.fail("a share group is no other"))
+        message = consumer.poll(10)
+        raise KafkaException(message.error())
+    other.close()
+
+
+def test_offsets_and_settings(broker, topic, member):
+    assert member.starts(None)[0] == NOT_FOUND
+    produce(broker, topic, [b"a", b"b"])
+    ident = begin(member, topic)
+    assert member.starts([topic])[1] == {(topic, 0): (-1, 0)}, "nothing was read yet"
+    member.fetch(ident)
+    member.acknowledge(ident, [(0, 0, ACCEPT)])
+    assert member.starts([topic, "none"]) == (0, {(topic, 0): (1, 0), ("none", 0): (-1, UNKNOWN_PARTITION)})
+    member.heartbeat(-1)
+    assert member.set_start(topic, 0) == 0
+    assert member.starts(None)[1] == {(topic, 0): (0, 0)}
+    assert member.set_start("none", 0) == UNKNOWN_PARTITION
+    assert member.fetch(ident)[1][0][3] == [(0, 1, 1)], "it begins anew"
+    assert member.forget(topic) == 0
+    assert member.forget(topic) == UNKNOWN_PARTITION
+    assert member.starts(None) == (0, {})
+    for setting, value in (("share.auto.offset.reset", "sometime"), ("share.record.lock.duration.ms", "5"),
+                           ("share.isolation.level", "read_committed"), ("consumer.session.timeout.ms", "45000")):
+        assert member.set(setting, value) == INVALID_CONFIG
+    assert member.set("share.auto.offset.reset", "by_duration:PT1H") == 0
+
+
+def test_it_begins_at_the_end_unless_told_otherwise(broker, topic, member):
+    produce(broker, topic, [b"old"])
+    ident = next(iter(member.heartbeat(0, [topic])[2]))
+    assert member.fetch(ident) == (0, {})
+    produce(broker, topic, [b"new"])
+    assert member.fetch(ident, wait_ms=5000)[1][0][3] == [(1, 1, 1)]
+
+
+def test_five_deliveries(broker, topic, member):
+    produce(broker, topic, [b"a"])
+    ident = begin(member, topic)
+    for delivery in range(1, 6):
+        assert member.fetch(ident)[1][0][3] == [(0, 0, delivery)]
+        assert member.acknowledge(ident, [(0, 0, RELEASE)]) == (0, 0)
+    assert member.fetch(ident) == (0, {})
+    assert member.starts([topic])[1] == {(topic, 0): (1, 0)}
+
+
+def test_what_was_acknowledged_stays_so(own_broker, name):
+    admin = AdminClient({"bootstrap.servers": own_broker.bootstrap})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(10)
+    produce(own_broker, name, [f"{index}" for index in range(10)])
+    member = Member(own_broker, f"{name}.g")
+    ident = begin(member, name)
+    assert member.fetch(ident)[1][0][3] == [(0, 9, 1)]
+    assert member.acknowledge(ident, [(0, 2, ACCEPT), (4, 4, ACCEPT), (5, 5, RELEASE)]) == (0, 0)
+    own_broker.kill()
+    own_broker.start()
+    member = Member(own_broker, f"{name}.g", member.name)
+    assert member.heartbeat(1)[0] == UNKNOWN_MEMBER, "it joins again"
+    assert member.heartbeat(0, [name])[0] == 0
+    assert member.fetch(ident)[1][0][3] == [(3, 3, 1), (5, 5, 2), (6, 9, 1)]
+    assert member.acknowledge(ident, [(3, 3, ACCEPT), (5, 9, ACCEPT)]) == (0, 0)
+    own_broker.kill()
+    own_broker.start()
+    assert Member(own_broker, f"{name}.g").starts([name])[1] == {(name, 0): (10, 0)}
