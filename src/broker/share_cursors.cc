@@ -196,6 +196,11 @@ Result<Commit> ShareCursors::acknowledge(Topic& topic, const std::string& group,
   ShareCursor* cursor = topic.share_cursors.find(group, partition);
   if (cursor == nullptr) return Error{Errc::not_found, "the group does not read the partition"};
   cursor->trim(topic.state.log_start(partition));
+  for (const ShareCursor::Ack& ack : acks) {
+    if (ack.end > cursor->next()) {
+      return Error{Errc::invalid_argument, "an acknowledgement is of what was not given out"};
+    }
+  }
   std::optional<model::ShareOutcomes> outcomes = cursor->outcomes_of(member, acks);
   if (!outcomes) {
     return Error{Errc::invalid_state,

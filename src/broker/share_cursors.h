@@ -58,7 +58,8 @@ class ShareCursors {
   Result<Acquired> acquire(Topic& topic, const Wanted& wanted);
 
   // Errors: invalid_state (one of them is not held by the member: then nothing is changed),
-  // not_found (the group has not begun with the partition), no_space, io_error.
+  // invalid_argument (nor by anybody, ever), not_found (the group has not begun with the
+  // partition), no_space, io_error. Requires: `acks` are ascending.
   Result<Commit> acknowledge(Topic& topic, const std::string& group, const std::string& member,
                              PartitionIndex partition,
                              std::span<const model::ShareCursor::Ack> acks);

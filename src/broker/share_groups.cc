@@ -162,6 +162,14 @@ void ShareGroups::heartbeat(const std::string& name, ShareHeartbeat request,
 
 // --- looking and setting -------------------------------------------------------------------------
 
+Result<Commit> ShareGroups::create(const std::string& name) {
+  if (exists(name)) return Error{Errc::already_exists, "the group exists"};
+  if (state_->broker.groups().is_of_other_kind(name)) {
+    return Error{Errc::wrong_type, "Group " + name + " is not a share group."};
+  }
+  return state_->keep(name, ShareGroupRecords::encode_create(name));
+}
+
 bool ShareGroups::exists(std::string_view name) const { return state_->records(name).exists(name); }
 
 const ShareGroup& ShareGroups::group_of(std::string_view name) const {

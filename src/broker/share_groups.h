@@ -34,6 +34,9 @@ class ShareGroups {
                  std::chrono::milliseconds session_timeout, ConsumerGroups::Shown shown,
                  OnAnswered done);
 
+  // Makes the group without a member. Errors: already_exists, wrong_type (one of another kind has
+  // the name), no_space, io_error.
+  Result<Commit> create(const std::string& group);
   bool exists(std::string_view group) const;
   bool has_members(std::string_view group) const { return !group_of(group).members().empty(); }
   // An empty one when there is none. Valid until the closure returns.

@@ -60,6 +60,8 @@ class ShareCursor {
 
   // Everything below is settled.
   Offset start() const { return Offset(places_.floor().value); }
+  // Nothing from here on was given out.
+  Offset next() const { return Offset(places_.next().value); }
   std::size_t locked_count() const { return places_.outstanding_count(); }
   // The first that could be locked below `end`.
   std::optional<Offset> first_ready(Offset end) const;

@@ -11,232 +11,11 @@ import pytest
 import redis
 from confluent_kafka import AcknowledgeType, Consumer, KafkaException, Producer, ShareConsumer
 from confluent_kafka.admin import AdminClient, NewTopic
-from rawkafka import Kafka
+from rawshare import ACCEPT, FETCH, GAP, REJECT, RELEASE, Member, array, body, text
 
-HEARTBEAT, DESCRIBE, FETCH, ACKNOWLEDGE = 76, 77, 78, 79
-DESCRIBE_OFFSETS, ALTER_OFFSETS, DELETE_OFFSETS = 90, 91, 92
-INCREMENTAL_ALTER_CONFIGS, GROUP = 44, 32
-GAP, ACCEPT, RELEASE, REJECT = range(4)
 INVALID_CONFIG, INVALID_REQUEST, NON_EMPTY, NOT_FOUND = 40, 42, 68, 69
 UNKNOWN_MEMBER, UNKNOWN_PARTITION, UNKNOWN_ID, FENCED = 25, 3, 100, 110
 INVALID_STATE, NO_SESSION, INVALID_EPOCH = 121, 122, 123
-
-
-# --- our own frames, all of flexible versions ---------------------------------------------------------
-def varint(value):
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
-
-
-def text(value):
-    return varint(0) if value is None else varint(len(value.encode()) + 1) + value.encode()
-
-
-def array(items):
-    if items is None:
-        return varint(0)
-    items = list(items)
-    return varint(len(items) + 1) + b"".join(items)
-
-
-def body(layout, *values):
-    return struct.pack(">" + layout, *values)
-
-
-class Answer:
-    """The fields of an answer, one after the other."""
-
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, layout):
-        values = struct.unpack_from(">" + layout, self.data, self.at)
-        self.at += struct.calcsize(">" + layout)
-        return values[0] if len(values) == 1 else values
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-
-    def bytes(self):
-        size = self.varint() - 1
-        if size < 0:
-            return None
-        self.at += size
-        return self.data[self.at - size:self.at]
-
-    def text(self):
-        data = self.bytes()
-        return None if data is None else data.decode()
-
-    def uuid(self):
-        return uuid.UUID(bytes=bytes(self.take("16s")))
-
-    def list(self, read):
-        return [read() for _ in range(self.varint() - 1)]
-
-    def tags(self):
-        assert self.varint() == 0
-
-
-class Member:
-    """One member of a share group, on a connection of its own."""
-
-    def __init__(self, broker, group, name=None):
-        self.connection = Kafka(broker.kafka_port, timeout=20)
-        self.group, self.name = group, name or str(uuid.uuid4())
-        self.epoch = self.session = 0
-
-    def call(self, key, version, data):
-        reply = self.connection.call(key, version, b"\0" + data)
-        answer = Answer(reply.data[reply.at:])
-        answer.tags()
-        return answer
-
-    def close(self):
-        self.connection.stream.close()
-
-    def heartbeat(self, epoch=None, topics=None):
-        """(error, epoch, partitions by topic id or None)."""
-        answer = self.call(HEARTBEAT, 1, text(self.group) + text(self.name) + body("i", self.epoch if epoch is None else epoch)
-                           + text(None) + array(None if topics is None else map(text, topics)) + b"\0")
-        _, error = answer.take("ih")
-        answer.text()
-        answer.text()
-        epoch, _ = answer.take("ii")
-        assigned = None
-        if answer.take("b") >= 0:
-            assigned = {}
-            for _ in range(answer.varint() - 1):
-                topic = answer.uuid()
-                assigned[topic] = answer.list(lambda: answer.take("i"))
-                answer.tags()
-        if error == 0:
-            self.epoch = epoch
-        return error, epoch, assigned
-
-    def fetch(self, topic, partitions=(0,), acks=(), wait_ms=0, records=500, epoch=None, forgotten=()):
-        """(error, {partition: (error, error of the acknowledgements, values, [(first, last, deliveries)])})."""
-        answer = self.call(FETCH, 1, text(self.group) + text(self.name) + body("i", self.session if epoch is None else epoch)
-                           + body("iiiii", wait_ms, 1, 1 << 20, records, 500)
-                           + array([topic.bytes + array(body("i", index) + batches(acks if index == 0 else ()) + b"\0"
-                                                        for index in partitions) + b"\0"])
-                           + array([topic.bytes + array(body("i", each) for each in forgotten) + b"\0"] if forgotten else [])
-                           + b"\0")
-        _, error = answer.take("ih")
-        answer.text()
-        answer.take("i")
-        partitions = {}
-        for _ in range(answer.varint() - 1):
-            answer.uuid()
-            for _ in range(answer.varint() - 1):
-                index, code = answer.take("ih")
-                answer.text()
-                acknowledged = answer.take("h")
-                answer.text()
-                answer.take("ii")
-                answer.tags()
-                data = answer.bytes()
-                ranges = []
-                for _ in range(answer.varint() - 1):
-                    ranges.append(answer.take("qqh"))
-                    answer.tags()
-                answer.tags()
-                partitions[index] = (code, acknowledged, len(data or b""), ranges)
-            answer.tags()
-        if error == 0:
-            self.session += 1
-        return error, partitions
-
-    def acknowledge(self, topic, acks, epoch=None):
-        """(error, error of partition 0)."""
-        answer = self.call(ACKNOWLEDGE, 1, text(self.group) + text(self.name)
-                           + body("i", self.session if epoch is None else epoch)
-                           + array([topic.bytes + array([body("i", 0) + batches(acks) + b"\0"]) + b"\0"]) + b"\0")
-        _, error = answer.take("ih")
-        answer.text()
-        code = None
-        for _ in range(answer.varint() - 1):
-            answer.uuid()
-            for _ in range(answer.varint() - 1):
-                _, code = answer.take("ih")
-                answer.text()
-                answer.take("ii")
-                answer.tags()
-                answer.tags()
-            answer.tags()
-        if error == 0:
-            self.session += 1
-        return error, code
-
-    def starts(self, topics):
-        """(error of the group, {(topic, partition): (start, error)})."""
-        answer = self.call(DESCRIBE_OFFSETS, 0, array([text(self.group) + array(
-            None if topics is None else (text(name) + array([body("i", 0)]) + b"\0" for name in topics)) + b"\0"]) + b"\0")
-        answer.take("i")
-        found = {}
-        assert answer.varint() == 2
-        answer.text()
-        for _ in range(answer.varint() - 1):
-            name = answer.text()
-            answer.uuid()
-            for _ in range(answer.varint() - 1):
-                index, start, _, error = answer.take("iqih")
-                answer.text()
-                answer.tags()
-                found[name, index] = (start, error)
-            answer.tags()
-        return answer.take("h"), found
-
-    def set_start(self, topic, start):
-        answer = self.call(ALTER_OFFSETS, 0, text(self.group) + array([text(topic) + array([body("iq", 0, start) + b"\0"])
-                                                                       + b"\0"]) + b"\0")
-        _, error = answer.take("ih")
-        answer.text()
-        for _ in range(answer.varint() - 1):
-            answer.text()
-            answer.uuid()
-            for _ in range(answer.varint() - 1):
-                error = error or answer.take("ih")[1]
-                answer.text()
-                answer.tags()
-            answer.tags()
-        return error
-
-    def forget(self, topic):
-        answer = self.call(DELETE_OFFSETS, 0, text(self.group) + array([text(topic) + b"\0"]) + b"\0")
-        _, error = answer.take("ih")
-        answer.text()
-        for _ in range(answer.varint() - 1):
-            answer.text()
-            answer.uuid()
-            error = error or answer.take("h")
-            answer.text()
-            answer.tags()
-        return error
-
-    def set(self, name, value):
-        """The error of setting one setting of the group."""
-        answer = self.call(INCREMENTAL_ALTER_CONFIGS, 1, array([body("b", GROUP) + text(self.group) + array(
-            [text(name) + body("b", 0) + text(value) + b"\0"]) + b"\0"]) + b"\0\0")
-        answer.take("i")
-        assert answer.varint() == 2
-        return answer.take("h")
-
-
-def batches(acks):
-    """(first, last, type or types)."""
-    return array(body("qq", first, last) + array(body("b", each) for each in (kind if isinstance(kind, list) else [kind])) + b"\0"
-                 for first, last, kind in acks)
 
 
 # --- fixtures -------------------------------------------------------------------------------------------
@@ -392,20 +171,22 @@ def test_acknowledgements(broker, topic, member):
     assert other.fetch(ident) == (0, {}), "all of it is taken"
     assert other.acknowledge(ident, [(0, 0, ACCEPT)]) == (0, INVALID_STATE)
     assert member.acknowledge(ident, [(2, 1, ACCEPT)]) == (0, INVALID_REQUEST)
-    assert member.acknowledge(ident, [(0, 1, ACCEPT), (1, 2, ACCEPT)]) == (0, INVALID_REQUEST), "they overlap"
+    assert member.acknowledge(ident, [(0, 1, ACCEPT), (1, 2, ACCEPT)]) == (0, INVALID_STATE), "they overlap"
     assert member.acknowledge(ident, [(0, 1, [ACCEPT])]) == (0, 0)
     assert member.acknowledge(ident, [(0, 1, 4)]) == (0, INVALID_REQUEST), "renewing is of version 2"
-    assert member.acknowledge(ident, [(2, 5, ACCEPT)]) == (0, INVALID_STATE), "all or nothing"
-    error, got = member.fetch(ident, acks=[(2, 3, [REJECT, RELEASE])])
-    assert (error, got[0][1], got[0][3]) == (0, 0, [(3, 3, 2)])
-    assert member.fetch(ident, acks=[(2, 2, GAP)])[1][0][1] == 0, "it is done with already"
-    assert other.fetch(ident, acks=[(3, 3, ACCEPT)])[1][0][1] == INVALID_STATE
+    assert member.acknowledge(ident, [(2, 5, ACCEPT)]) == (0, INVALID_REQUEST), "never given out"
+    assert member.acknowledge(ident, [(3, 3, ACCEPT), (2, 2, RELEASE)]) == (0, 0), "in any order"
+    assert member.acknowledge(ident, [(2, 3, ACCEPT)]) == (0, INVALID_STATE), "all or nothing"
+    assert member.fetch(ident)[1][0][3] == [(2, 2, 2)]
+    error, got = member.fetch(ident, acks=[(0, 1, [REJECT, GAP]), (2, 2, RELEASE)])
+    assert (error, got[0][1], got[0][3]) == (0, 0, [(2, 2, 3)]), "what is done with may be told again"
+    assert other.fetch(ident, acks=[(2, 2, ACCEPT)])[1][0][1] == INVALID_STATE
     # It ends with its connection, and what it had comes back.
     waiting = time.monotonic() + 20
     member.close()
     while not (got := other.fetch(ident, wait_ms=200)[1]):
         assert time.monotonic() < waiting
-    assert got[0][3] == [(3, 3, 3)]
+    assert got[0][3] == [(2, 2, 4)]
     other.close()
 
 
@@ -450,13 +231,14 @@ def test_members(broker, topic, member):
 
 
 def test_offsets_and_settings(broker, topic, member):
-    assert member.starts(None)[0] == NOT_FOUND
+    assert member.starts(None) == (0, {}), "of no group"
+    assert member.forget(topic) == NOT_FOUND
     produce(broker, topic, [b"a", b"b"])
     ident = begin(member, topic)
     assert member.starts([topic])[1] == {(topic, 0): (-1, 0)}, "nothing was read yet"
     member.fetch(ident)
     member.acknowledge(ident, [(0, 0, ACCEPT)])
-    assert member.starts([topic, "none"]) == (0, {(topic, 0): (1, 0), ("none", 0): (-1, UNKNOWN_PARTITION)})
+    assert member.starts([topic, "none"]) == (0, {(topic, 0): (1, 0), ("none", 0): (-1, 0)})
     member.heartbeat(-1)
     assert member.set_start(topic, 0) == 0
     assert member.starts(None)[1] == {(topic, 0): (0, 0)}
@@ -465,6 +247,10 @@ def test_offsets_and_settings(broker, topic, member):
     assert member.forget(topic) == 0
     assert member.forget(topic) == UNKNOWN_PARTITION
     assert member.starts(None) == (0, {})
+    stranger = Member(broker, f"{topic}.h")
+    assert stranger.set_start(topic, 1) == 0, "that makes the group"
+    assert stranger.fetch(ident)[1][0][3] == [(1, 1, 1)]
+    stranger.close()
     for setting, value in (("share.auto.offset.reset", "sometime"), ("share.record.lock.duration.ms", "5"),
                            ("share.isolation.level", "read_committed"), ("consumer.session.timeout.ms", "45000")):
         assert member.set(setting, value) == INVALID_CONFIG

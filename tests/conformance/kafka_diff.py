@@ -12,6 +12,7 @@ in EXPECTED, and a row there that nothing matched, make the exit code 1. --port 
 import argparse
 import json
 import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE), str(REPO / "bench")]
 import harness  # noqa: E402
 import kafka_group_vectors  # noqa: E402
 import kafka_messages as messages  # noqa: E402
+import kafka_share_vectors  # noqa: E402
 import kafka_vectors as keys  # noqa: E402
 from peers import install, servers  # noqa: E402
 from rawclients import ConnectionLost  # noqa: E402
@@ -70,6 +72,7 @@ EXPECTED = [
     (r"^AlterConfigs v\d+ (settings after )?empty list ", "a topic without a cleanup policy does not exist"),
     (r"^AlterConfigs v\d+ twice ", "a resource that is named twice is refused twice"),
     (r"^IncrementalAlterConfigs v\d+ (settings after )?append nothing ", "to append nothing is allowed"),
+    (r"^(Alter|Delete)ShareGroupOffsets v\d+ empty group ", "a group without a name is a bad one also when nothing is asked of it"),
     (r"^ConsumerGroupHeartbeat v\d+ empty assignor ", "an empty name of an assignor is none"),
     (r"^DeleteGroups v\d+ when its member has left ", "a group without members and offsets is gone at once"),
     (r"^DescribeTopicPartitions v\d+ empty name ", "an empty name is a bad one"),
@@ -81,7 +84,7 @@ EXPECTED = [
 
 # --- what must differ -----------------------------------------------------------------------------
 # Field -> what is compared of it.
-TEXTS = {"ErrorMessage", "Message", "BatchIndexErrorMessage"}
+TEXTS = {"ErrorMessage", "AcknowledgeErrorMessage", "Message", "BatchIndexErrorMessage"}
 IDS = {"TopicId", "MemberId", "Leader", "ProducerId", "ClusterId", "CurrentProducerId"}
 TIMES = {"LastTimestamp", "TransactionStartTimeMs", "LogAppendTimeMs"}
 LEFT_OUT = {"Host", "Port", "ClientHost", "Rack", "LogDir", "TotalBytes", "UsableBytes", "PartitionSize", "Documentation",
@@ -469,7 +472,7 @@ def compare_all(comparison, wanted):
             continue
         lowest = comparison.schemas.requests[key].versions[0]
         for version in range(max(lowest, ours[key][0], theirs[key][0]), min(ours[key][1], theirs[key][1]) + 1):
-            for script in kafka_group_vectors.SCRIPTS[key]:
+            for script in {**kafka_group_vectors.SCRIPTS, **kafka_share_vectors.SCRIPTS}[key]:
                 comparison.script(script, key, version)
             comparison.script(wrong_bodies, key, version)
     if not wanted:
@@ -478,12 +481,22 @@ def compare_all(comparison, wanted):
 
 
 class Kafka(servers.Kafka):
-    properties = "offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\n"
+    properties = ("offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\nshare.coordinator.state.topic.num.partitions=1\n"
+                  "share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n")
 
     def prepare(self):
         super().prepare()
         with open(self.root / "server.properties", "a", encoding="utf-8") as file:
             file.write(self.properties)
+
+    def start(self):
+        """With share groups, which Kafka 4.1 has, but not unless it is told so."""
+        super().start()
+        tool = self.java("org.apache.kafka.tools.FeatureCommand", "--bootstrap-server", f"127.0.0.1:{self.kafka_port}", "upgrade",
+                         "--feature", "share.version=1")
+        tool[tool.index("-cp") + 1] += f":{install.class_path('kafka-tools')}"
+        subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
+        return self
 
 
 def main():

@@ -175,7 +175,7 @@ def share_groups(steps):
          prints=["^one more$"], hides=["^value"])
     step(SHARE_GROUPS, "--list", prints=["^kt-share$"], hides=["^kt-verify$"])
     step(SHARE_GROUPS, "--list", "--state", prints=["kt-share\\s+Empty"])
-    step(TOOLS + "GroupsCommand", "--list", prints=["kt-share\\s+Share\\s+share", "kt-verify\\s+Classic\\s+consumer"])
+    step(TOOLS + "GroupsCommand", "--list", prints=["kt-share\\s+Share\\s+share", "kt-verify\\s+Classic"])
     step(SHARE_GROUPS, "--describe", "--group", "kt-share", prints=["kt-share\\s+kt-s\\s+[01]\\s+2[01]$"])
     step(SHARE_GROUPS, "--describe", "--group", "kt-share", "--state", prints=["kt-share\\s+\\S+\\s+\\(1\\)\\s+Empty\\s+0"])
     step(SHARE_GROUPS, "--describe", "--group", "kt-none", succeeds=None, prints=["Group kt-none not found"])

@@ -3,7 +3,7 @@
 
   crashtest.py [--cycles 100] [--seed S] [--durability fsync] [--shards N] [--at-syscalls] [--ledger] [--sabotage]
 
-Nine clients, each in a process of its own (workers.py, collection_worker.py, kafka_workers.py, access_worker.py), work
+Ten clients, each in a process of its own (workers.py, collection_worker.py, kafka_workers.py, share_worker.py, access_worker.py), work
 for 50 to 800 ms, the broker is killed and started again on the same data directory (sometimes killed a second time while
 it recovers), and every client checks its own history (histcheck.py). The data directory of a failing cycle is kept, with
 the seed in its name.

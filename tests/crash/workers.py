@@ -477,8 +477,10 @@ def make_workers(seed, power_loss=False):
     from access_worker import AccessWorker
     from collection_worker import CollectionWorker
     from kafka_workers import GroupWorker, IdempotentWorker, TransactionWorker
+    from share_worker import ShareWorker
     return {"amqp-0": lambda: AmqpWorker(0, seed + 1), "amqp-1": lambda: AmqpWorker(1, seed + 2),
             "redis-0": lambda: RedisWorker(0, seed + 3, power_loss), "redis-1": lambda: RedisWorker(1, seed + 4, power_loss),
             "kafka-0": lambda: IdempotentWorker(0, seed + 5), "kafka-1": lambda: TransactionWorker(0, seed + 6),
             "redis-2": lambda: CollectionWorker(0, seed + 7), "kafka-2": lambda: GroupWorker(0, seed + 8),
-            "management-0": lambda: AccessWorker(0, seed + 9)}
+            "management-0": lambda: AccessWorker(0, seed + 9),
+            "kafka-3": lambda: ShareWorker(0, seed + 10)}

@@ -39,16 +39,29 @@ bool valid_software_name(ByteView name) {
                      [](char c) { return is_alphanumeric(c) || c == '-' || c == '.'; });
 }
 
+// "group:topic id:partition".
+bool valid_share_key(ByteView key) {
+  constexpr std::size_t topic_id_size = 22;  // of 16 bytes in base 64
+  const std::size_t last = key.rfind(':');
+  if (last == ByteView::npos || last <= topic_id_size + 1) return false;
+  const ByteView partition = key.substr(last + 1);
+  const ByteView group = key.substr(0, last - topic_id_size);  // and its colon
+  return group.size() > 1 && group.find(':') == group.size() - 1 && !partition.empty() &&
+         std::all_of(partition.begin(), partition.end(),
+                     [](char c) { return c >= '0' && c <= '9'; });
+}
+
 wire::FindCoordinatorResponse::Coordinator coordinator_of(const Call& call, ByteView key,
                                                           std::int8_t key_type) {
   wire::FindCoordinatorResponse::Coordinator answer;
   answer.key = std::string(key);
   const bool known =
       key_type == coordinator_group || key_type == coordinator_transaction ||
-      (key_type == coordinator_share && call.header.version >= coordinator_share_from_version);
+      (key_type == coordinator_share && call.header.version >= coordinator_share_from_version &&
+       valid_share_key(key));
   if (!known) {
     answer.error_code = wire_code(ErrorCode::invalid_request);
-    answer.error_message = "unknown coordinator type";
+    answer.error_message = "unknown coordinator type, or not a key of that type";
     return answer;
   }
   answer.node_id = call.service.options().node_id;

@@ -24,29 +24,46 @@ struct Refusal {
   std::optional<std::string> message;
 };
 
+enum class Existence {
+  needless,  // of a group that does not exist nothing was read
+  needed,
+  made,  // when there is no such group, there is one afterwards
+};
+
 // On the group's owner.
-Refusal check_group(broker::Broker& owner, const std::string& group, bool must_be_empty) {
+Refusal check_group(broker::Broker& owner, const std::string& group, Existence existence) {
   if (group.empty()) return {ErrorCode::invalid_group_id, "GroupId can't be empty."};
   broker::ShareGroups& shares = owner.groups().shares();
   if (!shares.exists(group)) {
     const bool other = owner.groups().is_of_other_kind(group);
+    if (!other && existence != Existence::needed) return {};
     return {ErrorCode::group_id_not_found,
             "Group " + group + (other ? " is not a share group." : " not found.")};
   }
-  if (must_be_empty && shares.has_members(group)) {
+  if (existence != Existence::needless && shares.has_members(group)) {
     return {ErrorCode::non_empty_group, "The group is not empty."};
   }
   return {};
 }
 
-// Runs `then` with the outcome on the home core.
-void check_there(Service& service, const std::string& group, bool must_be_empty,
+// Runs `then` with the outcome on the home core; a group that was made is durable then.
+void check_there(Service& service, const std::string& group, Existence existence,
                  UniqueFunction<void(Refusal)> then) {
-  service.broker().at(group, [group, must_be_empty, home = service.home(),
+  service.broker().at(group, [group, existence, home = service.home(),
                               then = std::move(then)](broker::Broker& owner) mutable {
-    Refusal refusal = check_group(owner, group, must_be_empty);
-    back_home(owner, home, [then = std::move(then), refusal = std::move(refusal)]() mutable {
-      then(std::move(refusal));
+    Refusal refusal = check_group(owner, group, existence);
+    auto finish = [&owner, home, then = std::move(then)](Refusal outcome) mutable {
+      back_home(owner, home, [then = std::move(then), outcome = std::move(outcome)]() mutable {
+        then(std::move(outcome));
+      });
+    };
+    broker::ShareGroups& shares = owner.groups().shares();
+    const bool makes = existence == Existence::made && !shares.exists(group);
+    if (refusal.code != ErrorCode::none || !makes) return finish(std::move(refusal));
+    Result<broker::Commit> made = shares.create(group);
+    if (!made) return finish({error_code(made.error().code), made.error().message});
+    owner.when_durable(*made, [finish = std::move(finish)](Result<broker::Durable> result) mutable {
+      finish(result ? Refusal() : Refusal{ErrorCode::coordinator_not_available, std::nullopt});
     });
   });
 }
@@ -79,12 +96,8 @@ void fill_partitions(broker::Broker& owner, broker::Topic* topic, const AskedGro
     auto& partition = told.partitions.emplace_back();
     partition.index = index;
     partition.start_offset = start_unknown;
-    const bool exists =
-        topic != nullptr && index >= 0 && index < broker::Topics::settings(*topic).partition_count;
-    if (!exists) {
-      partition.error_code = wire_code(ErrorCode::unknown_topic_or_partition);
-      partition.error_message = "This server does not host this topic-partition.";
-    } else if (auto start = starts.find(index); start != starts.end()) {
+    // Of what does not exist nothing was read, either.
+    if (auto start = starts.find(index); start != starts.end()) {
       partition.start_offset = start->second;
     }
   }
@@ -259,7 +272,7 @@ void handle_describe_share_group_offsets(const Call& call,
     }
     answer->expect();
     std::string group = asked.group;
-    check_there(service, group, false,
+    check_there(service, group, Existence::needless,
                 [&service, answer, place, asked = std::move(asked)](Refusal refusal) {
                   if (refusal.code == ErrorCode::none) {
                     describe_everywhere(service, answer, place, asked);
@@ -285,21 +298,22 @@ void handle_alter_share_group_offsets(const Call& call,
       topic.second.push_back({partition.index, partition.start_offset});
     }
   }
-  check_there(
-      service, group, true, [&service, answer, group, topics = std::move(topics)](Refusal refusal) {
-        if (refused(answer, std::move(refusal))) return;
-        for (const auto& topic : topics) {
-          answer->expect();
-          service.broker().at(topic.first, [answer, group, topic,
-                                            home = service.home()](broker::Broker& owner) {
-            bring_home(owner, home, answer, alter_topic(owner, group, topic.first, topic.second),
-                       [](Altered::Topic& lost) {
-                         for (auto& each : lost.partitions) each.error_code = storage_error;
-                       });
-          });
-        }
-        answer->done();
-      });
+  check_there(service, group, Existence::made,
+              [&service, answer, group, topics = std::move(topics)](Refusal refusal) {
+                if (refused(answer, std::move(refusal))) return;
+                for (const auto& topic : topics) {
+                  answer->expect();
+                  service.broker().at(topic.first, [answer, group, topic,
+                                                    home = service.home()](broker::Broker& owner) {
+                    bring_home(owner, home, answer,
+                               alter_topic(owner, group, topic.first, topic.second),
+                               [](Altered::Topic& lost) {
+                                 for (auto& each : lost.partitions) each.error_code = storage_error;
+                               });
+                  });
+                }
+                answer->done();
+              });
 }
 
 void handle_delete_share_group_offsets(const Call& call,
@@ -309,7 +323,7 @@ void handle_delete_share_group_offsets(const Call& call,
   std::string group(request.group_id);
   std::set<std::string> names;
   for (const auto& topic : request.topics) names.emplace(topic.name);
-  check_there(service, group, true,
+  check_there(service, group, Existence::needed,
               [&service, answer, group, names = std::move(names)](Refusal refusal) {
                 if (refused(answer, std::move(refusal))) return;
                 for (const std::string& name : names) {

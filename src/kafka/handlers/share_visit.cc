@@ -61,7 +61,7 @@ class Visitor {
     Partition& told = answer(said.partition);
     if (!has(said.partition)) return refuse(told, missing(), "");
     if (said.wrong != ErrorCode::none) {
-      return refuse(told, said.wrong, "The acknowledgement batches are not in order.");
+      return refuse(told, said.wrong, "The acknowledgement batches are not good.");
     }
     if (said.acks.empty()) return;
     Result<broker::Commit> done = cursors_.acknowledge(*topic_, visit_.group, visit_.member,
@@ -124,6 +124,15 @@ class Visitor {
 };
 
 }  // namespace
+
+void order_acks(ShareAcks& said) {
+  using Ack = model::ShareCursor::Ack;
+  std::sort(said.acks.begin(), said.acks.end(),
+            [](const Ack& a, const Ack& b) { return a.first < b.first; });
+  for (std::size_t i = 1; i < said.acks.size(); ++i) {
+    if (said.acks[i].first < said.acks[i - 1].end) said.wrong = ErrorCode::invalid_record_state;
+  }
+}
 
 ShareVisitResult visit_shared(broker::Broker& owner, const ShareVisit& visit) {
   return Visitor(owner, visit).run();

@@ -25,6 +25,10 @@ struct ShareAcks {
   std::vector<model::ShareCursor::Ack> acks;
 };
 
+// Puts them in the order of their offsets. What is named twice is not held any more the second
+// time.
+void order_acks(ShareAcks& acks);
+
 // Checks the batches of a request and puts them into neutral words.
 template <class Batches>
 ShareAcks share_acks(std::int32_t partition, const Batches& batches);
@@ -69,31 +73,32 @@ ShareAcks share_acks(std::int32_t partition, const Batches& batches) {
   // Gaps, accepted and rejected records are done with.
   constexpr std::int8_t type_release = 2;
   constexpr std::int8_t type_max = 3;
+  constexpr std::int64_t offset_max = std::numeric_limits<std::int64_t>::max() - 1;
   ShareAcks result;
   result.partition = partition;
-  std::int64_t last = -1;
   for (const auto& batch : batches) {
     const auto& types = batch.acknowledge_types;
-    const bool in_order = batch.first_offset > last && batch.last_offset >= batch.first_offset &&
-                          batch.last_offset < std::numeric_limits<std::int64_t>::max();
-    const auto count = static_cast<std::uint64_t>(batch.last_offset - batch.first_offset) + 1;
-    bool good = in_order && !types.empty() && (types.size() == 1 || types.size() == count);
+    bool good = batch.first_offset >= 0 && batch.last_offset >= batch.first_offset &&
+                batch.last_offset <= offset_max;
+    const std::uint64_t count =
+        good ? static_cast<std::uint64_t>(batch.last_offset - batch.first_offset) + 1 : 0;
+    good = good && !types.empty() && (types.size() == 1 || types.size() == count);
     for (std::int8_t type : types) good = good && type >= 0 && type <= type_max;
     if (!good) {
       result.wrong = ErrorCode::invalid_request;
       return result;
     }
-    last = batch.last_offset;
+    const Offset first(batch.first_offset);
     if (types.size() == 1) {
-      result.acks.push_back(
-          {Offset(batch.first_offset), Offset(last + 1), types.front() != type_release});
+      result.acks.push_back({first, Offset(batch.last_offset + 1), types.front() != type_release});
       continue;
     }
     for (std::size_t i = 0; i < types.size(); ++i) {
-      Offset at(batch.first_offset + static_cast<std::int64_t>(i));
+      const Offset at = first + static_cast<std::int64_t>(i);
       result.acks.push_back({at, at + 1, types[i] != type_release});
     }
   }
+  order_acks(result);
   return result;
 }
 
