@@ -42,8 +42,8 @@ NO_ID = uuid.UUID(int=0)
 # (pattern of "Key v1 label | path: theirs -> ours", reason). Each place where two answers differ must match one.
 EXPECTED = [
     # What we refuse or leave out, as docs/compatibility.md says.
-    (r"^Describe(Configs|LogDirs) .*(logger 1|group|client metrics) ", "settings of loggers, groups and client metrics are absent"),
-    (r"^(Incremental)?AlterConfigs .*(broker 1|all brokers|group|logger 1) ", "only settings of topics can be changed"),
+    (r"^Describe(Configs|LogDirs) .*(logger 1|group|client metrics) ", "settings of loggers, client metrics and of groups but share groups are absent"),
+    (r"^(Incremental)?AlterConfigs .*(broker 1|all brokers|group|logger 1) ", "only settings of topics and share groups can be changed"),
     (r"retention\.ms\S*\.Value: \"604800000\" -> \"-1\"", "topics are kept for ever unless they say otherwise"),
     # Input that Kafka stumbles over: -1 (an exception of its own), or no answer at all.
     (r"ErrorCode: -1 -> |: \"no answer\" -> ", "Kafka fails on the input with an unexpected exception; ours refuses or takes it"),
