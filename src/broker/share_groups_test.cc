@@ -198,15 +198,14 @@ TEST_F(ShareGroupsTest, MembersAndTheGroupItself) {
 TEST_F(ShareGroupsTest, AGroupIsOfOneKind) {
   create("t");
   beat("a", 0);
+  std::optional<GroupError> told;
   broker_.round([&] {
     model::JoinRequest classic;
     classic.session_timeout = 10s;
     classic.rebalance_timeout = 10s;
     classic.protocol_type = "consumer";
     classic.protocols = {{"range", ""}};
-    broker_->groups().join("g", classic, [&](model::JoinReply reply) {
-      EXPECT_EQ(reply.error, GroupError::inconsistent_protocol);
-    });
+    broker_->groups().join("g", classic, [&](model::JoinReply reply) { told = reply.error; });
     model::ConsumerHeartbeat consumer;
     consumer.member_id = "m";
     consumer.rebalance_timeout = 60s;
@@ -224,6 +223,7 @@ TEST_F(ShareGroupsTest, AGroupIsOfOneKind) {
     auto committed = broker_->groups().commit_offsets("g", {}, {commit});
     EXPECT_EQ(std::get<Groups::Refused>(committed).error, GroupError::other_protocol);
   });
+  EXPECT_EQ(told, GroupError::inconsistent_protocol);
   broker_.round([&] {
     model::ShareHeartbeat request;
     request.member_id = "m";
