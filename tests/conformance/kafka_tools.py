@@ -194,7 +194,7 @@ def sessions(steps):
     steps.step("VerifiableProducer", "--topic", "kt-many", "--max-messages", 400, prints=['"sent":400', '"acked":400'])
     steps.step(TOOLS + "consumer.ConsoleConsumer", "--topic", "kt-many", "--from-beginning", "--max-messages", 400,
                flags=["-Dlog4j2.level=DEBUG"], hides=["session id \\d+ .*error"],
-               prints=["Built incremental fetch \\(sessionId=[1-9]\\d*, epoch=[2-9]\\d*\\).* out of 200 partition",
+               prints=["Built incremental fetch \\(sessionId=[1-9]\\d*, epoch=[1-9]\\d*\\).* out of 200 partition",
                        "sent an incremental fetch response .* for session [1-9]", "Processed a total of 400 messages"])
     steps.step("TopicCommand", "--delete", "--topic", "kt-many")
 
@@ -207,7 +207,7 @@ def logins(directory):
         for name, password in (("good", "guest"), ("bad", "wrong")):
             (Path(directory) / f"{name}.properties").write_text(
                 "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config=org.apache.kafka.common.security.plain."
-                f"PlainLoginModule required username=guest password={password};\ndefault.api.timeout.ms=20000\n")
+                f"PlainLoginModule required username=guest password={password};\nrequest.timeout.ms=15000\ndefault.api.timeout.ms=20000\n")
         good, bad = (["--command-config", Path(directory) / f"{name}.properties"] for name in ("good", "bad"))
         steps.step("TopicCommand", "--create", "--topic", "kt-login", *good, prints=["Created topic kt-login"])
         steps.step("TopicCommand", "--list", *bad, succeeds=False, prints=["Authentication failed: Invalid username or password"])
