@@ -70,9 +70,10 @@ runtime::Task<> Connection::wait_peer_gone() {
 
 bool Connection::serve_buffer() {
   if (session_.state() == Session::State::finished) return false;
-  const bool was_running = session_.state() == Session::State::running;
   input_.consume(session_.on_bytes(input_.unread()));
-  if (!was_running && session_.state() == Session::State::running) {
+  // Perhaps since the last time: another core may have let it in.
+  if (!open_ && session_.state() == Session::State::running) {
+    open_ = true;
     handshake_timer_.cancel();
     schedule_heartbeat();
     log::debug("amqp {}: open, client '{}'", stream_->peer_address(), session_.client_name());

@@ -51,6 +51,7 @@ class Connection final : public Output {
   Session session_;
   runtime::Gate gate_;
   runtime::Event resumed_;
+  bool open_ = false;  // the handshake is over
   bool draining_ = false;
   runtime::InputBuffer input_;
   runtime::Timer handshake_timer_;

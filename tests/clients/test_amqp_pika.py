@@ -3,6 +3,7 @@
 Error texts are those RabbitMQ sends; clients compare them. Every test also runs against RabbitMQ with PEERS set.
 """
 
+import select
 import socket
 import threading
 import time
@@ -117,6 +118,27 @@ def test_frame_sizes(broker, name, frame_max):
         channel.basic_publish("", name, body, PERSISTENT)
     assert bodies(channel, name, len(sent)) == sent
     connection.close()
+
+
+def test_who_is_silent_is_dropped_on_every_core(broker):
+    connections = [connect(broker, heartbeat=1) for _ in range(6)]
+    # From here on only read: pika would send heartbeats.
+    received = {connection._impl._transport._sock: b"" for connection in connections}
+    there = list(received)
+    deadline = time.monotonic() + 15
+    while there and time.monotonic() < deadline:
+        for sock in select.select(there, [], [], 0.1)[0]:
+            try:
+                piece = sock.recv(4096)
+            except ConnectionResetError:
+                piece = b""
+            received[sock] += piece
+            if not piece:
+                there.remove(sock)
+    assert there == []
+    assert all(data.startswith(b"\x08\x00\x00\x00\x00\x00\x00\xce") for data in received.values())
+    for sock in received:
+        sock.close()
 
 
 def test_heartbeats_keep_a_quiet_connection(broker, name):
