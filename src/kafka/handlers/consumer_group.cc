@@ -6,7 +6,7 @@
 #include "broker/groups.h"
 #include "kafka/errors.h"
 #include "kafka/handlers/authorized_operations.h"
-#include "kafka/handlers/gathering.h"
+#include "kafka/handlers/group_description.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
 
@@ -161,32 +161,12 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, bool ope
   return described;
 }
 
-void add_group(const std::shared_ptr<DescribeAnswer>& answer, std::size_t place,
-               DescribedGroup group) {
-  answer->response.groups[place] = std::move(group);
-  answer->done();
-}
-
 // On the group's owner.
 void describe_there(broker::Broker& owner, std::shared_ptr<DescribeAnswer> answer,
                     std::size_t place, const std::string& name, bool operations, CoreIndex home) {
   DescribedGroup group = describe(owner, name, operations);
-  // What is on its way to the disk must not be shown before it is there.
-  owner.when_durable(owner.groups().consumers().last_change(),
-                     [&owner, home, answer = std::move(answer), place,
-                      group = std::move(group)](Result<broker::Durable> result) mutable {
-                       if (!result) {
-                         DescribedGroup failed;
-                         failed.group_id = std::move(group.group_id);
-                         failed.error_code = wire_code(ErrorCode::coordinator_not_available);
-                         group = std::move(failed);
-                       }
-                       back_home(
-                           owner, home,
-                           [answer = std::move(answer), place, group = std::move(group)]() mutable {
-                             add_group(answer, place, std::move(group));
-                           });
-                     });
+  const broker::Commit shown = owner.groups().consumers().last_change();
+  answer_when_durable(owner, shown, std::move(answer), place, std::move(group), home);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include "kafka/errors.h"
 #include "kafka/group_config.h"
 #include "kafka/handlers/authorized_operations.h"
-#include "kafka/handlers/gathering.h"
+#include "kafka/handlers/group_description.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
 #include "model/share_assignor.h"
@@ -128,23 +128,8 @@ DescribedGroup describe(broker::Broker& owner, const std::string& name, bool ope
 void describe_there(broker::Broker& owner, std::shared_ptr<DescribeAnswer> answer,
                     std::size_t place, const std::string& name, bool operations, CoreIndex home) {
   DescribedGroup group = describe(owner, name, operations);
-  // What is on its way to the disk must not be shown before it is there.
-  owner.when_durable(owner.groups().shares().last_change(),
-                     [&owner, home, answer = std::move(answer), place,
-                      group = std::move(group)](Result<broker::Durable> result) mutable {
-                       if (!result) {
-                         DescribedGroup failed;
-                         failed.group_id = std::move(group.group_id);
-                         failed.error_code = wire_code(ErrorCode::coordinator_not_available);
-                         group = std::move(failed);
-                       }
-                       back_home(
-                           owner, home,
-                           [answer = std::move(answer), place, group = std::move(group)]() mutable {
-                             answer->response.groups[place] = std::move(group);
-                             answer->done();
-                           });
-                     });
+  const broker::Commit shown = owner.groups().shares().last_change();
+  answer_when_durable(owner, shown, std::move(answer), place, std::move(group), home);
 }
 
 }  // namespace

@@ -81,7 +81,7 @@ void set(Call& call) {
   if (options.keep_expiry && entry) options.expires = entry->expires;
   if (options.keep_expiry && stream) options.expires = broker::Topics::settings(*stream).expires;
   const std::uint64_t size = key.size() + call.args[2].size() + put_overhead_max;
-  if (!kept && !replace_stream(call, key, size)) return;
+  if (!kept && stream && !replace_stream(call, key, size)) return;
   if (!kept && !put_string(call, key, call.args[2], options.expires)) return;
   if (old) {
     call.reply.bulk(*old);
