@@ -292,6 +292,7 @@ Result<storage::CheckpointSection> Broker::checkpoint_shard(ShardId shard_id,
     ShardState& state = shard(shard_id);
     state.pages.begin(plan, plan.takes_pages && !short_of_space());
     detail::write_snapshot(*this, state, section.state);
+    section.state.shrink_to_fit();  // all shards' are held until the last one is taken
     section.pages = state.pages.end();
   }
   Result<BlobRange> place = journal(Space::less, storage::Store::mark_kind, shard_id, plan.mark);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "broker/broker_test_support.h"
+#include "broker/detail/shard_pages.h"
 #include "broker/rows_test_support.h"
 #include "storage/page_file.h"
 
@@ -196,7 +197,7 @@ TEST(IndexPages, ADamagedPageIsToldOfAndTheRestIsServed) {
   });
   EXPECT_EQ(readable + damaged, 1200);
   EXPECT_GT(damaged, 0);
-  EXPECT_LE(damaged, 256);
+  EXPECT_LE(damaged, 1024);
   // It goes on.
   produce_each(broker, "t", 1200, 50);
   broker.checkpoint();
@@ -225,6 +226,19 @@ TEST(IndexPages, WhatACheckpointCouldNotWriteStaysInMemory) {
   expect_rows(broker, "t", rows);
   broker.crash();
   expect_rows(broker, "t", rows);
+}
+
+// What many logs would write anew at the same time is spread over checkpoints.
+TEST(IndexPages, ACheckpointJoinsInProportionToWhatIsYoung) {
+  constexpr std::uint64_t in_any_case = 32u << 10;
+  detail::ShardPages pages(ShardId(1), nullptr);
+  pages.begin({}, true);
+  EXPECT_TRUE(pages.joins(0, in_any_case));
+  EXPECT_FALSE(pages.joins(0, 1));
+  EXPECT_TRUE(pages.joins(1000, 4000));
+  EXPECT_FALSE(pages.joins(0, 1));
+  pages.begin({}, true);
+  EXPECT_TRUE(pages.joins(0, in_any_case));
 }
 
 TEST(IndexPages, ATopicThatGetsPartitionsTakesItsIndexBack) {

@@ -10,8 +10,11 @@
 namespace trv::model {
 namespace {
 
-constexpr std::size_t page_count = 32;         // batches in a page that is young
-constexpr std::size_t placed_count_max = 256;  // and in one that has a place
+constexpr std::size_t page_count = 32;          // batches in a page that is young
+constexpr std::size_t placed_count_max = 1024;  // and in one that has a place
+// A page joins newer ones when they have so many times its batches together: what is written anew
+// is about four times what comes, and a backlog has but few small pages.
+constexpr std::size_t join_ratio = 2;
 // What readers at the end look for is not packed; the others are, a few at a time.
 constexpr std::size_t newest_min = 4;
 constexpr std::size_t packed_at_once = 8;
@@ -86,6 +89,23 @@ struct BatchIndex::Packed {
     placed.segments = segments_of(entries);
     page = std::move(placed);
     return true;
+  }
+  // Where those begin that are to become one, or as few as can be; pages.size() when none are.
+  std::size_t joined_from(PageStore& store) const {
+    std::size_t count = 0;
+    std::size_t from = pages.size();
+    for (std::size_t i = pages.size(); i > 0 && count + pages[i - 1].count <= placed_count_max;) {
+      const BatchPage& page = pages[--i];
+      if (page.count * join_ratio <= count) from = i;
+      count += page.count;
+    }
+    std::uint64_t young = 0;
+    std::uint64_t placed = 0;
+    for (std::size_t i = from; i < pages.size(); ++i) {
+      young += pages[i].bytes.size();
+      placed += pages[i].place.length;
+    }
+    return placed == 0 || store.joins(young, placed) ? from : pages.size();
   }
   void renumber() {
     std::uint64_t number = pages.front().number;
@@ -286,11 +306,13 @@ void BatchIndex::place_pages() {
   for (BatchPage& page : pages) {
     if (page.in_memory()) page.place = {};
   }
+  const std::size_t joined = packed_->joined_from(*store_);
   // What cannot be read stays where it is.
   std::vector<BatchEntry> entries;
-  const auto gather = [&](const BatchPage& page) {
+  const auto gather = [&](std::size_t i) {
+    const BatchPage& page = pages[i];
     if (entries.size() + page.count > placed_count_max) return false;
-    if (!page.in_memory() && !store_->leaving(page.place.file)) return false;
+    if (!page.in_memory() && i < joined && !store_->leaving(page.place.file)) return false;
     const std::size_t before = entries.size();
     const bool whole = packed_->collect(page, store_, entries);
     if (!whole) entries.resize(before);
@@ -301,8 +323,8 @@ void BatchIndex::place_pages() {
   for (std::size_t i = 0; i < pages.size(); ++kept) {
     std::size_t end = i + 1;
     entries.clear();
-    if (taken && gather(pages[i])) {
-      while (end < pages.size() && gather(pages[end])) ++end;
+    if (taken && gather(i)) {
+      while (end < pages.size() && gather(end)) ++end;
       taken = packed_->place(pages[i], entries, *store_);
       if (!taken) end = i + 1;
     }
@@ -369,12 +391,12 @@ bool BatchIndex::decode_entries(ByteReader& reader, std::uint64_t count,
   return true;
 }
 
-bool BatchIndex::decode(ByteReader& reader, std::int32_t partition_count) {
+bool BatchIndex::decode(ByteReader& reader, std::int32_t partition_count, bool steps) {
   for (;;) {
     const std::uint64_t pages = reader.varint();
     for (std::uint64_t n = pages; n > 0; --n) {
       BatchPage page;
-      if (!decode_summary(reader, page) || !store_) return false;
+      if (!decode_summary(reader, page, steps) || !store_) return false;
       pack_newest(newest_.size());
       page.number = packed().end_number();
       packed_->pages.push_back(std::move(page));

@@ -1,7 +1,7 @@
 // BatchIndex: the stored batches of a topic in sequence order. The newest lie there as they are;
 // older ones are packed in pages, a few bytes each, and pages that a checkpoint has written leave
-// memory: what stays of them is a summary, a hundred bytes for up to 256 batches. So a backlog
-// takes next to no memory (docs/decisions/0009).
+// memory: what stays of them is a summary, two hundred bytes for up to 1024 batches. So a backlog
+// takes next to no memory (docs/decisions/0009, 0011).
 //
 // Owner: a Topic. Entries come back by value: what is packed has no address. A page that cannot be
 // read back answers batches that lie nowhere (PageCursor).
@@ -72,7 +72,8 @@ class BatchIndex {
   // Outlives the index. Null, as at first: nothing leaves.
   void use(PageStore* store);
   // For the checkpoint that is being taken: gives every page that has none a place, as long as the
-  // store takes them, and moves those whose file is to go. encode() then refers to them.
+  // store takes them, moves those whose file is to go, and joins small ones at the end into larger
+  // ones. encode() then refers to them.
   void place_pages();
   // That checkpoint is there for good: what came with it leaves memory.
   void on_stored(std::uint64_t file);
@@ -81,8 +82,8 @@ class BatchIndex {
 
   // The batches for a checkpoint, and back into an empty index.
   void encode(ByteWriter& writer) const;
-  // False: damaged.
-  bool decode(ByteReader& reader, std::int32_t partition_count);
+  // `steps`: as encode() writes the segments of pages (decode_summary). False: damaged.
+  bool decode(ByteReader& reader, std::int32_t partition_count, bool steps = true);
   // As they were written before there were pages.
   bool decode_plain(ByteReader& reader, std::int32_t partition_count);
 

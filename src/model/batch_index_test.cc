@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <memory>
 #include <random>
 #include <set>
 #include <string>
@@ -71,19 +72,25 @@ class Disk final : public PageStore {
   std::optional<PagePlace> add(ByteView page) override {
     if (room == 0) return std::nullopt;
     --room;
+    added += page.size();
     const auto position = static_cast<std::uint32_t>(pages_[file_].size());
     pages_[file_].push_back(std::string(page));
     return PagePlace{file_, position, static_cast<std::uint32_t>(page.size())};
   }
   void refer(const PagePlace& place) override { referred.insert(place.file); }
-  bool leaving(std::uint64_t file) const override { return file + 3 == file_; }
-  Result<std::string> read(const PagePlace& place) override {
+  bool leaving(std::uint64_t file) const override { return files_leave && file + 3 == file_; }
+  bool joins(std::uint64_t, std::uint64_t) override { return may_join; }
+  Result<PageBytes> read(const PagePlace& place) override {
     ++reads;
     if (broken) return Error{Errc::corrupt, "broken"};
-    return pages_.at(place.file).at(place.position);
+    last_read_ = std::make_shared<const std::string>(pages_.at(place.file).at(place.position));
+    return last_read_;
   }
 
-  int room = 1 << 20;  // for pages
+  bool may_join = true;
+  bool files_leave = true;
+  std::uint64_t added = 0;  // bytes
+  int room = 1 << 20;       // for pages
   int reads = 0;
   bool broken = false;
   std::set<std::uint64_t> referred;
@@ -91,6 +98,7 @@ class Disk final : public PageStore {
  private:
   std::uint64_t file_ = 0;
   std::map<std::uint64_t, std::vector<std::string>> pages_;
+  PageBytes last_read_;  // which alone is kept
 };
 
 BatchIndex restored(const BatchIndex& index, Disk& disk) {
@@ -142,6 +150,30 @@ void expect_found(const BatchIndex& index, const std::vector<BatchEntry>& plain,
   std::size_t until = 0;
   while (until < plain.size() && plain[until].first_id <= id) ++until;
   ASSERT_EQ(index.count_until(id), until);
+}
+
+std::size_t page_count(const BatchIndex& index) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; const BatchPage* page = index.page_at(i); i += page->count) ++count;
+  return count;
+}
+
+std::uint64_t placed_size(const BatchIndex& index) {
+  std::uint64_t size = 0;
+  for (std::size_t i = 0; const BatchPage* page = index.page_at(i); i += page->count) {
+    size += page->place.length;
+  }
+  return size;
+}
+
+std::vector<SegmentBytes> listed(const SegmentList& segments) {
+  std::vector<SegmentBytes> out;
+  segments.each([&out](const SegmentBytes& segment) {
+    out.push_back(segment);
+    return true;
+  });
+  EXPECT_EQ(segments.size(), out.size());
+  return out;
 }
 
 // Against a plain vector, with everything that can be done to it.
@@ -213,7 +245,7 @@ TEST(BatchIndex, PagesLeaveMemoryOnceTheirCheckpointIsThere) {
   Disk disk;
   BatchIndex index;
   index.use(&disk);
-  const std::vector<BatchEntry> plain = fill(index, batches, 1000);
+  const std::vector<BatchEntry> plain = fill(index, batches, 4000);
   disk.checkpoint(index, false);
   expect_same(index, plain);
   EXPECT_EQ(disk.reads, 0) << "what is not stored for good is in memory";
@@ -232,12 +264,12 @@ TEST(BatchIndex, AStoreWithoutRoomLeavesPagesInMemory) {
   disk.room = 2;
   BatchIndex index;
   index.use(&disk);
-  const std::vector<BatchEntry> plain = fill(index, batches, 1000);
+  const std::vector<BatchEntry> plain = fill(index, batches, 4000);
   disk.checkpoint(index, true);
   BatchIndex anew = restored(index, disk);
   expect_same(anew, plain);
-  ASSERT_NE(anew.page_at(256), nullptr);
-  EXPECT_EQ(anew.page_at(512), nullptr);
+  ASSERT_NE(anew.page_at(1024), nullptr);
+  EXPECT_EQ(anew.page_at(2048), nullptr);
   disk.room = 100;
   disk.checkpoint(anew, true);
   expect_same(anew, plain);
@@ -260,7 +292,7 @@ TEST(BatchIndex, WhatCannotBeReadLiesNowhereAndTheRestIsWhole) {
   Disk disk;
   BatchIndex index;
   index.use(&disk);
-  std::vector<BatchEntry> plain = fill(index, batches, 264);
+  std::vector<BatchEntry> plain = fill(index, batches, 1032);
   disk.checkpoint(index, true);
   disk.broken = true;
   const BatchPage* page = index.page_at(0);
@@ -282,31 +314,101 @@ TEST(BatchIndex, WhatCannotBeReadLiesNowhereAndTheRestIsWhole) {
   expect_same(restored(index, disk), plain);
 }
 
+// A checkpoint every few batches.
+TEST(BatchIndex, SmallPagesJoinAndAreSeldomWrittenAnew) {
+  constexpr int batches_max = 20'000;
+  constexpr int at_once = 20;
+  Batches batches(6);
+  Disk disk;
+  disk.files_leave = false;
+  BatchIndex index;
+  index.use(&disk);
+  std::vector<BatchEntry> plain;
+  for (int i = 0; i < batches_max / at_once; ++i) {
+    std::vector<BatchEntry> some = fill(index, batches, at_once);
+    plain.insert(plain.end(), some.begin(), some.end());
+    disk.checkpoint(index, true);
+  }
+  expect_same(index, plain);
+  EXPECT_LE(page_count(index), batches_max / 1024 * 2 + 12);
+  EXPECT_LE(disk.added, placed_size(index) * 8);
+}
+
+TEST(BatchIndex, PagesStaySmallWhereTheStoreDoesNotJoinThem) {
+  Batches batches(7);
+  Disk disk;
+  disk.files_leave = false;
+  disk.may_join = false;
+  BatchIndex index;
+  index.use(&disk);
+  std::vector<BatchEntry> plain;
+  for (int i = 0; i < 50; ++i) {
+    std::vector<BatchEntry> some = fill(index, batches, 32);
+    plain.insert(plain.end(), some.begin(), some.end());
+    disk.checkpoint(index, true);
+  }
+  EXPECT_GE(page_count(index), 40u);
+  disk.may_join = true;
+  disk.checkpoint(index, true);  // also where nothing has come
+  EXPECT_LE(page_count(index), 30u);
+  expect_same(restored(index, disk), plain);
+}
+
+// Before topic state 4 (docs/formats/entries.md).
+TEST(BatchIndex, SegmentsOfPagesAreReadAsTheyWereWrittenBefore) {
+  Disk disk;
+  std::string bytes;
+  ByteWriter writer(bytes);
+  writer.varint(1);
+  BatchPage page;
+  page.count = 3;
+  page.end = Sequence(3);
+  page.place = {1, 0, 10};
+  encode_summary(page, writer);
+  bytes.pop_back();  // that there are no segments
+  writer.varint(2);
+  for (const std::uint64_t number : {700u, 20u, 650u, 30u}) writer.varint(number);
+  for (int i = 0; i < 3; ++i) writer.varint(0);
+  ByteReader reader(bytes);
+  BatchIndex index;
+  index.use(&disk);
+  ASSERT_TRUE(index.decode(reader, partition_count, false));
+  EXPECT_TRUE(reader.done());
+  ASSERT_NE(index.page_at(0), nullptr);
+  EXPECT_EQ(listed(index.page_at(0)->segments), (std::vector<SegmentBytes>{{700, 20}, {650, 30}}));
+}
+
 TEST(BatchIndex, OldPagesArePassedOverUnread) {
   Disk disk;
   BatchIndex index;
   index.use(&disk);
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     BatchEntry entry;
     entry.first_sequence = Sequence(i);
     entry.base_offset = Offset(i);
     entry.first_id = {static_cast<std::uint64_t>(i), 0};
     entry.max_timestamp = i;
     entry.count = entry.kept = 1;
-    entry.blob = {static_cast<std::uint64_t>(i / 300), 0, 10};
+    entry.blob = {static_cast<std::uint64_t>(i / 1500), 0, 10};
     index.push_back(entry);
   }
   disk.checkpoint(index, true);
   std::size_t at = 0;
-  for (std::size_t next = index.skip_older(at, 700); next != at; next = index.skip_older(at, 700)) {
+  for (std::size_t next = index.skip_older(at, 2800); next != at;
+       next = index.skip_older(at, 2800)) {
     at = next;
   }
   EXPECT_EQ(disk.reads, 0);
-  EXPECT_GT(at, 700u - 256u);
-  EXPECT_LE(at, 700u);
+  EXPECT_GT(at, 2800u - 1024u);
+  EXPECT_LE(at, 2800u);
   const BatchPage* page = index.page_behind(Sequence(0));
   ASSERT_NE(page, nullptr);
-  EXPECT_EQ(page->segments, (std::vector<SegmentBytes>{{0, page->count * 10u}}));
+  EXPECT_EQ(listed(page->segments), (std::vector<SegmentBytes>{{0, page->count * 10u}}));
+  page = index.page_behind(Sequence(1499));
+  ASSERT_NE(page, nullptr);
+  const auto before = static_cast<std::uint64_t>(1500 - page->first_sequence.value);
+  EXPECT_EQ(listed(page->segments),
+            (std::vector<SegmentBytes>{{0, before * 10}, {1, (page->count - before) * 10}}));
 }
 
 }  // namespace

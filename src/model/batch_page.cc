@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
 
@@ -97,6 +98,19 @@ BatchEntry lost_batch(const BatchPage& page, std::size_t index) {
 
 }  // namespace
 
+SegmentList::SegmentList(std::span<const SegmentBytes> segments) {
+  ByteWriter writer(packed_);
+  writer.varint(segments.size());
+  std::uint64_t last = 0;
+  for (const SegmentBytes& segment : segments) {
+    write_step(writer, segment.blob, std::exchange(last, segment.blob));
+    writer.varint(segment.bytes);
+  }
+  packed_.shrink_to_fit();
+}
+
+std::uint64_t SegmentList::size() const { return ByteReader(packed_).varint(); }
+
 BatchPage make_page(std::span<const BatchEntry> entries) {
   TRV_ASSERT(!entries.empty());
   BatchPage page;
@@ -116,7 +130,7 @@ BatchPage make_page(std::span<const BatchEntry> entries) {
   return page;
 }
 
-std::vector<SegmentBytes> segments_of(std::span<const BatchEntry> entries) {
+SegmentList segments_of(std::span<const BatchEntry> entries) {
   std::vector<SegmentBytes> segments;
   for (const BatchEntry& entry : entries) {
     // Neighbours share one, nearly always.
@@ -128,8 +142,7 @@ std::vector<SegmentBytes> segments_of(std::span<const BatchEntry> entries) {
       known->bytes += entry.blob.length;
     }
   }
-  segments.shrink_to_fit();
-  return segments;
+  return SegmentList(segments);
 }
 
 void encode_summary(const BatchPage& page, ByteWriter& writer) {
@@ -142,14 +155,10 @@ void encode_summary(const BatchPage& page, ByteWriter& writer) {
   writer.varint(page.place.file);
   writer.varint(page.place.position);
   writer.varint(page.place.length);
-  writer.varint(page.segments.size());
-  for (const SegmentBytes& segment : page.segments) {
-    writer.varint(segment.blob);
-    writer.varint(segment.bytes);
-  }
+  writer.bytes(page.segments.packed());
 }
 
-bool decode_summary(ByteReader& reader, BatchPage& page) {
+bool decode_summary(ByteReader& reader, BatchPage& page, bool steps) {
   page.count = static_cast<std::uint32_t>(reader.varint());
   page.first_sequence = Sequence(reader.varint_signed());
   page.end = Sequence(reader.varint_signed());
@@ -159,64 +168,66 @@ bool decode_summary(ByteReader& reader, BatchPage& page) {
   page.place.file = reader.varint();
   page.place.position = static_cast<std::uint32_t>(reader.varint());
   page.place.length = static_cast<std::uint32_t>(reader.varint());
+  std::vector<SegmentBytes> segments;
   for (std::uint64_t n = reader.varint(); n > 0 && reader.ok(); --n) {
-    const std::uint64_t blob = reader.varint();
-    page.segments.push_back({blob, reader.varint()});
+    const std::uint64_t last = segments.empty() ? 0 : segments.back().blob;
+    const std::uint64_t blob = steps ? read_step(reader, last) : reader.varint();
+    segments.push_back({blob, reader.varint()});
   }
+  page.segments = SegmentList(segments);
   return reader.ok() && page.count > 0 && page.place.file > 0 &&
          page.end - page.first_sequence >= static_cast<std::int64_t>(page.count);
 }
 
 const BatchEntry& PageCursor::look(const BatchPage& page, std::size_t index, PageStore* store) {
   TRV_ASSERT(index < page.count);
-  if (!valid_ || number_ != page.number) begin(page, store);
-  if (lost_) return entry_ = lost_batch(page, index_ = index);
-  if (index < index_) begin(page, store);
-  while (index_ != index) {
-    ++index_;
-    read(page);
+  if (!valid_ || number_ != page.number) begin(page);
+  if (index + 1 < next_) rewind();
+  if (!lost_ && next_ <= index) lost_ = !read(page, index, store);
+  if (lost_) {
+    entry_ = lost_batch(page, index);
+    next_ = index + 1;
   }
   return entry_;
 }
 
 const BatchEntry* PageCursor::found_in(const BatchPage& page, std::size_t& index) const {
   if (!valid_ || number_ != page.number) return nullptr;
-  index = index_;
+  index = next_ - 1;
   return &entry_;
 }
 
-void PageCursor::begin(const BatchPage& page, PageStore* store) {
-  const bool here = valid_ && number_ == page.number;
+void PageCursor::begin(const BatchPage& page) {
   valid_ = true;
+  lost_ = false;
   number_ = page.number;
-  index_ = 0;
+  loaded_.reset();
+  rewind();
+}
+
+void PageCursor::rewind() {
+  next_ = 0;
   position_ = 0;
   entry_ = BatchEntry();
-  if (!here && !page.in_memory()) {
-    TRV_ASSERT(store != nullptr);
-    Result<std::string> bytes = store->read(page.place);
-    lost_ = !bytes.ok();
-    loaded_ = lost_ ? std::string() : std::move(*bytes);
-  } else if (page.in_memory()) {
-    lost_ = false;
-    std::string().swap(loaded_);
-  }
-  if (lost_) {
-    entry_ = lost_batch(page, 0);
-  } else {
-    read(page);
-  }
 }
 
-ByteView PageCursor::bytes_of(const BatchPage& page) const {
-  return page.in_memory() ? page.bytes : loaded_;
-}
-
-void PageCursor::read(const BatchPage& page) {
-  const ByteView bytes = bytes_of(page);
+bool PageCursor::read(const BatchPage& page, std::size_t index, PageStore* store) {
+  PageBytes loaded;
+  if (!page.in_memory()) {
+    loaded = loaded_.lock();
+    if (!loaded) {
+      TRV_ASSERT(store != nullptr);
+      Result<PageBytes> bytes = store->read(page.place);
+      if (!bytes.ok()) return false;
+      loaded = std::move(*bytes);
+      loaded_ = loaded;
+    }
+  }
+  const ByteView bytes = loaded ? ByteView(*loaded) : ByteView(page.bytes);
   ByteReader reader(bytes.substr(position_));
-  entry_ = unpack(reader, entry_);
+  for (; next_ <= index; ++next_) entry_ = unpack(reader, entry_);
   position_ = bytes.size() - reader.rest().size();
+  return true;
 }
 
 }  // namespace trv::model

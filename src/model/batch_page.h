@@ -6,9 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -25,6 +26,32 @@ struct SegmentBytes {
   bool operator==(const SegmentBytes&) const = default;
 };
 
+// A list of those, packed: three or four bytes each, since there are as many as pages times
+// segments. Neighbours in the list should be neighbours in number.
+class SegmentList {
+ public:
+  SegmentList() : SegmentList(std::span<const SegmentBytes>()) {}
+  explicit SegmentList(std::span<const SegmentBytes> segments);
+  std::uint64_t size() const;
+  ByteView packed() const { return packed_; }
+
+  // In order; `visit(const SegmentBytes&)`, until one answers false. Result: whether none did.
+  template <class Visit>
+  bool each(Visit&& visit) const {
+    ByteReader reader(packed_);
+    SegmentBytes segment;
+    for (std::uint64_t n = reader.varint(); n > 0; --n) {
+      segment.blob += static_cast<std::uint64_t>(reader.varint_signed());
+      segment.bytes = reader.varint();
+      if (!visit(std::as_const(segment))) return false;
+    }
+    return true;
+  }
+
+ private:
+  std::string packed_;  // how many; then of each the step from the one before, and its bytes
+};
+
 struct BatchPage {
   std::uint64_t number = 0;  // of its first batch, as its index counts them
   std::uint32_t count = 0;
@@ -34,7 +61,7 @@ struct BatchPage {
   std::int64_t max_timestamp = 0;
   std::string bytes;  // empty: only at `place`
   PagePlace place;
-  std::vector<SegmentBytes> segments;  // of all its batches; only while it has a place
+  SegmentList segments;  // of all its batches; only while it has a place
 
   std::uint64_t end_number() const { return number + count; }
   bool in_memory() const { return !bytes.empty(); }
@@ -43,15 +70,16 @@ struct BatchPage {
 
 // Requires: there are entries, in order.
 BatchPage make_page(std::span<const BatchEntry> entries);
-std::vector<SegmentBytes> segments_of(std::span<const BatchEntry> entries);
+SegmentList segments_of(std::span<const BatchEntry> entries);
 
 // What is known of a page that has a place without reading it.
 void encode_summary(const BatchPage& page, ByteWriter& writer);
-// False: it is damaged.
-bool decode_summary(ByteReader& reader, BatchPage& page);
+// `steps`: segments are told by steps, as encode_summary() does, and not by their numbers, as
+// before. False: it is damaged.
+bool decode_summary(ByteReader& reader, BatchPage& page, bool steps);
 
 // Reads the batches of a page one after the other. Where a look ended the next one goes on, since
-// it is often for what follows.
+// it is often for what follows. What it has read of the store is the store's to keep or to drop.
 class PageCursor {
  public:
   // The batch of that index in the page. Requires: index < page.count. What cannot be read is
@@ -66,17 +94,18 @@ class PageCursor {
   void forget() { valid_ = false; }
 
  private:
-  void begin(const BatchPage& page, PageStore* store);
-  void read(const BatchPage& page);
-  ByteView bytes_of(const BatchPage& page) const;
+  void begin(const BatchPage& page);
+  void rewind();
+  // Up to that batch. False: the page cannot be read.
+  bool read(const BatchPage& page, std::size_t index, PageStore* store);
 
   bool valid_ = false;
-  bool lost_ = false;         // the page
-  std::uint64_t number_ = 0;  // of the page
-  std::size_t index_ = 0;     // in it
-  std::size_t position_ = 0;  // of what follows
-  std::string loaded_;        // the page's bytes, when they are not in memory
-  BatchEntry entry_;
+  bool lost_ = false;                        // the page
+  std::uint64_t number_ = 0;                 // of the page
+  std::size_t next_ = 0;                     // batch in it
+  std::size_t position_ = 0;                 // of that
+  std::weak_ptr<const std::string> loaded_;  // the page's bytes, when they are not in memory
+  BatchEntry entry_;                         // the one before `next_`
 };
 
 }  // namespace trv::model

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -22,6 +23,8 @@ struct PagePlace {
   bool operator==(const PagePlace&) const = default;
 };
 
+using PageBytes = std::shared_ptr<const std::string>;
+
 class PageStore {
  public:
   virtual ~PageStore() = default;
@@ -32,8 +35,13 @@ class PageStore {
   virtual void refer(const PagePlace& place) = 0;
   // Whether the file is to be emptied: what is still needed of it should be added anew.
   virtual bool leaving(std::uint64_t file) const = 0;
-  // Errors: corrupt, io_error. What the page says is lost then.
-  virtual Result<std::string> read(const PagePlace& place) = 0;
+  // Whether neighbouring pages of `placed` bytes, which have a place, are now to be added anew as
+  // one with `young` bytes that have none. One checkpoint takes just so much of that, in proportion
+  // to what is young: the others wait for the next.
+  virtual bool joins(std::uint64_t young, std::uint64_t placed) = 0;
+  // Errors: corrupt, io_error. What the page says is lost then. Whoever keeps the bytes keeps them
+  // from leaving memory.
+  virtual Result<PageBytes> read(const PagePlace& place) = 0;
 };
 
 }  // namespace trv::model

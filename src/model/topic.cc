@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "base/mutant.h"
 
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t state_version = 3;
+constexpr std::uint8_t state_version = 4;
 
 void write_id(ByteWriter& writer, RecordId id) {
   writer.varint(id.ms);
@@ -100,6 +101,21 @@ void Topic::note_producer(const StoredBatch& batch) {
 
 void Topic::apply_gap(PartitionIndex p, Offset log_end, Sequence end) {
   PartitionLog& log = partition(p);
+  if (log_end > log.end && !TRV_MUTANT(gap_leaves_transactions_open)) {
+    // The end of a transaction may be what is lost. The next marker of its producer may then be
+    // another one's, and an aborted record must never be shown as a committed one.
+    std::vector<TransactionKey> open;
+    for (const auto& [key, transaction] : open_) {
+      if (key.first == p) open.push_back(key);
+    }
+    BatchEntry marker;
+    marker.partition = p;
+    marker.control = true;
+    for (const TransactionKey& key : open) {
+      marker.producer_id = key.second;
+      note_transaction(marker, false);
+    }
+  }
   log.end = std::max(log.end, log_end);
   end_ = std::max(end_, end);
 }
@@ -354,7 +370,7 @@ Status Topic::restore_state(ByteView bytes) {
     open_[{p, producer}] = {first, reader.varint()};
   }
   const bool whole = version < 3 ? batches_.decode_plain(reader, partition_count())
-                                 : batches_.decode(reader, partition_count());
+                                 : batches_.decode(reader, partition_count(), version > 3);
   if (!whole) return damaged;
   if (!single()) count_ordinals();
   if (!reader.done()) return damaged;

@@ -108,6 +108,7 @@ class Topic {
 
   void apply_batch(const StoredBatch& batch);
   // Records up to these positions are lost (found damaged in recovery); numbering goes on after.
+  // What was open in the partition counts as aborted: its end may be lost, too.
   void apply_gap(PartitionIndex p, Offset log_end, Sequence end);
   // The batch that begins at `first` is stored elsewhere now, with or without all of its records.
   // False when there is none (any more) or it is not the same.
@@ -245,9 +246,8 @@ Sequence Topic::skip_segments(Sequence from, int pages_max, Wanted&& wanted) con
   for (; pages_max > 0; --pages_max) {
     const BatchPage* page = batches_.page_behind(from);
     if (!page) return from;
-    for (const SegmentBytes& segment : page->segments) {
-      if (wanted(segment.blob)) return from;
-    }
+    const auto unwanted = [&](const SegmentBytes& segment) { return !wanted(segment.blob); };
+    if (!page->segments.each(unwanted)) return from;
     from = page->end;
   }
   return from;

@@ -155,6 +155,41 @@ TEST(TopicDropped, NothingThatIsNotThere) {
   EXPECT_EQ(topic.batch_count(), 0u);
 }
 
+StoredBatch of_producer(const Topic& topic, std::int64_t producer, std::int32_t partition) {
+  StoredBatch batch = batch_of(topic, 2, partition);
+  batch.header.producer_id = ProducerId(producer);
+  batch.header.attributes = batch_attributes::transactional;
+  return batch;
+}
+
+StoredBatch commit_of(const Topic& topic, std::int64_t producer, std::int32_t partition) {
+  StoredBatch batch = of_producer(topic, producer, partition);
+  batch.header.attributes = batch_attributes::transactional | batch_attributes::control;
+  batch.header.record_count = 1;
+  batch.header.last_offset_delta = 0;
+  batch.marker_commits = true;
+  return batch;
+}
+
+// What is lost may be that it was aborted.
+TEST(TopicGap, NothingBeforeItIsCommittedByAMarkerBehindIt) {
+  Topic topic = topic_of(2);
+  topic.apply_batch(of_producer(topic, 7, 0));
+  topic.apply_batch(of_producer(topic, 8, 0));
+  topic.apply_batch(of_producer(topic, 7, 1));
+  topic.apply_gap(PartitionIndex(0), Offset(10), Sequence(20));
+  topic.apply_batch(of_producer(topic, 7, 0));
+  topic.apply_batch(commit_of(topic, 7, 0));
+  topic.apply_batch(commit_of(topic, 7, 1));
+  topic.apply_batch(commit_of(topic, 8, 0));
+  EXPECT_TRUE(topic.batch_at(Sequence(0))->aborted);
+  EXPECT_TRUE(topic.batch_at(Sequence(2))->aborted);
+  EXPECT_FALSE(topic.batch_at(Sequence(4))->aborted) << "no gap in its partition";
+  EXPECT_FALSE(topic.batch_at(Sequence(20))->aborted);
+  EXPECT_EQ(topic.live_count(), 4u);
+  EXPECT_EQ(topic.stable_end(), topic.end());
+}
+
 TEST(TopicSettingsFormat, CleaningIsKept) {
   TopicSettings settings;
   settings.cleaning = {true, true, 1234, 5, 6, 7};

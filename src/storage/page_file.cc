@@ -18,7 +18,11 @@ constexpr std::size_t section_size = 24;  // one row of the table
 constexpr std::uint32_t sections_max = shard_count;
 constexpr std::size_t checksum_size = 4;
 // Larger files are left alone while half of them is needed.
-constexpr std::uint64_t merged_size_max = 32u << 20;
+constexpr std::uint64_t merged_size_max = 8u << 20;
+// What of mostly dead files is written anew at a time: it is in memory till then.
+constexpr std::uint64_t emptied_size_max = 8u << 20;
+// Of pages that were read.
+constexpr std::uint64_t kept_size_max = 4u << 20;
 
 std::uint32_t checksum(std::uint64_t file, std::uint32_t position, ByteView page) {
   std::string place;
@@ -38,6 +42,9 @@ std::string page_file_name(std::uint64_t id) { return numbered_name(page_prefix,
 
 PageRange PageSection::add(std::uint64_t file, ByteView page) {
   const auto position = static_cast<std::uint32_t>(bytes_.size());
+  // All shards' sections are in memory together: none takes twice what it needs.
+  const std::size_t needed = bytes_.size() + page.size() + checksum_size;
+  if (needed > bytes_.capacity()) bytes_.reserve(needed + needed / 8);
   ByteWriter writer(bytes_);
   writer.bytes(page);
   writer.u32_le(checksum(file, position, page));
@@ -108,9 +115,39 @@ Status PageFiles::open(std::uint64_t id) {
 
 void PageFiles::close_unless(const std::set<std::uint64_t>& wanted) {
   std::erase_if(opened_, [&](const auto& entry) { return !wanted.contains(entry.first); });
+  for (auto it = kept_.begin(); it != kept_.end();) {
+    const auto kept = it++;
+    if (!wanted.contains(std::get<0>(kept->key))) drop(kept);
+  }
 }
 
-Result<std::string> PageFiles::read(ShardId shard, const PageRange& page) {
+Result<std::shared_ptr<const std::string>> PageFiles::read(ShardId shard, const PageRange& page) {
+  const Key key{page.file, shard, page.position, page.length};
+  if (const auto place = places_.find(key); place != places_.end()) {
+    kept_.splice(kept_.begin(), kept_, place->second);
+    return kept_.front().page;
+  }
+  Result<std::string> bytes = load(shard, page);
+  if (!bytes.ok()) return bytes.error();
+  auto loaded = std::make_shared<const std::string>(std::move(*bytes));
+  keep(key, loaded);
+  return loaded;
+}
+
+void PageFiles::keep(const Key& key, std::shared_ptr<const std::string> page) {
+  kept_size_ += page->size();
+  kept_.push_front({key, std::move(page)});
+  places_[key] = kept_.begin();
+  while (kept_size_ > kept_size_max && kept_.size() > 1) drop(std::prev(kept_.end()));
+}
+
+void PageFiles::drop(std::list<Kept>::iterator kept) {
+  kept_size_ -= kept->page->size();
+  places_.erase(kept->key);
+  kept_.erase(kept);
+}
+
+Result<std::string> PageFiles::load(ShardId shard, const PageRange& page) {
   if (Status s = open(page.file); !s.ok()) return s.error();
   const Opened& opened = opened_.at(page.file);
   const auto section = opened.sections.find(shard);
@@ -148,11 +185,16 @@ std::set<std::uint64_t> choose_page_files_to_empty(const FileSizes& sizes, const
   std::set<std::uint64_t> chosen;
   std::set<std::uint64_t> newer_ones;
   std::uint64_t newer = 0;
+  std::uint64_t emptied = 0;
   for (auto it = sizes.rbegin(); it != sizes.rend(); ++it) {
     const auto& [file, size] = *it;
     const auto found = live.find(file);
     if (found == live.end()) continue;  // the older checkpoint alone needs it
-    if (found->second * 2 < size) chosen.insert(file);
+    const std::uint64_t needed = found->second;
+    if (needed * 2 < size && (emptied == 0 || emptied + needed <= emptied_size_max)) {
+      chosen.insert(file);
+      emptied += needed;
+    }
     if (size >= merged_size_max) continue;
     newer_ones.insert(file);
     if (newer > 0 && size <= newer) chosen.insert(newer_ones.begin(), newer_ones.end());

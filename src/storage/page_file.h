@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/bytes.h"
@@ -53,8 +55,9 @@ struct ShardPages {
 Status write_page_file(io::Directory& directory, std::uint64_t id,
                        const std::vector<ShardPages>& sections);
 
-// Reads pages. What was opened is kept open, so that a read cannot fail for want of a descriptor.
-// One thread at a time.
+// Reads pages, and keeps those that were read last: who reads on in them has them at hand, and of
+// all others together they take a bounded room. What was opened is kept open, so that a read cannot
+// fail for want of a descriptor. One thread at a time.
 class PageFiles {
  public:
   // `directory` outlives it.
@@ -64,7 +67,7 @@ class PageFiles {
   Status open(std::uint64_t id);
   void close_unless(const std::set<std::uint64_t>& wanted);
   // Errors: as open().
-  Result<std::string> read(ShardId shard, const PageRange& page);
+  Result<std::shared_ptr<const std::string>> read(ShardId shard, const PageRange& page);
 
  private:
   struct Section {
@@ -76,8 +79,22 @@ class PageFiles {
     std::map<ShardId, Section> sections;
   };
 
+  // File, shard, position, length.
+  using Key = std::tuple<std::uint64_t, ShardId, std::uint32_t, std::uint32_t>;
+  struct Kept {
+    Key key;
+    std::shared_ptr<const std::string> page;
+  };
+
+  Result<std::string> load(ShardId shard, const PageRange& page);
+  void keep(const Key& key, std::shared_ptr<const std::string> page);
+  void drop(std::list<Kept>::iterator kept);
+
   io::Directory& directory_;
   std::map<std::uint64_t, Opened> opened_;
+  std::list<Kept> kept_;  // the last one read first
+  std::map<Key, std::list<Kept>::iterator> places_;
+  std::uint64_t kept_size_ = 0;
 };
 
 using FileSizes = std::map<std::uint64_t, std::uint64_t>;  // bytes of pages, by file

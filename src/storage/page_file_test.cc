@@ -37,9 +37,9 @@ TEST(PageFile, GivesBackWhatWasWritten) {
   const Written written = write_two_shards(disk, 0x1f);
   EXPECT_EQ(disk.list().value(), std::vector<std::string>{"pages-000000000000001f"});
   PageFiles files(disk);
-  EXPECT_EQ(files.read(shard_a, written.first).value(), "first page");
-  EXPECT_EQ(files.read(shard_a, written.second).value(), std::string(3000, 'x'));
-  EXPECT_EQ(files.read(shard_b, written.other).value(), "of another shard");
+  EXPECT_EQ(*files.read(shard_a, written.first).value(), "first page");
+  EXPECT_EQ(*files.read(shard_a, written.second).value(), std::string(3000, 'x'));
+  EXPECT_EQ(*files.read(shard_b, written.other).value(), "of another shard");
 }
 
 TEST(PageFile, AnotherPlaceIsNotTakenForThePage) {
@@ -97,11 +97,39 @@ TEST(PageFile, WhatIsOpenIsReadAlsoWhenItsNameIsGone) {
 using Sizes = FileSizes;
 using Chosen = std::set<std::uint64_t>;
 
+TEST(PageFile, WhatWasReadLastIsKeptAndTheRestGoes) {
+  io::MemoryDirectory disk;
+  PageSection section;
+  std::vector<PageRange> pages;
+  for (int i = 0; i < 100; ++i) pages.push_back(section.add(1, std::string(100'000, 'x')));
+  ASSERT_TRUE(write_page_file(disk, 1, {{shard_a, section.bytes()}}).ok());
+  PageFiles files(disk);
+  std::vector<std::weak_ptr<const std::string>> read;
+  for (const PageRange& page : pages) read.push_back(files.read(shard_a, page).value());
+  EXPECT_TRUE(read.front().expired());
+  EXPECT_FALSE(read.back().expired());
+  const auto kept = std::count_if(read.begin(), read.end(), [](auto& p) { return !p.expired(); });
+  EXPECT_GT(kept, 20);
+  EXPECT_LT(kept, 60);
+  EXPECT_EQ(files.read(shard_a, pages.back()).value(), read.back().lock());
+  files.close_unless({});
+  EXPECT_TRUE(read.back().expired());
+}
+
 TEST(PageFile, MostlyDeadFilesAreEmptied) {
   EXPECT_EQ(choose_page_files_to_empty({{1, 1000}, {2, 100}}, {{1, 400}, {2, 100}}), Chosen{1});
   EXPECT_EQ(choose_page_files_to_empty({{1, 1000}, {2, 100}}, {{1, 600}, {2, 100}}), Chosen{});
   // Only the older checkpoint needs it: it goes by itself.
   EXPECT_EQ(choose_page_files_to_empty({{1, 1000}, {2, 100}}, {{2, 100}}), Chosen{});
+}
+
+TEST(PageFile, OnlySoMuchIsEmptiedAtATime) {
+  constexpr std::uint64_t large = 100u << 20;
+  const Sizes sizes{{1, large}, {2, large}, {3, large}};
+  EXPECT_EQ(choose_page_files_to_empty(sizes, {{1, 1000}, {2, large / 3}, {3, 1000}}),
+            (Chosen{1, 3}));
+  EXPECT_EQ(choose_page_files_to_empty(sizes, {{1, large / 3}, {2, large}, {3, large}}), Chosen{1})
+      << "one goes in any case";
 }
 
 // A checkpoint a step, each with pages of one size.

@@ -756,7 +756,7 @@ TEST(Store, PageFilesStayWhileAKeptCheckpointRefersToThem) {
   // The newest does without the first two; the one before has them still.
   EXPECT_EQ(names_with(disk, "pages-").size(), 3u);
   PageFiles files(disk);
-  EXPECT_EQ(files.read(ShardId(5), first).value(), "the page of 1");
+  EXPECT_EQ(*files.read(ShardId(5), first).value(), "the page of 1");
   take_checkpoint_with_page(life, {third});
   EXPECT_EQ(names_with(disk, "pages-"),
             (std::vector<std::string>{page_file_name(3), page_file_name(4)}));

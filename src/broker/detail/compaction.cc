@@ -47,9 +47,12 @@ void count_segments(const Topic& topic, Broker::SegmentBytes& out) {
     return all || (first >= topic.state.start() && !topic.state.any_erased(first, end) &&
                    (!queue || queue->cursor.settled_count(first, end) == 0));
   };
-  const auto page = [&](std::span<const model::SegmentBytes> segments) {
+  const auto page = [&](const model::SegmentList& segments) {
     if (TRV_MUTANT(pages_count_as_dead)) return;
-    for (const model::SegmentBytes& segment : segments) count(segment.blob, segment.bytes);
+    segments.each([&](const model::SegmentBytes& segment) {
+      count(segment.blob, segment.bytes);
+      return true;
+    });
   };
   topic.state.each_stored(whole, page, [&](const model::BatchEntry& entry) {
     const auto kept = static_cast<std::uint64_t>(std::max(entry.kept, 1));

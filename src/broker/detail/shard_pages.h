@@ -29,7 +29,8 @@ class ShardPages final : public model::PageStore {
   std::optional<model::PagePlace> add(ByteView page) override;
   void refer(const model::PagePlace& place) override;
   bool leaving(std::uint64_t file) const override;
-  Result<std::string> read(const model::PagePlace& place) override;
+  bool joins(std::uint64_t young, std::uint64_t placed) override;
+  Result<model::PageBytes> read(const model::PagePlace& place) override;
 
  private:
   ShardId shard_;
@@ -37,6 +38,7 @@ class ShardPages final : public model::PageStore {
   std::uint64_t file_ = 0;  // of the checkpoint that is being taken
   bool room_ = false;
   std::set<std::uint64_t> leavers_;
+  std::uint64_t joinable_ = 0;  // bytes that this checkpoint may still write anew
   storage::PageSection section_;
   std::set<std::uint64_t> told_;  // files with pages of which it was said that they are lost
 };
