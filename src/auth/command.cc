@@ -14,6 +14,8 @@ enum class Op : std::uint8_t {
   clear_topic_rights = 6,
   set_limit = 7,
   clear_limit = 8,
+  put_vhost = 9,
+  delete_vhost = 10,
 };
 
 constexpr std::uint64_t tags_max = 1000;
@@ -29,6 +31,29 @@ User read_user(ByteReader& r) {
   if (count > tags_max) r.fail();
   for (std::uint64_t i = 0; i < count && r.ok(); ++i) user.tags.emplace_back(r.sized());
   return user;
+}
+
+Vhost read_vhost(ByteReader& r) {
+  Vhost vhost;
+  vhost.name = r.sized();
+  vhost.description = r.sized();
+  const std::uint64_t count = r.varint();
+  if (count > tags_max) r.fail();
+  for (std::uint64_t i = 0; i < count && r.ok(); ++i) vhost.tags.emplace_back(r.sized());
+  vhost.queue_type = r.sized();
+  const std::uint8_t state = r.u8();
+  if (state > static_cast<std::uint8_t>(Vhost::State::leaving)) r.fail();
+  vhost.state = static_cast<Vhost::State>(state);
+  return vhost;
+}
+
+void write_vhost(ByteWriter& w, const Vhost& vhost) {
+  w.sized(vhost.name);
+  w.sized(vhost.description);
+  w.varint(vhost.tags.size());
+  for (const std::string& tag : vhost.tags) w.sized(tag);
+  w.sized(vhost.queue_type);
+  w.u8(static_cast<std::uint8_t>(vhost.state));
 }
 
 LimitScope read_scope(ByteReader& r) {
@@ -90,6 +115,13 @@ std::string encode(const Command& command) {
     w.u8(static_cast<std::uint8_t>(no_limit->scope));
     w.sized(no_limit->name);
     w.u8(no_limit->limit ? static_cast<std::uint8_t>(*no_limit->limit) : 0);
+  } else if (const auto* vhost = std::get_if<PutVhost>(&command)) {
+    op(Op::put_vhost);
+    write_vhost(w, vhost->vhost);
+    w.sized(vhost->owner);
+  } else if (const auto* no_vhost = std::get_if<DeleteVhost>(&command)) {
+    op(Op::delete_vhost);
+    texts({no_vhost->name});
   }
   return out;
 }
@@ -140,6 +172,16 @@ Result<Command> parse_command(ByteView bytes) {
       command = std::move(clear);
       break;
     }
+    case Op::put_vhost: {
+      PutVhost put;
+      put.vhost = read_vhost(r);
+      put.owner = text(r);
+      command = std::move(put);
+      break;
+    }
+    case Op::delete_vhost:
+      command = DeleteVhost{text(r)};
+      break;
     default:
       r.fail();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 
 namespace trv::auth {
 
@@ -20,6 +21,21 @@ User make_first_user() {
   return user;
 }
 
+Vhost make_first_vhost() {
+  Vhost vhost;
+  vhost.name = first_scope;
+  vhost.description = "Default virtual host";
+  vhost.queue_type = "classic";
+  return vhost;
+}
+
+Rights all_rights_there() {
+  Rights all;
+  for (Pattern& pattern : all.patterns) pattern = *Pattern::parse(".*");
+  all.granted = true;
+  return all;
+}
+
 }  // namespace
 
 bool User::has_tag(std::string_view tag) const {
@@ -35,15 +51,21 @@ bool Rights::allow_key(Right right, std::string_view exchange, std::string_view 
 Directory::Directory() {
   const std::string name(first_user);
   users_[name] = std::make_shared<const User>(make_first_user());
-  Rights all;
-  for (Pattern& pattern : all.patterns) pattern = *Pattern::parse(".*");
-  all.granted = true;
-  rights_[name]["/"] = std::move(all);
+  const std::string vhost(first_scope);
+  vhosts_[vhost] = std::make_shared<const Vhost>(make_first_vhost());
+  rights_[name][vhost] = all_rights_there();
 }
 
 const User* Directory::find(std::string_view name) const {
   const auto found = users_.find(name);
   return found == users_.end() ? nullptr : found->second.get();
+}
+
+const Vhost* Directory::find_vhost(std::string_view name) const {
+  const auto found = vhosts_.find(name);
+  if (found == vhosts_.end()) return nullptr;
+  const bool live = found->second->state == Vhost::State::live || TRV_MUTANT(leaving_vhost_is_open);
+  return live ? found->second.get() : nullptr;
 }
 
 const Rights* Directory::rights(std::string_view user, std::string_view vhost) const {
@@ -63,6 +85,8 @@ bool Directory::operator==(const Directory& other) const {
     return a.first == b.first && *a.second == *b.second;
   };
   return std::equal(users_.begin(), users_.end(), other.users_.begin(), other.users_.end(), same) &&
+         std::equal(vhosts_.begin(), vhosts_.end(), other.vhosts_.begin(), other.vhosts_.end(),
+                    same) &&
          rights_ == other.rights_ && user_limits_ == other.user_limits_ &&
          vhost_limits_ == other.vhost_limits_;
 }
@@ -89,8 +113,29 @@ Status Directory::apply(ByteView bytes) {
     return apply(*limit);
   } else if (const auto* no_limit = std::get_if<ClearLimit>(&*command)) {
     clear(*no_limit);
+  } else if (auto* vhost = std::get_if<PutVhost>(&*command)) {
+    apply(std::move(*vhost));
+  } else if (const auto* no_vhost = std::get_if<DeleteVhost>(&*command)) {
+    remove(*no_vhost);
   }
   return {};
+}
+
+void Directory::apply(PutVhost command) {
+  std::string name = command.vhost.name;
+  const bool is_new = !vhosts_.contains(name);
+  vhosts_[name] = std::make_shared<const Vhost>(std::move(command.vhost));
+  if (is_new && find(command.owner)) rights_[command.owner][name] = all_rights_there();
+}
+
+void Directory::remove(const DeleteVhost& command) {
+  if (command.name == first_scope || vhosts_.erase(command.name) == 0) return;
+  if (!TRV_MUTANT(limits_outlive_their_vhost)) vhost_limits_.erase(command.name);
+  if (TRV_MUTANT(rights_outlive_their_vhost)) return;
+  for (auto user = rights_.begin(); user != rights_.end();) {
+    user->second.erase(command.name);
+    user = user->second.empty() ? rights_.erase(user) : std::next(user);
+  }
 }
 
 Status Directory::apply(const SetRights& command) {
@@ -100,7 +145,7 @@ Status Directory::apply(const SetRights& command) {
     if (!parsed) return Error{Errc::corrupt, "rights: " + parsed.error().message};
     patterns[i] = std::move(*parsed);
   }
-  if (!find(command.user)) return {};
+  if (!find(command.user) || !vhosts_.contains(command.vhost)) return {};
   Rights& rights = rights_[command.user][command.vhost];
   rights.patterns = std::move(patterns);
   rights.granted = true;
@@ -111,7 +156,7 @@ Status Directory::apply(const SetTopicRights& command) {
   auto write = Pattern::parse(command.write);
   auto read = Pattern::parse(command.read);
   if (!write || !read) return Error{Errc::corrupt, "malformed topic rights"};
-  if (!find(command.user)) return {};
+  if (!find(command.user) || !vhosts_.contains(command.vhost)) return {};
   rights_[command.user][command.vhost].topics[command.exchange] = {std::move(*write),
                                                                    std::move(*read)};
   return {};
@@ -140,7 +185,9 @@ void Directory::clear(const ClearTopicRights& command) {
 
 Status Directory::apply(const SetLimit& command) {
   if (command.scope == LimitScope::vhost) {
-    vhost_limits_[command.name][command.limit] = command.value;
+    if (vhosts_.contains(command.name)) {
+      vhost_limits_[command.name][command.limit] = command.value;
+    }
   } else if (find(command.name)) {
     user_limits_[command.name][command.limit] = command.value;
   }
@@ -183,6 +230,9 @@ std::vector<std::string> Directory::snapshot() const {
     commands.push_back(encode(DeleteUser{std::string(first_user)}));
   }
   for (const auto& [name, user] : users_) commands.push_back(encode(PutUser{*user}));
+  for (const auto& [name, vhost] : vhosts_) {
+    if (!TRV_MUTANT(vhosts_lost_in_checkpoint)) commands.push_back(encode(PutVhost{*vhost, ""}));
+  }
   for (const auto& [user, by_vhost] : rights_) {
     for (const auto& [vhost, rights] : by_vhost) {
       if (rights.granted) {

@@ -1,12 +1,15 @@
-// Directory: users, their passwords and tags, what each may do where, and how much of it.
+// Directory: virtual hosts; users, their passwords and tags, what each may do where, and how much
+// of it.
 //
 // Owner: the catalog's core changes it by apply() alone, live and in recovery; every core reads an
 // immutable copy. Copies share what did not change.
 //
 // Invariants:
-//   - rights, and limits of users, belong to users that exist, and go with them;
+//   - rights, and limits of users, belong to users that exist, and go with them; so do rights in
+//   and
+//     limits of virtual hosts with those; the first virtual host is always there;
 //   - applying snapshot() to a new Directory gives an equal one;
-//   - apply() of a command about a user that is not there changes nothing.
+//   - apply() of a command about a user or virtual host that is not there changes nothing.
 //
 // It does not know which resources exist or how many, what an operation needs, or how errors are
 // worded.
@@ -36,6 +39,20 @@ struct User {
 
   bool has_tag(std::string_view tag) const;
   bool operator==(const User&) const = default;
+};
+
+// A virtual host: users have rights in it.
+struct Vhost {
+  enum class State : std::uint8_t {
+    live = 0,
+    leaving = 1,  // nobody gets in; what it holds is being removed, and then it goes
+  };
+  std::string name;
+  std::string description;
+  std::vector<std::string> tags;
+  std::string queue_type;  // of queues that are declared without one
+  State state = State::live;
+  bool operator==(const Vhost&) const = default;
 };
 
 enum class Right : std::uint8_t { configure = 0, write = 1, read = 2 };
@@ -106,8 +123,15 @@ struct ClearLimit {
   std::string name;
   std::optional<Limit> limit;  // none: all of them
 };
+struct PutVhost {
+  Vhost vhost;
+  std::string owner;  // is given all rights in it when it is new; empty: nobody
+};
+struct DeleteVhost {
+  std::string name;
+};
 using Command = std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights,
-                             ClearTopicRights, SetLimit, ClearLimit>;
+                             ClearTopicRights, SetLimit, ClearLimit, PutVhost, DeleteVhost>;
 
 std::string encode(const Command& command);
 Result<Command> parse_command(ByteView bytes);
@@ -116,7 +140,7 @@ class Directory {
  public:
   static constexpr std::string_view first_user = "guest";
 
-  // With its first user, who may everything.
+  // With its first virtual host (base/scoped_name.h), and its first user, who may everything there.
   Directory();
 
   // Errors: corrupt (not a command, or a pattern that does not parse).
@@ -125,6 +149,8 @@ class Directory {
 
   // Null when there is none. Valid as long as this Directory.
   const User* find(std::string_view name) const;
+  // Null when there is none, or it is leaving.
+  const Vhost* find_vhost(std::string_view name) const;
   // Null when the user was granted none.
   const Rights* rights(std::string_view user, std::string_view vhost) const;
   // The user, when the password is its own.
@@ -141,7 +167,9 @@ class Directory {
   using Users = std::map<std::string, std::shared_ptr<const User>, std::less<>>;
   // By user and virtual host.
   using AllRights = std::map<std::string, std::map<std::string, Rights, std::less<>>, std::less<>>;
+  using Vhosts = std::map<std::string, std::shared_ptr<const Vhost>, std::less<>>;
   const Users& users() const { return users_; }
+  const Vhosts& vhosts() const { return vhosts_; }
   const AllRights& all_rights() const { return rights_; }
   bool operator==(const Directory& other) const;
 
@@ -152,10 +180,13 @@ class Directory {
   void clear(const ClearTopicRights& command);
   Status apply(const SetLimit& command);
   void clear(const ClearLimit& command);
+  void apply(PutVhost command);
+  void remove(const DeleteVhost& command);
   // Forgets what grants nothing.
   void tidy(const std::string& user, const std::string& vhost);
 
-  Users users_;  // shared with copies, which never change them
+  Users users_;    // shared with copies, which never change them
+  Vhosts vhosts_;  // the same
   AllRights rights_;
   AllLimits user_limits_;
   AllLimits vhost_limits_;

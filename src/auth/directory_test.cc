@@ -24,6 +24,13 @@ Directory rebuilt(const Directory& directory) {
   return again;
 }
 
+Vhost vhost_named(const std::string& name) {
+  Vhost vhost;
+  vhost.name = name;
+  vhost.queue_type = "classic";
+  return vhost;
+}
+
 TEST(Directory, BeginsWithOneUserWhoMayEverything) {
   const Directory directory;
   ASSERT_NE(directory.log_in("guest", "guest"), nullptr);
@@ -82,6 +89,7 @@ TEST(Directory, LimitsOfUsersGoWithThemAndNegativeOnesLimitNothing) {
   EXPECT_EQ(of_guest(Limit::connections), std::nullopt);
   run(directory, SetLimit{LimitScope::user, "guest", Limit::connections, 2});
   run(directory, SetLimit{LimitScope::user, "guest", Limit::channels, -1});
+  run(directory, PutVhost{vhost_named("guest"), ""});
   run(directory, SetLimit{LimitScope::vhost, "guest", Limit::channels, 0});
   run(directory, SetLimit{LimitScope::user, "nobody", Limit::channels, 0});
   EXPECT_EQ(of_guest(Limit::connections), 2u);
@@ -99,11 +107,56 @@ TEST(Directory, LimitsOfUsersGoWithThemAndNegativeOnesLimitNothing) {
   EXPECT_TRUE(directory.limits(LimitScope::vhost).empty());
 }
 
+TEST(Directory, VirtualHostsTakeRightsAndLimitsWithThem) {
+  Directory directory;
+  Vhost shop = vhost_named("shop");
+  shop.description = "A shop";
+  shop.tags = {"a", "b"};
+  shop.queue_type = "quorum";
+  // Nothing is kept for one that is not there.
+  run(directory, SetRights{"guest", "shop", {"a", "b", "c"}});
+  run(directory, SetLimit{LimitScope::vhost, "shop", Limit::queues, 1});
+  EXPECT_EQ(directory, Directory());
+  EXPECT_EQ(directory.find_vhost("shop"), nullptr);
+  run(directory, PutUser{user_with("u", "p")});
+  run(directory, PutVhost{shop, "u"});
+  EXPECT_EQ(*directory.find_vhost("shop"), shop);
+  EXPECT_TRUE(directory.rights("u", "shop")->allow(Right::write, "anything"));
+  EXPECT_EQ(directory.rights("guest", "shop"), nullptr);
+  // A change gives no rights.
+  run(directory, PutVhost{shop, "guest"});
+  EXPECT_EQ(directory.rights("guest", "shop"), nullptr);
+  run(directory, SetTopicRights{"guest", "shop", "e", "w", "r"});
+  run(directory, SetLimit{LimitScope::vhost, "shop", Limit::queues, 1});
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, DeleteVhost{"shop"});
+  EXPECT_EQ(directory.rights("u", "shop"), nullptr);
+  run(directory, PutVhost{shop, ""});
+  EXPECT_EQ(directory.rights("u", "shop"), nullptr);
+  EXPECT_EQ(directory.limit(LimitScope::vhost, "shop", Limit::queues), std::nullopt);
+  EXPECT_TRUE(directory.rights("guest", "/")->allow(Right::write, "anything"));
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, DeleteVhost{"/"});
+  EXPECT_NE(directory.find_vhost("/"), nullptr);
+}
+
+TEST(Directory, WhatLeavesIsOpenToNobodyAndIsStillThere) {
+  Directory directory;
+  Vhost shop = vhost_named("shop");
+  run(directory, PutVhost{shop, "guest"});
+  shop.state = Vhost::State::leaving;
+  run(directory, PutVhost{shop, ""});
+  EXPECT_EQ(directory.find_vhost("shop"), nullptr);
+  EXPECT_TRUE(directory.vhosts().contains("shop"));
+  EXPECT_EQ(rebuilt(directory), directory);
+}
+
 TEST(Directory, ASnapshotGivesAnEqualOneAlsoWithoutTheFirstUser) {
   Directory directory;
   run(directory, PutUser{user_with("u", "p")});
   run(directory, SetRights{"u", "/", {".*", "b", ""}});
   run(directory, SetTopicRights{"u", "/", "e", "w", "r"});
+  run(directory, PutVhost{vhost_named("other"), ""});
   run(directory, SetTopicRights{"u", "other", "e", "w", "r"});
   EXPECT_EQ(rebuilt(directory), directory);
   run(directory, DeleteUser{"guest"});

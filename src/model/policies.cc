@@ -1,6 +1,7 @@
 #include "model/policies.h"
 
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 
 namespace trv::model {
 
@@ -143,11 +144,14 @@ const Policy* Policies::find(PolicyClass of, const std::string& name) const {
 
 const Policy* Policies::match(PolicyClass of, PolicyTarget resource, std::string_view name) const {
   const Policy* best = nullptr;
+  const ScopedName wanted = split_scoped(name);
   for (const auto& [key, policy] : policies_) {
     if (policy.of != of || !fits(policy.target, resource)) continue;
+    const bool is_here = scope_of(policy.name) == wanted.scope;
+    if (!is_here && !TRV_MUTANT(policy_crosses_scopes)) continue;
     if (best && (best->priority >= policy.priority || TRV_MUTANT(policy_priority_ignored)))
       continue;
-    if (policy.pattern.matches(name)) best = &policy;
+    if (policy.pattern.matches(wanted.name)) best = &policy;
   }
   return best;
 }

@@ -4,6 +4,9 @@
 // Owner: the catalog's core changes it by apply() alone, live and in recovery; every core reads an
 // immutable copy.
 //
+// Names are scoped (base/scoped_name.h): a policy bears on what is in the scope of its own name,
+// and its pattern is compared with names as they are there.
+//
 // Invariants: names are unique within a class; applying snapshot() to new Policies gives equal
 // ones. It does not know what a setting does, nor what a declaration said about it.
 #pragma once

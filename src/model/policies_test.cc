@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/scoped_name.h"
+
 namespace trv::model {
 namespace {
 
@@ -39,6 +41,22 @@ TEST(Policies, TheHighestPriorityThatMatchesCounts) {
   ASSERT_TRUE(policies.apply(encode_delete(PolicyClass::users, "high")).ok());
   ASSERT_TRUE(policies.apply(encode_delete(PolicyClass::operators, "low")).ok());
   EXPECT_EQ(matched(policies, PolicyTarget::classic_queues, "abc"), "low");
+}
+
+TEST(Policies, BearOnTheScopeOfTheirName) {
+  Policies policies;
+  const std::string inside = scoped("shop", "p");
+  for (const Policy& policy : {policy_of("p", "^a", PolicyTarget::all, 0),
+                               policy_of(inside, "^a", PolicyTarget::all, 9)}) {
+    ASSERT_TRUE(policies.apply(encode_put(policy)).ok());
+  }
+  const auto on = [&](const std::string& name) {
+    return matched(policies, PolicyTarget::classic_queues, name);
+  };
+  EXPECT_EQ(on("abc"), "p");
+  EXPECT_EQ(on(scoped("shop", "abc")), inside);
+  EXPECT_EQ(on(scoped("shop", "b")), "");
+  EXPECT_EQ(on(scoped("other", "abc")), "");
 }
 
 TEST(Policies, ASnapshotGivesEqualOnes) {
