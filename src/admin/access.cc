@@ -30,34 +30,6 @@ std::string random_salt() {
   return salt;
 }
 
-// "a,b" or a list.
-Result<std::vector<std::string>> tags_of(const json::value& value) {
-  std::vector<std::string> tags;
-  if (value.is_array()) {
-    for (const json::value& one : value.get_array()) {
-      if (!one.is_string()) return invalid("tags hold what is no text");
-      tags.emplace_back(one.get_string());
-    }
-  } else if (value.is_string()) {
-    std::string_view text = value.get_string();
-    while (!text.empty()) {
-      const std::size_t end = std::min(text.find(','), text.size());
-      std::string_view tag = text.substr(0, end);
-      while (tag.starts_with(' ')) tag.remove_prefix(1);
-      while (tag.ends_with(' ')) tag.remove_suffix(1);
-      if (!tag.empty()) tags.emplace_back(tag);
-      text.remove_prefix(std::min(end + 1, text.size()));
-    }
-  } else {
-    return invalid("tags are neither text nor a list");
-  }
-  if (tags.size() > tags_max) return invalid("too many tags");
-  for (const std::string& tag : tags) {
-    if (tag.size() > name_size_max) return invalid("a tag is too long");
-  }
-  return tags;
-}
-
 Status read_password(const json::object& body, auth::User& user) {
   if (const json::value* hash = body.if_contains("password_hash"); hash && hash->is_string()) {
     const std::string algorithm = text_of(body, "hashing_algorithm");
@@ -172,6 +144,33 @@ json::array topic_rights_to_json(const auth::Directory& directory) {
     }
   }
   return all;
+}
+
+Result<std::vector<std::string>> tags_of(const json::value& value) {
+  std::vector<std::string> tags;
+  if (value.is_array()) {
+    for (const json::value& one : value.get_array()) {
+      if (!one.is_string()) return invalid("tags hold what is no text");
+      tags.emplace_back(one.get_string());
+    }
+  } else if (value.is_string()) {
+    std::string_view text = value.get_string();
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find(','), text.size());
+      std::string_view tag = text.substr(0, end);
+      while (tag.starts_with(' ')) tag.remove_prefix(1);
+      while (tag.ends_with(' ')) tag.remove_suffix(1);
+      if (!tag.empty()) tags.emplace_back(tag);
+      text.remove_prefix(std::min(end + 1, text.size()));
+    }
+  } else {
+    return invalid("tags are neither text nor a list");
+  }
+  if (tags.size() > tags_max) return invalid("too many tags");
+  for (const std::string& tag : tags) {
+    if (tag.size() > name_size_max) return invalid("a tag is too long");
+  }
+  return tags;
 }
 
 Result<std::vector<auth::Command>> user_from_json(const std::string& name,

@@ -34,6 +34,8 @@ boost::json::array rights_to_json(const auth::Directory& directory);
 boost::json::array topic_rights_to_json(const auth::Directory& directory);
 
 // Errors: invalid_argument, with the reason of the refusal.
+// "a,b" or a list.
+Result<std::vector<std::string>> tags_of(const boost::json::value& value);
 // The user, and its limits where the body tells them; else those that there are stay.
 Result<std::vector<auth::Command>> user_from_json(const std::string& name,
                                                   const boost::json::object& body);

@@ -128,8 +128,24 @@ std::optional<json::array> filtered(const Request& request, json::array items) {
 
 std::optional<Reply> reply_without_list(const Request& request) {
   if (request.params.contains("vhost") && !known_vhost(request)) return not_found();
-  if (!request.sees_vhost) return listed(request, {});
   return std::nullopt;
+}
+
+bool in_sight(const Request& request, const json::value& item) {
+  const json::value* vhost = item.get_object().if_contains("vhost");
+  if (!vhost) vhost = &item.at("queue").at("vhost");  // a consumer
+  const std::string_view name = vhost->get_string();
+  const auto wanted = request.params.find("vhost");
+  if (wanted != request.params.end() && wanted->second != name) return false;
+  return knows_vhost(request, name) && request.sees(name);
+}
+
+json::array in_sight(const Request& request, json::array items) {
+  json::array kept;
+  for (json::value& item : items) {
+    if (in_sight(request, item)) kept.push_back(std::move(item));
+  }
+  return kept;
 }
 
 Reply shown(const Request& request, json::object item) {

@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <limits>
 
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 
 namespace trv::admin {
@@ -132,7 +133,7 @@ json::object definition_to_json(const PolicyDefinition& definition) {
     if (definition.overflow == row.overflow) object["overflow"] = row.name;
   }
   if (definition.dead_letter_exchange) {
-    object["dead-letter-exchange"] = *definition.dead_letter_exchange;
+    object["dead-letter-exchange"] = local_name(*definition.dead_letter_exchange);
   }
   if (definition.dead_letter_key) object["dead-letter-routing-key"] = *definition.dead_letter_key;
   return object;
@@ -169,8 +170,9 @@ Task<Changed> delete_policy(Context& context, PolicyClass of, std::string name) 
 
 json::object policy_to_json(const Policy& policy) {
   json::object object;
-  object["vhost"] = "/";
-  object["name"] = policy.name;
+  const ScopedName parts = split_scoped(policy.name);
+  object["vhost"] = parts.scope;
+  object["name"] = parts.name;
   object["pattern"] = policy.pattern.text();
   for (const TargetName& row : targets) {
     if (row.target == policy.target) object["apply-to"] = row.name;
@@ -188,12 +190,13 @@ json::array policies_to_json(const model::Policies& policies, PolicyClass of) {
   return all;
 }
 
-Result<Policy> policy_from_json(PolicyClass of, const std::string& name, const json::object& body) {
+Result<Policy> policy_from_json(PolicyClass of, const std::string& vhost, const std::string& name,
+                                const json::object& body) {
   const std::string missing = missing_keys(body, {"pattern", "definition"});
   if (!missing.empty()) return Error{Errc::invalid_argument, missing};
   Policy policy;
   policy.of = of;
-  policy.name = name;
+  policy.name = scoped(vhost, name);
   if (name.empty() || name.size() > name_size_max) return invalid("the name is empty or too long");
   const json::value& pattern = body.at("pattern");
   if (!pattern.is_string()) return invalid("pattern should be a regular expression");
@@ -208,6 +211,8 @@ Result<Policy> policy_from_json(PolicyClass of, const std::string& name, const j
   auto definition = definition_of(of, given.get_object());
   if (!definition) return definition.error();
   policy.definition = std::move(*definition);
+  auto& dead_letters = policy.definition.dead_letter_exchange;
+  if (dead_letters && !dead_letters->empty()) dead_letters = scoped(vhost, *dead_letters);
   if (const json::value* priority = body.if_contains("priority")) {
     if (!priority->is_int64()) return invalid("priority should be a number");
     policy.priority = priority->get_int64();

@@ -22,8 +22,8 @@ runtime::Task<Changed> delete_policy(Context& context, model::PolicyClass of, st
 
 boost::json::object policy_to_json(const model::Policy& policy);
 boost::json::array policies_to_json(const model::Policies& policies, model::PolicyClass of);
-// Errors: invalid_argument, with the reason of the refusal.
-Result<model::Policy> policy_from_json(model::PolicyClass of, const std::string& name,
-                                       const boost::json::object& body);
+// Names in the result are the broker's. Errors: invalid_argument, with the reason of the refusal.
+Result<model::Policy> policy_from_json(model::PolicyClass of, const std::string& vhost,
+                                       const std::string& name, const boost::json::object& body);
 
 }  // namespace trv::admin

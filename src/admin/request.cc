@@ -6,6 +6,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "auth/directory.h"
+#include "base/mutant.h"
 #include "base/utf8.h"
 
 namespace trv::admin {
@@ -71,6 +73,15 @@ bool Request::has_rank(Rank rank) const {
       return false;
   }
   return false;
+}
+
+bool Request::sees(std::string_view vhost) const {
+  return access->rights(user, vhost) || has_rank(Rank::monitoring) ||
+         TRV_MUTANT(http_vhost_right_not_checked);
+}
+
+bool knows_vhost(const Request& request, std::string_view vhost) {
+  return request.access->find_vhost(vhost) != nullptr;
 }
 
 Reply ok(const json::value& value) { return {200, "application/json", json::serialize(value), {}}; }

@@ -3,11 +3,16 @@
 
 #include <boost/json/value.hpp>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "runtime/http.h"
+
+namespace trv::auth {
+class Directory;
+}
 
 namespace trv::admin {
 
@@ -23,8 +28,10 @@ struct Request {
   std::string reason;                                      // why, for those whom it befalls
   std::string user;
   std::vector<std::string> tags;
-  bool sees_vhost = false;  // has rights in the virtual host, or watches over all
+  std::shared_ptr<const auth::Directory> access;  // as it was when the login was checked
   bool has_rank(Rank rank) const;
+  // Has rights in the virtual host, or watches over all.
+  bool sees(std::string_view vhost) const;
 
   // Requires: the route's pattern has it.
   const std::string& param(std::string_view name) const { return params.find(name)->second; }
@@ -34,8 +41,11 @@ struct Request {
   }
 };
 
-// The only virtual host there is. Requires: the route's pattern has one.
-inline bool known_vhost(const Request& request) { return request.param("vhost") == "/"; }
+bool knows_vhost(const Request& request, std::string_view vhost);
+// Requires: the route's pattern has one.
+inline bool known_vhost(const Request& request) {
+  return knows_vhost(request, request.param("vhost"));
+}
 
 using Reply = runtime::HttpReply;
 

@@ -25,6 +25,7 @@ std::span<const Route> connection_routes();
 std::span<const Route> exchange_routes();
 std::span<const Route> queue_routes();
 std::span<const Route> binding_routes();
+std::span<const Route> vhost_routes();
 std::span<const Route> user_routes();
 std::span<const Route> limit_routes();
 std::span<const Route> policy_routes();

@@ -107,7 +107,7 @@ runtime::Task<bool> Server::State::log_in(std::string authorization, bool from_l
   if (!user) co_return false;
   request.user = user->name;
   request.tags = user->tags;
-  request.sees_vhost = view->rights(user->name, "/") || request.has_rank(Rank::monitoring);
+  request.access = view;
   co_return true;
 }
 
@@ -131,8 +131,8 @@ runtime::Task<Reply> Server::State::answer(runtime::HttpRequest given, bool from
     co_return not_authorised(request.has_rank(Rank::management) ? "Not administrator user"
                                                                 : "Not management user");
   }
-  if (request.params.contains("vhost") && !request.sees_vhost &&
-      !TRV_MUTANT(http_vhost_right_not_checked)) {
+  const bool in_vhost = request.params.contains("vhost") && known_vhost(request);
+  if (in_vhost && !request.sees(request.param("vhost"))) {
     co_return not_authorised("User not authorised to access virtual host");
   }
   if (!parse_body(given.body, request.body)) co_return bad_request("not_json");

@@ -1,13 +1,13 @@
 #include "amqp/access.h"
 
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 
 namespace trv::amqp {
 
 namespace {
 
-constexpr std::string_view vhost = "/";
 constexpr std::string_view default_exchange = "amq.default";
 
 std::string_view word_of(auth::Right right) {
@@ -35,7 +35,12 @@ bool may_any(const auth::Rights* rights, std::string_view name) {
 }
 
 std::string_view shown(std::string_view exchange) {
-  return exchange.empty() ? default_exchange : exchange;
+  return exchange.empty() ? default_exchange : local_name(exchange);
+}
+
+std::string resource_of(const Session& session, std::string_view exchange) {
+  return exchange_resource(exchange.empty() ? session.exchange_name(default_exchange)
+                                            : std::string(exchange));
 }
 
 }  // namespace
@@ -44,14 +49,14 @@ const auth::Rights* Session::rights() {
   const auto& now = broker().catalog().access();
   if (now != access_ && !(access_ && TRV_MUTANT(rights_of_the_login_stay))) {
     access_ = now;
-    rights_ = access_->rights(user_, vhost);
+    rights_ = access_->rights(user_, TRV_MUTANT(rights_of_the_first_vhost) ? first_scope : vhost_);
   }
   return rights_;
 }
 
 Refusal refuse_queue(Session& session, auth::Right right, std::string_view queue) {
   const auth::Rights* rights = session.rights();
-  if ((rights && rights->allow(right, queue)) || TRV_MUTANT(queue_rights_ignored))
+  if ((rights && rights->allow(right, local_name(queue))) || TRV_MUTANT(queue_rights_ignored))
     return std::nullopt;
   return refused(std::string(word_of(right)) + " ", queue_resource(queue), session.user());
 }
@@ -61,18 +66,17 @@ Refusal refuse_exchange(Session& session, auth::Right right, std::string_view ex
   if ((rights && rights->allow(right, shown(exchange))) || TRV_MUTANT(exchange_rights_ignored)) {
     return std::nullopt;
   }
-  return refused(std::string(word_of(right)) + " ", exchange_resource(shown(exchange)),
-                 session.user());
+  return refused(std::string(word_of(right)) + " ", resource_of(session, exchange), session.user());
 }
 
 Refusal refuse_queue_sight(Session& session, std::string_view queue) {
-  if (may_any(session.rights(), queue)) return std::nullopt;
+  if (may_any(session.rights(), local_name(queue))) return std::nullopt;
   return refused("", queue_resource(queue), session.user());
 }
 
 Refusal refuse_exchange_sight(Session& session, std::string_view exchange) {
   if (may_any(session.rights(), shown(exchange))) return std::nullopt;
-  return refused("", exchange_resource(shown(exchange)), session.user());
+  return refused("", resource_of(session, exchange), session.user());
 }
 
 Refusal refuse_key(Session& session, auth::Right right, const model::Exchange& exchange,
@@ -80,7 +84,7 @@ Refusal refuse_key(Session& session, auth::Right right, const model::Exchange& e
   if (exchange.kind != model::ExchangeKind::topic || TRV_MUTANT(topic_rights_ignored))
     return std::nullopt;
   const auth::Rights* rights = session.rights();
-  if (!rights || rights->allow_key(right, exchange.name, key)) return std::nullopt;
+  if (!rights || rights->allow_key(right, local_name(exchange.name), key)) return std::nullopt;
   return Failure{ReplyCode::access_refused, std::string(word_of(right)) + " access to topic '" +
                                                 std::string(key) + "' in " +
                                                 exchange_resource(exchange.name) +

@@ -14,7 +14,8 @@ namespace trv::amqp {
 
 using Refusal = std::optional<Failure>;
 
-// Nothing when the user may.
+// Nothing when the user may. Names are the broker's; rights are compared with what they are
+// locally.
 Refusal refuse_queue(Session& session, auth::Right right, std::string_view queue);
 // The default exchange goes by the name amq.default.
 Refusal refuse_exchange(Session& session, auth::Right right, std::string_view exchange);

@@ -7,6 +7,7 @@
 
 #include "amqp/convert.h"
 #include "amqp/wire/table.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -33,10 +34,12 @@ std::optional<Failure> exchange_difference(const model::Exchange& current,
       return inequivalent("internal", resource, word(wanted.internal), word(current.internal));
     case model::ExchangeField::alternate: {
       if (!wanted.alternate.empty() && !current.alternate.empty()) {
-        return inequivalent("alternate-exchange", resource, wanted.alternate, current.alternate);
+        return inequivalent("alternate-exchange", resource, local_name(wanted.alternate),
+                            local_name(current.alternate));
       }
       const auto side = [](const std::string& name) {
-        return name.empty() ? std::string("none") : "the value '" + name + "' of type 'longstr'";
+        return name.empty() ? std::string("none")
+                            : "the value '" + std::string(local_name(name)) + "' of type 'longstr'";
       };
       return precondition("inequivalent arg 'alternate-exchange' for " + resource + ": received " +
                           side(wanted.alternate) + " but current is " + side(current.alternate));

@@ -20,15 +20,16 @@ struct WantedQueue {
   std::optional<Failure> refusal;
   bool stream = false;  // of type stream: a log (stream_queue.h), and no queue
 };
+// `name` is the broker's, and what the arguments name is in its virtual host.
 WantedQueue wanted_queue(std::string_view name, const wire::QueueDeclare& method);
 
-// The exchange that the method asks for.
+// The exchange that the method asks for; names as above.
 struct WantedExchange {
   model::Exchange exchange;
   std::optional<Failure> malformed;  // why the method is refused in any case
   std::optional<Failure> refusal;    // why the exchange must not be made, if it is not there
 };
-WantedExchange wanted_exchange(const wire::ExchangeDeclare& method);
+WantedExchange wanted_exchange(const std::string& name, const wire::ExchangeDeclare& method);
 // Its type as error texts show it: names with a dash in quotes of their own.
 std::string type_text(const model::Exchange& exchange);
 // Why the key of a binding is no weight; nothing when it is one.

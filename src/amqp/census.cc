@@ -12,8 +12,6 @@ namespace {
 using auth::Limit;
 using auth::LimitScope;
 
-constexpr std::string_view vhost = "/";
-
 // How many there may be of what there are `count`; nothing while there is room for another.
 std::optional<std::uint64_t> reached(broker::Broker& broker, LimitScope scope,
                                      std::string_view name, Limit what, std::uint64_t count) {
@@ -25,12 +23,16 @@ std::string in_brackets(std::uint64_t limit) { return "(" + std::to_string(limit
 
 }  // namespace
 
-std::optional<Failure> Census::enter(ConnectionId id, const std::string& user) {
-  if (const auto limit =
-          reached(broker_, LimitScope::vhost, vhost, Limit::connections, connections_.size())) {
-    return Failure{ReplyCode::not_allowed,
-                   "access to vhost '" + std::string(vhost) + "' refused for user '" + user +
-                       "': connection limit " + in_brackets(*limit) + " is reached"};
+std::optional<Failure> Census::enter(ConnectionId id, const std::string& user,
+                                     const std::string& vhost) {
+  const auto there = vhosts_.find(vhost);
+  const std::uint64_t inside = TRV_MUTANT(vhosts_counted_together) ? connections_.size()
+                               : there == vhosts_.end()            ? 0
+                                                                   : there->second;
+  if (const auto limit = reached(broker_, LimitScope::vhost, vhost, Limit::connections, inside)) {
+    return Failure{ReplyCode::not_allowed, "access to vhost '" + vhost + "' refused for user '" +
+                                               user + "': connection limit " + in_brackets(*limit) +
+                                               " is reached"};
   }
   const auto known = users_.find(user);
   const std::uint64_t count = known == users_.end() ? 0 : known->second.connections;
@@ -40,9 +42,11 @@ std::optional<Failure> Census::enter(ConnectionId id, const std::string& user) {
                                                " is reached"};
   }
   const auto entry = users_.try_emplace(user).first;
-  const bool is_new = connections_.try_emplace(id, Entry{entry, 0}).second;
+  const auto place = vhosts_.try_emplace(vhost, 0).first;
+  const bool is_new = connections_.try_emplace(id, Entry{entry, place, 0}).second;
   TRV_ASSERT(is_new);
   ++entry->second.connections;
+  ++place->second;
   return std::nullopt;
 }
 
@@ -52,6 +56,8 @@ void Census::leave(ConnectionId id) {
   const Users::iterator user = found->second.user;
   user->second.channels -= found->second.channels;
   if (--user->second.connections == 0) users_.erase(user);
+  const Vhosts::iterator vhost = found->second.vhost;
+  if (--vhost->second == 0) vhosts_.erase(vhost);
   connections_.erase(found);
 }
 

@@ -33,7 +33,7 @@ class Census {
   CoreIndex home() const { return broker_.core().index(); }
 
   // Lets a connection in, or says why not; then it is not here.
-  std::optional<Failure> enter(ConnectionId id, const std::string& user);
+  std::optional<Failure> enter(ConnectionId id, const std::string& user, const std::string& vhost);
   // Of what is not here nothing changes.
   void leave(ConnectionId id);
   // The same of one channel of a connection; `limited`: it may be refused.
@@ -51,13 +51,16 @@ class Census {
     std::uint64_t channels = 0;
   };
   using Users = std::map<std::string, Usage>;
+  using Vhosts = std::map<std::string, std::uint64_t>;  // connections
   struct Entry {
     Users::iterator user;
+    Vhosts::iterator vhost;
     std::uint64_t channels = 0;
   };
 
   broker::Broker& broker_;
-  Users users_;  // those who have connections
+  Users users_;    // those who have connections
+  Vhosts vhosts_;  // those into which there are some
   std::unordered_map<ConnectionId, Entry> connections_;
   std::deque<UniqueFunction<void()>> turns_;
   bool turn_taken_ = false;

@@ -23,7 +23,9 @@ struct Fixture {
           [](const Result<broker::Durable>& done) { EXPECT_TRUE(done.ok()); });
     });
   }
-  bool enters(std::uint64_t id) { return !census.enter(ConnectionId(id), "guest"); }
+  bool enters(std::uint64_t id, const std::string& vhost = "/") {
+    return !census.enter(ConnectionId(id), "guest", vhost);
+  }
   bool opens(std::uint64_t id, bool limited = true) {
     return !census.open_channel(ConnectionId(id), limited);
   }
@@ -45,6 +47,19 @@ TEST(Census, LetsInAsManyAsThereMayBe) {
   EXPECT_FALSE(f.enters(3));
   f.limit(LimitScope::user, "guest", Limit::connections, -1);
   EXPECT_TRUE(f.enters(3));
+}
+
+TEST(Census, CountsEachVirtualHostByItself) {
+  Fixture f;
+  f.limit(LimitScope::vhost, "/", Limit::connections, 1);
+  EXPECT_TRUE(f.enters(1, "other"));
+  EXPECT_TRUE(f.enters(2, "other"));
+  EXPECT_TRUE(f.enters(3));
+  EXPECT_FALSE(f.enters(4));
+  f.census.leave(ConnectionId(1));
+  EXPECT_FALSE(f.enters(4));
+  f.census.leave(ConnectionId(3));
+  EXPECT_TRUE(f.enters(4));
 }
 
 TEST(Census, ChannelsLeaveWithTheirConnection) {

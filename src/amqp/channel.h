@@ -37,8 +37,10 @@ struct Content {
   enum class Stage : std::uint8_t { none, header, body };
   Stage stage = Stage::none;
   bool mandatory = false;
-  std::string exchange;
+  std::string exchange;  // as the client names it
   std::string routing_key;
+  std::string routed_by;   // the exchange, as the broker knows it
+  std::string routed_key;  // kept for its capacity
   std::string properties;
   std::uint64_t body_size = 0;
   runtime::InputBuffer body;  // what came of it, when it comes in parts

@@ -8,6 +8,7 @@
 #include "amqp/envelope.h"
 #include "amqp/text.h"
 #include "amqp/wire/properties.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 namespace {
@@ -178,6 +179,31 @@ TEST(TimeToLive, IsTheExpirationProperty) {
   p.set(Property::expiration);
   Record some = record_of("", "q", p, "");
   EXPECT_EQ(AmqpCodec().time_to_live(view_of(some)), 250);
+}
+
+TEST(DeadLetter, StaysInTheVirtualHostOfItsQueue) {
+  Properties p;
+  Record record = record_of("x", "k", p, "");
+  broker::Death death{scoped("a", "q"), broker::DeathReason::expired, {}, scoped("a", "dlx"), ""};
+  const auto named = AmqpCodec().dead_letter(view_of(record), {}, death);
+  EXPECT_EQ(named.routing_key, "k");
+  EXPECT_EQ(named.left_queues, std::vector<std::string>{scoped("a", "q")});
+  Envelope envelope;
+  ASSERT_TRUE(parse_envelope(named.bytes, envelope));
+  EXPECT_EQ(envelope.exchange, "dlx");
+  Properties q;
+  ASSERT_TRUE(wire::parse_properties(envelope.properties, q));
+  EXPECT_EQ(wire::find_field(q.headers, "x-first-death-queue")->raw, "q");
+  // The default exchange knows queues by the broker's names; the message keeps the key.
+  death.exchange = "";
+  for (const std::string key : {"", "r"}) {
+    death.routing_key = key;
+    const auto letter = AmqpCodec().dead_letter(view_of(record), {}, death);
+    EXPECT_EQ(letter.routing_key, scoped("a", key.empty() ? "k" : key));
+    ASSERT_TRUE(parse_envelope(letter.bytes, envelope));
+    EXPECT_EQ(envelope.routing_key, key.empty() ? "k" : key);
+    EXPECT_EQ(envelope.exchange, "");
+  }
 }
 
 TEST(DeadLetter, ExpirationMovesIntoTheHistory) {

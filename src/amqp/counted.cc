@@ -31,7 +31,8 @@ void Session::ask_census(Question question, Then then) {
 }
 
 void Session::enter_census() {
-  ask_census([id = id_, user = user_](Census& census) { return census.enter(id, user); },
+  ask_census([id = id_, user = user_,
+              vhost = vhost_](Census& census) { return census.enter(id, user, vhost); },
              [](Session& session, const std::optional<Failure>& refusal) {
                if (session.state_ != State::opening) return;  // it ended meanwhile
                if (refusal) {

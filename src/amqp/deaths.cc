@@ -7,9 +7,11 @@
 
 #include "amqp/convert.h"
 #include "amqp/envelope.h"
+#include "amqp/names.h"
 #include "amqp/wire/properties.h"
 #include "base/assert.h"
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 #include "broker/broker.h"
 
 namespace trv::amqp {
@@ -81,7 +83,7 @@ std::string new_entry(const Death& death, const Envelope& from, const Properties
   wire::TableWriter fields(entry);
   fields.add_i64("count", 1);
   fields.add_text("reason", to_string(death.reason));
-  fields.add_text("queue", death.queue);
+  fields.add_text("queue", local_name(death.queue));
   fields.add_timestamp("time", static_cast<std::uint64_t>(death.at.ms / 1000));
   fields.add_text("exchange", from.exchange);
   fields.add_array("routing-keys", routing_keys(from.routing_key, p.headers));
@@ -117,7 +119,7 @@ std::string headers_with(const Death& death, const Envelope& from, const Propert
   std::string array;
   ByteWriter w(array);
   const auto same = [&](const PastDeath& past) {
-    return past.queue == death.queue && past.reason == reason;
+    return past.queue == local_name(death.queue) && past.reason == reason;
   };
   std::string entry;
   for (const PastDeath& past : history) {
@@ -139,7 +141,7 @@ std::string headers_with(const Death& death, const Envelope& from, const Propert
   fields.add_array("x-death", array);
   const auto describe = [&](const std::string& which) {
     fields.add_text("x-" + which + "-death-exchange", from.exchange);
-    fields.add_text("x-" + which + "-death-queue", death.queue);
+    fields.add_text("x-" + which + "-death-queue", local_name(death.queue));
     fields.add_text("x-" + which + "-death-reason", reason);
   };
   if (!keep_first) describe("first");
@@ -154,10 +156,11 @@ std::vector<std::string> left_queues(const Death& death, const std::vector<PastD
   const std::string_view rejected = to_string(DeathReason::rejected);
   if (death.reason == DeathReason::rejected) return left;
   left.push_back(death.queue);
+  const ScopedName dying = split_scoped(death.queue);
   for (const PastDeath& past : history) {
     if (past.reason == rejected) break;
-    if (past.queue != death.queue || past.reason != to_string(death.reason)) {
-      left.emplace_back(past.queue);
+    if (past.queue != dying.name || past.reason != to_string(death.reason)) {
+      left.push_back(queue_in(dying.scope, past.queue));
     }
   }
   return left;
@@ -192,7 +195,12 @@ AmqpCodec::Envelope AmqpCodec::dead_letter(const model::StoredRecord& record,
   std::string properties;
   ByteWriter w(properties);
   wire::encode_properties(w, p);
-  encode_envelope(out.bytes, {death.exchange, out.routing_key, properties, true});
+  encode_envelope(out.bytes, {local_name(death.exchange), out.routing_key, properties, true});
+  if (!death.exchange.empty()) return out;
+  // The default exchange knows queues by the broker's names.
+  const std::string_view vhost = scope_of(death.queue);
+  out.routing_key = queue_in(vhost, out.routing_key);
+  for (std::string& key : out.more_keys) key = queue_in(vhost, key);
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include "amqp/errors.h"
 
+#include "base/scoped_name.h"
+
 namespace trv::amqp {
 
 namespace {
@@ -47,7 +49,9 @@ const char* name_of(ReplyCode code) {
 }
 
 std::string resource(std::string_view kind, std::string_view name) {
-  return std::string(kind) + " '" + std::string(name) + "' in vhost '/'";
+  const ScopedName parts = split_scoped(name);
+  return std::string(kind) + " '" + std::string(parts.name) + "' in vhost '" +
+         std::string(parts.scope) + "'";
 }
 
 }  // namespace
@@ -87,6 +91,9 @@ std::string reply_text(const Failure& failure) {
 std::string queue_resource(std::string_view name) { return resource("queue", name); }
 std::string exchange_resource(std::string_view name) { return resource("exchange", name); }
 
+Failure no_vhost(std::string_view name) {
+  return {ReplyCode::not_allowed, "vhost " + std::string(name) + " not found"};
+}
 Failure no_queue(std::string_view name) {
   return {ReplyCode::not_found, "no " + queue_resource(name)};
 }

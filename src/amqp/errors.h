@@ -43,10 +43,12 @@ bool closes_connection(ReplyCode code);
 // "NAME - detail", at most 255 bytes.
 std::string reply_text(const Failure& failure);
 
-// "queue 'q' in vhost '/'", "exchange 'x' in vhost '/'".
+// "queue 'q' in vhost '/'", "exchange 'x' in vhost '/'". Names are the broker's, here and below,
+// except those of what is reserved, which are as clients say them.
 std::string queue_resource(std::string_view name);
 std::string exchange_resource(std::string_view name);
 
+Failure no_vhost(std::string_view name);
 Failure no_queue(std::string_view name);
 Failure no_exchange(std::string_view name);
 Failure no_previous_queue();

@@ -2,7 +2,9 @@
 #include <charconv>
 
 #include "amqp/arguments.h"
+#include "amqp/names.h"
 #include "amqp/wire/table.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -10,15 +12,15 @@ namespace {
 
 constexpr std::string_view delayed_type = "x-delayed-message";
 
-std::optional<Failure> read_alternate(ByteView arguments, const std::string& resource,
+std::optional<Failure> read_alternate(ByteView arguments, const std::string& name,
                                       std::string& alternate) {
   const auto value = wire::find_field(arguments, "alternate-exchange");
   if (!value) return std::nullopt;
   if (value->type != 'S' || value->raw.size() > 255) {
     return precondition(std::string("invalid type '") + wire::type_name(value->type) +
-                        "' for arg 'alternate-exchange' in " + resource);
+                        "' for arg 'alternate-exchange' in " + exchange_resource(name));
   }
-  alternate = value->raw;
+  alternate = exchange_in(scope_of(name), value->raw);
   return std::nullopt;
 }
 
@@ -68,10 +70,10 @@ std::string type_text(const model::Exchange& exchange) {
   return name.find('-') == std::string::npos ? name : "'" + name + "'";
 }
 
-WantedExchange wanted_exchange(const wire::ExchangeDeclare& method) {
+WantedExchange wanted_exchange(const std::string& name, const wire::ExchangeDeclare& method) {
   WantedExchange wanted;
   model::Exchange& exchange = wanted.exchange;
-  exchange.name = method.exchange;
+  exchange.name = name;
   exchange.durable = method.durable;
   exchange.auto_delete = method.auto_delete;
   exchange.internal = method.internal;
@@ -83,8 +85,7 @@ WantedExchange wanted_exchange(const wire::ExchangeDeclare& method) {
     return wanted;
   }
   if (kind) exchange.kind = *kind;
-  wanted.malformed =
-      read_alternate(method.arguments, exchange_resource(method.exchange), exchange.alternate);
+  wanted.malformed = read_alternate(method.arguments, name, exchange.alternate);
   if (exchange.delayed) wanted.refusal = read_delayed_kind(method.arguments, exchange);
   if (!wanted.refusal && exchange.kind == model::ExchangeKind::hash) {
     wanted.refusal = read_hash_source(method.arguments, exchange);

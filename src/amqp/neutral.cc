@@ -6,6 +6,7 @@
 #include "amqp/convert.h"
 #include "amqp/text.h"
 #include "amqp/wire/properties.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -148,7 +149,7 @@ void message_to_amqp(const model::Message& message, std::string_view topic, Rend
   }
   std::string headers = table.take();
   wire::TableWriter fields(headers);
-  out.kept_key = std::string(topic.substr(0, 255));
+  out.kept_key = std::string(local_name(topic).substr(0, 255));
   if (!message.key) {
     fields.add_bool("trivium.null-key", true);
   } else if (message.key->size() <= 255 && is_utf8(*message.key)) {

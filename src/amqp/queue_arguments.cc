@@ -5,7 +5,9 @@
 
 #include "amqp/arguments.h"
 #include "amqp/convert.h"
+#include "amqp/names.h"
 #include "amqp/wire/table.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -282,7 +284,8 @@ std::optional<std::uint32_t> failures_max(const std::optional<wire::Value>& limi
 }
 
 // Requires: the arguments were checked.
-void read_arguments(ByteView arguments, Types type, broker::QueueSettings& settings) {
+void read_arguments(std::string_view vhost, ByteView arguments, Types type,
+                    broker::QueueSettings& settings) {
   const auto find = [&](std::string_view name) { return wire::find_field(arguments, name); };
   const auto text = [&](std::string_view name) -> std::optional<std::string> {
     const auto value = find(name);
@@ -294,8 +297,12 @@ void read_arguments(ByteView arguments, Types type, broker::QueueSettings& setti
     if (!value) return std::nullopt;
     return value->integer();
   };
-  settings.source = text("x-trivium-source").value_or("");
-  settings.dead_letter_exchange = text("x-dead-letter-exchange");
+  if (const auto source = text("x-trivium-source"); source && !source->empty()) {
+    settings.source = queue_in(vhost, *source);
+  }
+  if (const auto exchange = text("x-dead-letter-exchange")) {
+    settings.dead_letter_exchange = exchange_in(vhost, *exchange);
+  }
   settings.dead_letter_key = text("x-dead-letter-routing-key");
   settings.message_ttl_ms = number("x-message-ttl");
   settings.unused_ms_max = number("x-expires");
@@ -322,7 +329,9 @@ WantedQueue wanted_queue(std::string_view name, const wire::QueueDeclare& method
   Types type = classic;
   wanted.refusal = check_arguments(method, queue_resource(name), type);
   wanted.stream = type == stream;
-  if (!wanted.refusal && type != stream) read_arguments(method.arguments, type, settings);
+  if (!wanted.refusal && type != stream) {
+    read_arguments(scope_of(name), method.arguments, type, settings);
+  }
   return wanted;
 }
 

@@ -24,6 +24,7 @@
 #include "amqp/channel.h"
 #include "amqp/convert.h"
 #include "amqp/errors.h"
+#include "amqp/names.h"
 #include "amqp/output.h"
 #include "amqp/wire/frame.h"
 #include "amqp/wire/methods.gen.h"
@@ -115,7 +116,7 @@ class Session {
   // How operators see it: the ends of its socket. A session without is nobody's but theirs.
   void set_addresses(std::string peer, std::string local);
   // Instead of the handshake: for operations that come another way.
-  void open_directly(std::string user);
+  void open_directly(std::string user, std::string vhost);
   SessionFacts facts() const;
 
   // Looks at whole frames from the start of `bytes`. Result: how many bytes are done with. Stops
@@ -149,6 +150,10 @@ class Session {
   ConnectionId id() const { return id_; }
   SessionLink link() const { return {&services_.sessions, id_}; }
   const std::string& user() const { return user_; }
+  const std::string& vhost() const { return vhost_; }
+  // The broker's name for what the client calls so.
+  std::string queue_name(ByteView name) const { return queue_in(vhost_, name); }
+  std::string exchange_name(ByteView name) const { return exchange_in(vhost_, name); }
   // What the user may do now; null when it may nothing. Valid until the handler returns.
   const auth::Rights* rights();
   std::uint64_t next_key() { return ++last_key_; }
@@ -286,6 +291,7 @@ class Session {
   std::uint16_t channel_max_;
   std::uint16_t heartbeat_seconds_ = 0;
   std::string user_;
+  std::string vhost_;
   std::string client_name_;
   std::string client_properties_;  // a table
   std::string mechanism_;

@@ -35,7 +35,8 @@ class TestMessageCodec final : public MessageCodec {
     std::string envelope(record.envelope);
     std::string key = envelope.substr(envelope.find(';') + 1);
     static constexpr const char* marks[] = {"+rejected", "+expired", "+overflow", "+failures"};
-    return {"-1;" + key + marks[static_cast<std::size_t>(death.reason)], key, {}, {}};
+    const std::string to = death.routing_key.empty() ? key : death.routing_key;
+    return {"-1;" + key + marks[static_cast<std::size_t>(death.reason)], to, {}, {}};
   }
   std::uint8_t priority(const model::StoredRecord& record) const override {
     // Envelopes may end with "!" and a digit.

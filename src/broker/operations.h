@@ -28,6 +28,8 @@ struct Operation {
     unbind,
     publish,
     take,  // some messages of a queue
+    put_vhost,
+    delete_vhost,  // and all that is in it
   };
   Verb verb;
   std::string user;  // on whose behalf

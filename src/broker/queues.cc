@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
@@ -133,12 +134,17 @@ std::vector<QueueFacts> Queues::list() const {
   return queues;
 }
 
-std::size_t Queues::count(const std::function<bool(const model::TopicSettings&)>& also) const {
-  std::size_t count = state_->by_name.size();
-  state_->broker.each_shard([this, &count, &also](ShardState& shard) {
+std::size_t Queues::count(std::string_view scope,
+                          const std::function<bool(const model::TopicSettings&)>& also) const {
+  std::size_t count = 0;
+  for (const auto& [name, queue] : state_->by_name) {
+    if (scope_of(name) == scope) ++count;
+  }
+  state_->broker.each_shard([this, scope, &count, &also](ShardState& shard) {
     for (const auto& [name, topic] : shard.topics) {
       const model::TopicSettings& settings = topic->state.settings();
       if (settings.owned_by_queue || !also(settings) || state_->find(name)) continue;
+      if (scope_of(name) != scope) continue;
       ++count;
     }
   });

@@ -83,9 +83,10 @@ class Queues {
                            ConnectionId connection);
   std::optional<QueueFacts> find(std::string_view name);
   std::vector<QueueFacts> list() const;
-  // How many queues this core has, and logs besides that `also` picks by their settings. Takes time
-  // by the number of logs.
-  std::size_t count(const std::function<bool(const model::TopicSettings&)>& also) const;
+  // How many queues in `scope` (base/scoped_name.h) this core has, and logs besides that `also`
+  // picks by their settings. Takes time by the number of logs.
+  std::size_t count(std::string_view scope,
+                    const std::function<bool(const model::TopicSettings&)>& also) const;
   // The queue is in use: it does not go for being unused until its time has passed again.
   void touch(std::string_view name);
 

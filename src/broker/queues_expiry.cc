@@ -147,8 +147,9 @@ void Queues::State::publish_dead_letter(const Queue& queue, const model::StoredR
   std::vector<std::string_view> more_keys(envelope.more_keys.begin(), envelope.more_keys.end());
   Publication publication;
   publication.exchange = death.exchange;
-  publication.routing_key =
-      queue.settings.dead_letter_key ? *queue.settings.dead_letter_key : envelope.routing_key;
+  // As the codec says, which knows how queues are named where this one is.
+  const bool by_no_key = queue.settings.dead_letter_key && queue.settings.dead_letter_key->empty();
+  publication.routing_key = by_no_key ? std::string_view() : envelope.routing_key;
   publication.more_keys = more_keys;
   publication.left_queues = envelope.left_queues;
   publication.headers = lookup.get();

@@ -222,7 +222,24 @@ void clear_policy(CtlCall& call) {
 
 void add_vhost(CtlCall& call) {
   call.say(fmt::format("Adding vhost \"{}\" ...", call.words[0]));
-  call.change("PUT", "vhosts/" + path_part(call.words[0]), "{}");
+  json::object body;
+  const std::pair<const char*, const char*> given[] = {
+      {"description", "description"},
+      {"tags", "tags"},
+      {"default-queue-type", "default_queue_type"}};
+  for (const auto& [option, member] : given) {
+    if (call.options.contains(option)) body[member] = call.option(option, "");
+  }
+  call.change("PUT", "vhosts/" + path_part(call.words[0]), json::serialize(body));
+}
+
+void delete_vhost(CtlCall& call) {
+  const std::string& name = call.words[0];
+  call.say(fmt::format("Deleting vhost \"{}\" ...", name));
+  const Result<HttpAnswer> answer = call.ask("DELETE", "vhosts/" + path_part(name));
+  if (!answer || answer->status / 100 == 2) return;
+  if (answer->status != 404) return call.fail_with(*answer);
+  call.fail(exit_data, fmt::format("Virtual host '{}' does not exist", name));
 }
 
 void close_connection(CtlCall& call) {
@@ -364,7 +381,8 @@ constexpr CtlCommand changes[] = {
     {"clear_permissions", 1, 1, "", "USER", clear_permissions},
     {"set_policy", 3, 3, "priority apply-to", "NAME PATTERN DEFINITION", set_policy},
     {"clear_policy", 1, 1, "", "NAME", clear_policy},
-    {"add_vhost", 1, 1, "", "NAME", add_vhost},
+    {"add_vhost", 1, 1, "description tags default-queue-type", "NAME", add_vhost},
+    {"delete_vhost", 1, 1, "", "NAME", delete_vhost},
     {"close_connection", 2, 2, "", "NAME REASON", close_connection},
     {"purge_queue", 1, 1, "", "NAME", purge_queue},
     {"delete_queue", 1, 1, "if-empty! if-unused!", "NAME", delete_queue},

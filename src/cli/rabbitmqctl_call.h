@@ -13,6 +13,7 @@
 namespace trv::cli {
 
 inline constexpr int exit_usage = 64;
+inline constexpr int exit_data = 65;
 inline constexpr int exit_no_user = 67;
 inline constexpr int exit_unavailable = 69;
 inline constexpr int exit_software = 70;

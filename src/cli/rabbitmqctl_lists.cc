@@ -86,7 +86,12 @@ constexpr Column consumer_columns[] = {{"queue_name", "queue.name"},
                                        {"active", "active"},
                                        {"arguments", "arguments"}};
 constexpr Column user_columns[] = {{"user", "name"}, {"tags", "tags"}};
-constexpr Column vhost_columns[] = {{"name", "name"}, {"tracing", "tracing"}};
+constexpr Column vhost_columns[] = {{"name", "name"},
+                                    {"tracing", "tracing"},
+                                    {"description", "description"},
+                                    {"tags", "tags"},
+                                    {"default_queue_type", "default_queue_type"},
+                                    {"cluster_state", "cluster_state"}};
 constexpr Column rights_columns[] = {
     {"user", "user"}, {"configure", "configure"}, {"write", "write"}, {"read", "read"}};
 constexpr Column own_rights_columns[] = {

@@ -146,6 +146,13 @@ TEST(Rabbitmqctl, TellsWhatTheServerRefuses) {
   const Outcome refused = fake.run({"add_vhost", "v"});
   EXPECT_EQ(refused.exit_code, 69);
   EXPECT_EQ(refused.errors, "Error:\nonly one\n");
+  fake.answers["PUT /api/vhosts/w"] = {201, ""};
+  EXPECT_EQ(fake.run({"add_vhost", "w", "--tags", "a,b"}).exit_code, 0);
+  EXPECT_EQ(fake.asked.back(), "guest@127.0.0.1:15672 PUT /api/vhosts/w {\"tags\":\"a,b\"}");
+  fake.answers["DELETE /api/vhosts/w"] = {404, R"({"error":"Object Not Found"})"};
+  const Outcome missing = fake.run({"delete_vhost", "w"});
+  EXPECT_EQ(missing.exit_code, 65);
+  EXPECT_EQ(missing.errors, "Error:\nVirtual host 'w' does not exist\n");
   fake.answers["DELETE /api/connections/a%3A1%20-%3E%20b"] = {204, ""};
   EXPECT_EQ(fake.run({"close_connection", "a:1 -> b", "for repair"}).exit_code, 0);
   EXPECT_NE(fake.asked.back().find("X-Reason: for repair"), std::string::npos);

@@ -250,7 +250,7 @@ def test_definitions_go_out_and_in_again(own_broker):
     before = api.get("definitions")
     assert {one["name"] for one in before["queues"]} == {"plain", "strict", "flow"}
     assert {one["name"] for one in before["exchanges"]} == {"src", "hash", "late"}
-    assert len(before["bindings"]) == 3 and before["vhosts"] == [{"name": "/"}]
+    assert len(before["bindings"]) == 3 and [one["name"] for one in before["vhosts"]] == ["/"]
     own_broker.kill()
     own_broker.start()
     api = Api(own_broker.management_port)

@@ -89,8 +89,36 @@ def test_policies_definitions_and_status(broker, ctl, name, tmp_path):
     status = ctl("status")
     assert f"OS PID: {broker.process.pid}\n" in status and f"port: {broker.amqp_port}, protocol: amqp" in status
     assert ctl("await_startup") == ""
-    ctl("add_vhost", "other", status=69)
     ctl("nonsense", status=64)
+
+
+def test_virtual_hosts(own_broker):
+    import harness
+
+    def ctl(*words, status=0):
+        command = [str(harness.binary_path()), "rabbitmqctl", "--url", f"http://127.0.0.1:{own_broker.management_port}"]
+        done = subprocess.run([*command, *words], capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, (words, done.stdout, done.stderr)
+        return done.stdout + done.stderr
+
+    assert ctl("add_vhost", "other", "--description", "The other", "--tags", "a,b", "--default-queue-type", "quorum") == (
+        'Adding vhost "other" ...\n')
+    ctl("add_vhost", "other")
+    told = ctl("-q", "list_vhosts", "name", "description", "tags", "default_queue_type")
+    assert told.splitlines()[1:] == ["/\tDefault virtual host\t[]\tclassic", "other\tThe other\t[a, b]\tquorum"]
+    ctl("set_permissions", "-p", "other", "guest", ".*", ".*", "")
+    assert ctl("-q", "list_permissions", "-p", "other").splitlines()[1:] == ["guest\t.*\t.*\t"]
+    ctl("set_vhost_limits", "-p", "other", '{"max-queues": 5}')
+    assert ctl("-q", "list_vhost_limits", "-p", "other") == '{"max-queues":5}\n'
+    assert ctl("-q", "list_vhost_limits") == ""
+    ctl("set_policy", "-p", "other", "p", ".*", '{"max-length": 1}')
+    Api(own_broker.management_port).put("queues/other/q", {"durable": True})
+    assert ctl("-q", "list_queues", "-p", "other", "name", "policy").splitlines()[1:] == ["q\tp"]
+    assert ctl("-q", "list_queues") == ctl("-q", "list_policies") == ""
+    assert ctl("delete_vhost", "other") == 'Deleting vhost "other" ...\n'
+    assert "Virtual host 'other' does not exist" in ctl("delete_vhost", "other", status=65)
+    ctl("delete_vhost", "/", status=69)
+    ctl("add_vhost", "bad", "--default-queue-type", "other", status=69)
 
 
 def test_nobody_there(ctl):

@@ -16,7 +16,7 @@ using broker::Operation;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
 
-// Members of a binding and the values that are wanted.
+// Members of a binding and the values that are wanted. The virtual host is always one of them.
 using Members = std::vector<std::pair<std::string, std::string>>;
 
 Task<json::array> bindings_with(Context& context, Members members) {
@@ -42,30 +42,34 @@ Reply listed_bindings(const Request& request, json::array bindings) {
 
 Task<Reply> list_bindings(Context& context, Request request) {
   if (auto reply = reply_without_list(request)) co_return std::move(*reply);
-  co_return listed_bindings(request, co_await context.list(Subject::bindings));
+  co_return listed_bindings(request, in_sight(request, co_await context.list(Subject::bindings)));
 }
 
 Task<Reply> of_source(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  Members members = {{"source", exchange_name(request, "name")}};
+  Members members = {{"vhost", request.param("vhost")}, {"source", exchange_name(request, "name")}};
   co_return listed_bindings(request, co_await bindings_with(context, std::move(members)));
 }
 
 Task<Reply> of_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  Members members = {{"destination", exchange_name(request, "name")},
+  Members members = {{"vhost", request.param("vhost")},
+                     {"destination", exchange_name(request, "name")},
                      {"destination_type", "exchange"}};
   co_return listed_bindings(request, co_await bindings_with(context, std::move(members)));
 }
 
 Task<Reply> of_queue(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  Members members = {{"destination", request.param("name")}, {"destination_type", "queue"}};
+  Members members = {{"vhost", request.param("vhost")},
+                     {"destination", request.param("name")},
+                     {"destination_type", "queue"}};
   co_return listed_bindings(request, co_await bindings_with(context, std::move(members)));
 }
 
 Members between(const Request& request, bool to_exchange) {
-  return {{"source", exchange_name(request, "source")},
+  return {{"vhost", request.param("vhost")},
+          {"source", exchange_name(request, "source")},
           {"destination", request.param("target")},
           {"destination_type", to_exchange ? "exchange" : "queue"}};
 }
@@ -92,6 +96,7 @@ Task<Reply> show_one(Context& context, Request request) {
 
 json::object operands(const Request& request, bool to_exchange) {
   json::object arguments;
+  arguments["vhost"] = request.param("vhost");
   arguments["source"] = exchange_name(request, "source");
   arguments["target"] = request.param("target");
   arguments["to_exchange"] = to_exchange;
@@ -129,10 +134,10 @@ Task<Reply> bind(Context& context, Request request) {
     for (const json::value& item : found) {
       if (item.at("arguments") != given) continue;
       done.headers.emplace_back(
-          "location",
-          fmt::format("../../../../{}/e/{}/{}/{}/{}", quoted("/"), quoted(request.param("source")),
-                      to_exchange ? "e" : "q", quoted(request.param("target")),
-                      quoted(std::string_view(item.at("properties_key").as_string()))));
+          "location", fmt::format("../../../../{}/e/{}/{}/{}/{}", quoted(request.param("vhost")),
+                                  quoted(request.param("source")), to_exchange ? "e" : "q",
+                                  quoted(request.param("target")),
+                                  quoted(std::string_view(item.at("properties_key").as_string()))));
       break;
     }
   }

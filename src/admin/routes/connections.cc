@@ -45,7 +45,8 @@ Task<Reply> list_all(Context& context, Request request) {
 template <Subject subject>
 Task<Reply> list_of_vhost(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  co_return listed(request, co_await kept(context, request, subject, every));
+  const auto in_it = [&request](const json::value& item) { return in_sight(request, item); };
+  co_return listed(request, co_await kept(context, request, subject, in_it));
 }
 
 // One that has this name.

@@ -1,12 +1,16 @@
 // definitions: everything durable that was declared, out and in again.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "admin/access.h"
 #include "admin/limits.h"
+#include "admin/listing.h"
 #include "admin/policy.h"
 #include "admin/routes.h"
+#include "admin/vhosts.h"
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 
 namespace trv::admin {
 
@@ -36,10 +40,11 @@ bool predeclared(const json::value& exchange) {
   return name.empty() || name.starts_with("amq.");
 }
 
-Task<json::object> export_vhost(Context& context) {
+// Of the virtual host that the path names, or of all.
+Task<json::object> export_vhost(Context& context, Request request) {
   json::object out;
   json::array queues;
-  const json::array all_queues = co_await context.list(Subject::queues);
+  const json::array all_queues = in_sight(request, co_await context.list(Subject::queues));
   for (const json::value& queue : all_queues) {
     if (!queue.at("durable").as_bool() || queue.at("exclusive").as_bool()) continue;
     json::object one = picked(queue, {"name", "vhost", "durable", "auto_delete", "arguments"});
@@ -48,14 +53,14 @@ Task<json::object> export_vhost(Context& context) {
     queues.push_back(std::move(one));
   }
   json::array exchanges;
-  const json::array all_exchanges = co_await context.list(Subject::exchanges);
+  const json::array all_exchanges = in_sight(request, co_await context.list(Subject::exchanges));
   for (const json::value& exchange : all_exchanges) {
     if (predeclared(exchange) || !exchange.at("durable").as_bool()) continue;
     exchanges.push_back(picked(
         exchange, {"name", "vhost", "type", "durable", "auto_delete", "internal", "arguments"}));
   }
   json::array bindings;
-  const json::array all_bindings = co_await context.list(Subject::bindings);
+  const json::array all_bindings = in_sight(request, co_await context.list(Subject::bindings));
   for (const json::value& binding : all_bindings) {
     const json::value* durable = binding.get_object().if_contains("durable");
     if (!durable || !durable->as_bool()) continue;  // also those of the default exchange
@@ -66,10 +71,11 @@ Task<json::object> export_vhost(Context& context) {
   out["exchanges"] = std::move(exchanges);
   out["bindings"] = std::move(bindings);
   const PolicyView view = co_await policy_view(context);
-  out["policies"] = policies_to_json(*view, model::PolicyClass::users);
+  out["policies"] = in_sight(request, policies_to_json(*view, model::PolicyClass::users));
   // Those of the operator are parameters there.
   json::array parameters;
-  for (json::value& policy : policies_to_json(*view, model::PolicyClass::operators)) {
+  for (json::value& policy :
+       in_sight(request, policies_to_json(*view, model::PolicyClass::operators))) {
     json::object& value = policy.get_object();
     json::object parameter;
     parameter["component"] = operator_policy;
@@ -81,7 +87,7 @@ Task<json::object> export_vhost(Context& context) {
     parameters.push_back(std::move(parameter));
   }
   const AccessView access = co_await access_view(context);
-  for (json::value& limits : limits_to_json(*access, auth::LimitScope::vhost)) {
+  for (json::value& limits : in_sight(request, limits_to_json(*access, auth::LimitScope::vhost))) {
     json::object& parameter = limits.get_object();
     parameter["component"] = vhost_limits;
     parameter["name"] = "limits";
@@ -91,7 +97,7 @@ Task<json::object> export_vhost(Context& context) {
   co_return out;
 }
 
-Task<Reply> export_all(Context& context, Request) {
+Task<Reply> export_all(Context& context, Request request) {
   json::object out;
   out["product_name"] = "Trivium";
   out["product_version"] = context.facts().version;
@@ -100,9 +106,11 @@ Task<Reply> export_all(Context& context, Request) {
   out["permissions"] = rights_to_json(*view);
   out["topic_permissions"] = topic_rights_to_json(*view);
   json::array vhosts;
-  vhosts.push_back(json::object{{"name", "/"}});
+  for (const auto& [name, vhost] : view->vhosts()) {
+    if (view->find_vhost(name)) vhosts.push_back(vhost_definition(*vhost));
+  }
   out["vhosts"] = std::move(vhosts);
-  json::object vhost = co_await export_vhost(context);
+  json::object vhost = co_await export_vhost(context, std::move(request));
   for (auto& [name, value] : vhost) out[name] = std::move(value);
   out["global_parameters"] = json::array();
   co_return Reply(ok(out));
@@ -110,25 +118,76 @@ Task<Reply> export_all(Context& context, Request) {
 
 Task<Reply> export_one(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  co_return ok(co_await export_vhost(context));
+  co_return ok(co_await export_vhost(context, std::move(request)));
 }
 
-// What a file may hold that cannot be kept: then nothing of it is.
-std::string refuse_definitions(const json::object& body) {
-  static constexpr std::string_view present[] = {
-      "vhosts",     "users",  "permissions", "topic_permissions", "policies",
-      "parameters", "queues", "exchanges",   "bindings"};
-  for (const std::string_view name : present) {
+constexpr std::string_view lists_in_vhosts[] = {
+    "permissions", "topic_permissions", "policies", "parameters",
+    "queues",      "exchanges",         "bindings"};
+
+// What is no list of objects, as a reason; empty when all is.
+std::string refuse_form(const json::object& body) {
+  std::vector<std::string_view> names(std::begin(lists_in_vhosts), std::end(lists_in_vhosts));
+  names.insert(names.begin(), {"vhosts", "users"});
+  for (const std::string_view name : names) {
     const json::value* list = body.if_contains(name);
     if (!list) continue;
     if (!list->is_array()) return std::string(name) + " is no list";
     for (const json::value& item : list->get_array()) {
       if (!item.is_object()) return std::string(name) + " holds what is no object";
-      const json::object& object = item.get_object();
-      const std::string vhost = text_of(object, name == "vhosts" ? "name" : "vhost");
-      if (name != "users" && vhost != "/" && (name == "vhosts" || object.contains("vhost"))) {
-        return "virtual host '" + vhost + "' is not implemented";
+    }
+  }
+  return {};
+}
+
+// Says of everything in which virtual host it is: in that of the path, or else in the first where
+// the file does not say.
+void fill_vhosts(const Request& request, json::object& body) {
+  const auto path = request.params.find("vhost");
+  for (const std::string_view name : lists_in_vhosts) {
+    json::value* list = body.if_contains(name);
+    if (!list) continue;
+    for (json::value& item : list->get_array()) {
+      json::object& object = item.get_object();
+      if (path != request.params.end()) {
+        object["vhost"] = path->second;
+      } else if (!object.contains("vhost")) {
+        object["vhost"] = first_scope;
       }
+    }
+  }
+}
+
+// The virtual hosts that a file makes.
+Result<std::vector<json::object>> vhosts_of(const Request& request) {
+  std::vector<json::object> vhosts;
+  const json::value* list = request.body.if_contains("vhosts");
+  if (!list) return vhosts;
+  const auto path = request.params.find("vhost");
+  for (const json::value& item : list->get_array()) {
+    const std::string name = text_of(item.get_object(), "name");
+    if (path != request.params.end() && path->second != name) {
+      return Error{Errc::invalid_argument, "virtual host '" + name + "' is another one"};
+    }
+    auto vhost = vhost_from_json(name, item.get_object());
+    if (!vhost) return Error{Errc::invalid_argument, "vhosts: " + vhost.error().message};
+    vhosts.push_back(std::move(*vhost));
+  }
+  return vhosts;
+}
+
+// What a file may hold that cannot be kept: then nothing of it is.
+std::string refuse_places(const Request& request, const std::vector<json::object>& made) {
+  const auto is_known = [&](const std::string& vhost) {
+    const auto named = [&vhost](const json::object& one) { return text_of(one, "name") == vhost; };
+    return knows_vhost(request, vhost) || std::any_of(made.begin(), made.end(), named);
+  };
+  for (const std::string_view name : lists_in_vhosts) {
+    const json::value* list = request.body.if_contains(name);
+    if (!list) continue;
+    for (const json::value& item : list->get_array()) {
+      const std::string vhost = text_of(item.get_object(), "vhost");
+      if (!is_known(vhost)) return "virtual host '" + vhost + "' does not exist";
     }
   }
   return {};
@@ -186,15 +245,16 @@ Result<std::vector<auth::Command>> access_commands(const json::object& body) {
   each("users",
        [](const json::object& user) { return user_from_json(text_of(user, "name"), user); });
   each("permissions", [&alone](const json::object& rights) {
-    return alone(rights_from_json(text_of(rights, "user"), "/", rights));
+    return alone(rights_from_json(text_of(rights, "user"), text_of(rights, "vhost"), rights));
   });
   each("topic_permissions", [&alone](const json::object& rights) {
-    return alone(topic_rights_from_json(text_of(rights, "user"), "/", rights));
+    return alone(topic_rights_from_json(text_of(rights, "user"), text_of(rights, "vhost"), rights));
   });
   each("parameters", [](const json::object& parameter) -> Result<Commands> {
     if (text_of(parameter, "component") != vhost_limits) return Commands();
     const json::value* value = parameter.if_contains("value");
-    return limits_from_json(auth::LimitScope::vhost, "/", value ? *value : json::value());
+    return limits_from_json(auth::LimitScope::vhost, text_of(parameter, "vhost"),
+                            value ? *value : json::value());
   });
   if (!status) return status.error();
   return commands;
@@ -202,9 +262,9 @@ Result<std::vector<auth::Command>> access_commands(const json::object& body) {
 
 Result<std::vector<model::Policy>> policies_of(const json::object& body) {
   std::vector<model::Policy> policies;
-  const auto add = [&policies](model::PolicyClass of, const std::string& name,
+  const auto add = [&policies](model::PolicyClass of, const json::object& item,
                                const json::object& value) -> Status {
-    auto policy = policy_from_json(of, name, value);
+    auto policy = policy_from_json(of, text_of(item, "vhost"), text_of(item, "name"), value);
     if (!policy) return policy.error();
     policies.push_back(std::move(*policy));
     return {};
@@ -212,7 +272,7 @@ Result<std::vector<model::Policy>> policies_of(const json::object& body) {
   if (const json::value* list = body.if_contains("policies")) {
     for (const json::value& item : list->get_array()) {
       const json::object& policy = item.get_object();
-      Status added = add(model::PolicyClass::users, text_of(policy, "name"), policy);
+      Status added = add(model::PolicyClass::users, policy, policy);
       if (!added) return added.error();
     }
   }
@@ -226,17 +286,25 @@ Result<std::vector<model::Policy>> policies_of(const json::object& body) {
         return Error{Errc::invalid_argument,
                      "parameters of '" + component + "' are not implemented"};
       }
-      Status added =
-          add(model::PolicyClass::operators, text_of(parameter, "name"), value->get_object());
+      Status added = add(model::PolicyClass::operators, parameter, value->get_object());
       if (!added) return added.error();
     }
   }
   return policies;
 }
 
+bool went_well(const OperationResult& result) {
+  return result.kind == OperationResult::Kind::done ||
+         result.kind == OperationResult::Kind::created;
+}
+
 Task<Reply> import(Context& context, Request request) {
   if (request.params.contains("vhost") && !known_vhost(request)) co_return not_found();
-  if (const std::string why = refuse_definitions(request.body);
+  if (const std::string why = refuse_form(request.body); !why.empty()) co_return bad_request(why);
+  fill_vhosts(request, request.body);
+  auto vhosts = vhosts_of(request);
+  if (!vhosts) co_return bad_request(vhosts.error().message);
+  if (const std::string why = refuse_places(request, *vhosts);
       !why.empty() && !TRV_MUTANT(import_into_another_vhost)) {
     co_return bad_request(why);
   }
@@ -244,6 +312,11 @@ Task<Reply> import(Context& context, Request request) {
   if (!commands) co_return bad_request(commands.error().message);
   auto policies = policies_of(request.body);
   if (!policies) co_return bad_request(policies.error().message);
+  for (json::object& vhost : *vhosts) {
+    const OperationResult result =
+        co_await context.run(Operation::Verb::put_vhost, request.user, std::move(vhost));
+    if (!went_well(result)) co_return reply_of(result);
+  }
   for (model::Policy& policy : *policies) {
     if (TRV_MUTANT(import_skips_policies)) break;
     const Changed changed = co_await put_policy(context, std::move(policy));
@@ -257,9 +330,7 @@ Task<Reply> import(Context& context, Request request) {
   for (Operation& operation : operations_of(request.body, request.user)) {
     const OperationResult result =
         co_await context.run(operation.verb, operation.user, std::move(operation.arguments));
-    const bool made =
-        result.kind == OperationResult::Kind::done || result.kind == OperationResult::Kind::created;
-    if (!made) co_return bad_request(result.reason);
+    if (!went_well(result)) co_return bad_request(result.reason);
   }
   co_return no_content();
 }

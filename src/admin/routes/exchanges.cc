@@ -16,14 +16,14 @@ using runtime::Task;
 
 Task<Reply> list_exchanges(Context& context, Request request) {
   if (auto reply = reply_without_list(request)) co_return std::move(*reply);
-  co_return listed(request, co_await context.list(Subject::exchanges));
+  co_return listed(request, in_sight(request, co_await context.list(Subject::exchanges)));
 }
 
 Task<Reply> show_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::array all = co_await context.list(Subject::exchanges);
   for (json::value& item : all) {
-    if (item.at("name").as_string() == exchange_name(request, "name")) {
+    if (item.at("name").as_string() == exchange_name(request, "name") && in_sight(request, item)) {
       co_return shown(request, std::move(item.get_object()));
     }
   }
@@ -34,6 +34,7 @@ Task<Reply> declare_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::object arguments = std::move(request.body);
   arguments["name"] = exchange_name(request, "name");
+  arguments["vhost"] = request.param("vhost");
   co_return reply_of(
       co_await context.run(Operation::Verb::declare_exchange, request.user, std::move(arguments)));
 }
@@ -42,6 +43,7 @@ Task<Reply> delete_exchange(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::object arguments;
   arguments["name"] = exchange_name(request, "name");
+  arguments["vhost"] = request.param("vhost");
   arguments["if_unused"] = request.query_value("if-unused") == "true";
   co_return reply_of(
       co_await context.run(Operation::Verb::delete_exchange, request.user, std::move(arguments)));
@@ -54,6 +56,7 @@ Task<Reply> publish(Context& context, Request request) {
   if (!missing.empty()) co_return bad_request(missing);
   json::object arguments = std::move(request.body);
   arguments["name"] = exchange_name(request, "name");
+  arguments["vhost"] = request.param("vhost");
   arguments["key"] = text_of(arguments, "routing_key");
   broker::OperationResult result =
       co_await context.run(Operation::Verb::publish, request.user, std::move(arguments));

@@ -81,6 +81,7 @@ Task<Reply> aliveness(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   json::object queue;
   queue["name"] = test_queue;
+  queue["vhost"] = request.param("vhost");
   OperationResult result =
       co_await context.run(Operation::Verb::declare_queue, request.user, queue);
   const auto went_well = [&result] {
@@ -90,6 +91,7 @@ Task<Reply> aliveness(Context& context, Request request) {
   if (!went_well()) co_return reply_of(result);
   json::object message;
   message["name"] = "";
+  message["vhost"] = request.param("vhost");
   message["key"] = test_queue;
   message["payload"] = "test_message";
   message["payload_encoding"] = "string";

@@ -28,9 +28,7 @@ json::array selected(json::array all, const Request& request, const char* noun) 
 Task<Reply> list_vhost_limits(Context& context, Request request) {
   if (request.params.contains("vhost") && !known_vhost(request)) co_return not_found();
   const AccessView view = co_await access_view(context);
-  json::array all;
-  if (request.sees_vhost) all = limits_to_json(*view, LimitScope::vhost);
-  co_return listed(request, selected(std::move(all), request, "vhost"));
+  co_return listed(request, in_sight(request, limits_to_json(*view, LimitScope::vhost)));
 }
 
 Task<Reply> list_user_limits(Context& context, Request request) {

@@ -1,4 +1,4 @@
-// overview, nodes, vhosts, and what else tells of the broker as a whole.
+// overview, nodes, and what else tells of the broker as a whole.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -42,11 +42,11 @@ json::array listener_list(const Facts& facts) {
 
 Task<Reply> overview(Context& context, Request request) {
   const Facts& facts = context.facts();
-  const json::array queues = co_await context.list(Subject::queues);
-  const json::array exchanges = co_await context.list(Subject::exchanges);
-  const json::array connections = co_await context.list(Subject::connections);
-  const json::array channels = co_await context.list(Subject::channels);
-  const json::array consumers = co_await context.list(Subject::consumers);
+  const json::array queues = in_sight(request, co_await context.list(Subject::queues));
+  const json::array exchanges = in_sight(request, co_await context.list(Subject::exchanges));
+  const json::array connections = in_sight(request, co_await context.list(Subject::connections));
+  const json::array channels = in_sight(request, co_await context.list(Subject::channels));
+  const json::array consumers = in_sight(request, co_await context.list(Subject::consumers));
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   for (const json::value& queue : queues) {
@@ -124,34 +124,6 @@ Task<Reply> show_node(Context& context, Request request) {
   co_return shown(request, co_await node(context));
 }
 
-json::object vhost() {
-  return {{"name", "/"},
-          {"description", "Default virtual host"},
-          {"tags", json::array()},
-          {"tracing", false},
-          {"default_queue_type", "classic"}};
-}
-
-Task<Reply> list_vhosts(Context&, Request request) {
-  json::array vhosts;
-  if (request.sees_vhost) vhosts.push_back(vhost());
-  co_return listed(request, std::move(vhosts));
-}
-
-Task<Reply> show_vhost(Context&, Request request) {
-  if (!known_vhost(request)) co_return not_found();
-  co_return shown(request, vhost());
-}
-
-Task<Reply> refuse_vhost(Context&, Request request) {
-  if (known_vhost(request)) {
-    co_return request.method == "PUT" ? no_content()
-                                      : bad_request("the only virtual host cannot be removed");
-  }
-  if (request.method == "DELETE") co_return not_found();
-  co_return bad_request("there is one virtual host, '/'; others are not implemented");
-}
-
 Task<Reply> cluster_name(Context& context, Request) {
   co_return ok(json::object{{"name", context.facts().cluster}});
 }
@@ -169,10 +141,6 @@ constexpr Route table[] = {
     {"GET", "/overview", Rank::management, overview},
     {"GET", "/nodes", Rank::monitoring, list_nodes},
     {"GET", "/nodes/{name}", Rank::monitoring, show_node},
-    {"GET", "/vhosts", Rank::management, list_vhosts},
-    {"GET", "/vhosts/{vhost}", Rank::management, show_vhost},
-    {"PUT", "/vhosts/{vhost}", Rank::administrator, refuse_vhost},
-    {"DELETE", "/vhosts/{vhost}", Rank::administrator, refuse_vhost},
     {"GET", "/cluster-name", Rank::management, cluster_name},
     {"GET", "/version", Rank::management, version},
     {"GET", "/auth", Rank::management, auth},

@@ -5,6 +5,7 @@
 #include "admin/listing.h"
 #include "admin/policy.h"
 #include "admin/routes.h"
+#include "base/scoped_name.h"
 
 namespace trv::admin {
 
@@ -14,18 +15,22 @@ namespace json = boost::json;
 using model::PolicyClass;
 using runtime::Task;
 
+std::string policy_name(const Request& request) {
+  return scoped(request.param("vhost"), request.param("name"));
+}
+
 template <PolicyClass of>
 Task<Reply> list_policies(Context& context, Request request) {
   if (auto reply = reply_without_list(request)) co_return std::move(*reply);
   const PolicyView view = co_await policy_view(context);
-  co_return listed(request, policies_to_json(*view, of));
+  co_return listed(request, in_sight(request, policies_to_json(*view, of)));
 }
 
 template <PolicyClass of>
 Task<Reply> show_policy(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   const PolicyView view = co_await policy_view(context);
-  const model::Policy* policy = view->find(of, request.param("name"));
+  const model::Policy* policy = view->find(of, policy_name(request));
   if (!policy) co_return not_found();
   co_return shown(request, policy_to_json(*policy));
 }
@@ -33,7 +38,7 @@ Task<Reply> show_policy(Context& context, Request request) {
 template <PolicyClass of>
 Task<Reply> set_policy(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  auto policy = policy_from_json(of, request.param("name"), request.body);
+  auto policy = policy_from_json(of, request.param("vhost"), request.param("name"), request.body);
   if (!policy) co_return bad_request(policy.error().message);
   const Changed changed = co_await put_policy(context, std::move(*policy));
   co_return reply_of(changed, true);
@@ -42,7 +47,7 @@ Task<Reply> set_policy(Context& context, Request request) {
 template <PolicyClass of>
 Task<Reply> clear_policy(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
-  const Changed changed = co_await delete_policy(context, of, request.param("name"));
+  const Changed changed = co_await delete_policy(context, of, policy_name(request));
   co_return reply_of(changed, false);
 }
 

@@ -16,7 +16,7 @@ using runtime::Task;
 
 Task<Reply> list_queues(Context& context, Request request) {
   if (auto reply = reply_without_list(request)) co_return std::move(*reply);
-  co_return listed(request, co_await context.list(Subject::queues));
+  co_return listed(request, in_sight(request, co_await context.list(Subject::queues)));
 }
 
 Task<Reply> show_queue(Context& context, Request request) {
@@ -24,12 +24,13 @@ Task<Reply> show_queue(Context& context, Request request) {
   const std::string& name = request.param("name");
   json::array all = co_await context.list(Subject::queues);
   for (json::value& item : all) {
-    if (item.at("name").as_string() != name) continue;
+    if (item.at("name").as_string() != name || !in_sight(request, item)) continue;
     json::object queue = std::move(item.get_object());
     json::array details;
     json::array consumers = co_await context.list(Subject::consumers);
     for (json::value& consumer : consumers) {
-      if (consumer.at("queue").at("name").as_string() == name) details.push_back(consumer);
+      const bool is_its = consumer.at("queue").at("name").as_string() == name;
+      if (is_its && in_sight(request, consumer)) details.push_back(consumer);
     }
     queue["consumer_details"] = std::move(details);
     co_return shown(request, std::move(queue));
@@ -42,6 +43,7 @@ Task<Reply> declare_queue(Context& context, Request request) {
   if (request.param("name").empty()) co_return bad_request("the queue has no name");
   json::object arguments = std::move(request.body);
   arguments["name"] = request.param("name");
+  arguments["vhost"] = request.param("vhost");
   co_return reply_of(
       co_await context.run(Operation::Verb::declare_queue, request.user, std::move(arguments)));
 }
@@ -49,6 +51,7 @@ Task<Reply> declare_queue(Context& context, Request request) {
 Task<Reply> run_on_queue(Context& context, const Request& request, Operation::Verb verb) {
   json::object arguments;
   arguments["name"] = request.param("name");
+  arguments["vhost"] = request.param("vhost");
   arguments["if_unused"] = request.query_value("if-unused") == "true";
   arguments["if_empty"] = request.query_value("if-empty") == "true";
   co_return reply_of(co_await context.run(verb, request.user, std::move(arguments)));
@@ -82,6 +85,7 @@ Task<Reply> get_messages(Context& context, Request request) {
     if (value && !value->is_int64()) co_return bad_request(std::string(name) + " is no number");
   }
   arguments["name"] = request.param("name");
+  arguments["vhost"] = request.param("vhost");
   broker::OperationResult result =
       co_await context.run(Operation::Verb::take, request.user, std::move(arguments));
   Reply done = ok(result.value);

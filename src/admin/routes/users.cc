@@ -1,4 +1,5 @@
 // whoami, users, permissions and topic-permissions.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -28,7 +29,11 @@ Task<Reply> list_powerless(Context& context, Request request) {
   const AccessView view = co_await access_view(context);
   json::array users;
   for (const auto& [name, user] : view->users()) {
-    if (!view->rights(name, "/")) users.push_back(user_to_json(*view, *user));
+    const auto found = view->all_rights().find(name);
+    const bool has_some = found != view->all_rights().end() &&
+                          std::any_of(found->second.begin(), found->second.end(),
+                                      [](const auto& there) { return there.second.granted; });
+    if (!has_some) users.push_back(user_to_json(*view, *user));
   }
   co_return listed(request, std::move(users));
 }

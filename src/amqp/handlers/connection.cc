@@ -144,20 +144,23 @@ void Session::on_tune_ok(const wire::ConnectionTuneOk& method) {
 }
 
 void Session::on_open(const wire::ConnectionOpen& method) {
-  if (method.virtual_host != "/") {
-    fail_connection(
-        MethodId::connection_open,
-        {ReplyCode::not_allowed, "vhost " + std::string(method.virtual_host) + " not found"});
+  vhost_ = method.virtual_host;
+  if (!broker().catalog().access()->find_vhost(vhost_)) {
+    fail_connection(MethodId::connection_open, no_vhost(vhost_));
     return;
   }
   enter_census();
 }
 
 void Session::on_let_in() {
+  if (!broker().catalog().access()->find_vhost(vhost_)) {  // it went meanwhile
+    fail_connection(MethodId::connection_open, no_vhost(vhost_));
+    return;
+  }
   if (!rights() && !TRV_MUTANT(vhost_open_to_all)) {
-    fail_connection(
-        MethodId::connection_open,
-        {ReplyCode::not_allowed, "access to vhost '/' refused for user '" + user_ + "'"});
+    fail_connection(MethodId::connection_open,
+                    {ReplyCode::not_allowed,
+                     "access to vhost '" + vhost_ + "' refused for user '" + user_ + "'"});
     return;
   }
   state_ = State::running;
@@ -165,9 +168,10 @@ void Session::on_let_in() {
   send(0, wire::ConnectionOpenOk{});
 }
 
-void Session::open_directly(std::string user) {
+void Session::open_directly(std::string user, std::string vhost) {
   TRV_ASSERT(state_ == State::header);
   user_ = std::move(user);
+  vhost_ = std::move(vhost);
   state_ = State::running;
 }
 

@@ -188,7 +188,8 @@ void handle(Session& session, Call call, const wire::BasicConsume& method) {
   ConsumeRequest r;
   Failure failure;
   const auto refuse_call = [&] { session.fail(call.channel, call.method, failure); };
-  if (!resolve_queue_name(call.channel, method.queue, r.queue, failure)) return refuse_call();
+  if (!resolve_queue_name(session, call.channel, method.queue, r.queue, failure))
+    return refuse_call();
   if (call.channel.find_consumer(method.consumer_tag)) {
     failure = {ReplyCode::not_allowed,
                "attempt to reuse consumer tag '" + std::string(method.consumer_tag) + "'"};
@@ -342,7 +343,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
 void handle(Session& session, Call call, const wire::BasicGet& method) {
   std::string name;
   Failure failure;
-  if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+  if (!resolve_queue_name(session, call.channel, method.queue, name, failure)) {
     session.fail(call.channel, call.method, failure);
     return;
   }

@@ -4,6 +4,8 @@
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 #include "amqp/wire/table.h"
+#include "auth/directory.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/queues.h"
 #include "model/router.h"
@@ -45,14 +47,17 @@ auto answer(ChannelRef ref, MethodId method, bool no_wait, std::string resource)
   };
 }
 
-bool reserved(std::string_view name) { return name.starts_with("amq."); }
+bool reserved(std::string_view name) { return local_name(name).starts_with("amq."); }
 
 void declare_at(Broker& owner, const WantedExchange& wanted, Reply reply) {
   const model::Exchange& exchange = wanted.exchange;
-  if (const model::Exchange* current = owner.catalog().state().find(exchange.name)) {
+  const std::string vhost(scope_of(exchange.name));
+  if (!owner.catalog().access_state().find_vhost(vhost)) {
+    reply(no_vhost(vhost), {});
+  } else if (const model::Exchange* current = owner.catalog().state().find(exchange.name)) {
     reply(exchange_difference(*current, exchange), {});
   } else if (reserved(exchange.name)) {
-    reply(reserved_exchange_name(exchange.name), {});
+    reply(reserved_exchange_name(local_name(exchange.name)), {});
   } else if (wanted.refusal) {
     reply(wanted.refusal, {});
   } else {
@@ -74,7 +79,7 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
     session.fail(call.channel, call.method, default_exchange_refused());
     return;
   }
-  const std::string name(method.exchange);
+  const std::string name = session.exchange_name(method.exchange);
   auto then = answer<wire::ExchangeDeclareOk>(call.channel.ref, call.method, method.no_wait,
                                               exchange_resource(name));
   if (method.passive) {
@@ -91,7 +96,7 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
         std::move(then));
     return;
   }
-  WantedExchange wanted = wanted_exchange(method);
+  WantedExchange wanted = wanted_exchange(name, method);
   Refusal refusal = refuse_exchange(session, auth::Right::configure, name);
   if (!refusal) refusal = wanted.malformed;
   if (!refusal) refusal = refuse_alternate(session, wanted.exchange);
@@ -108,7 +113,7 @@ void handle(Session& session, Call call, const wire::ExchangeDeclare& method) {
 }
 
 void handle(Session& session, Call call, const wire::ExchangeDelete& method) {
-  const std::string name(method.exchange);
+  const std::string name = session.exchange_name(method.exchange);
   if (name.empty()) {
     session.fail(call.channel, call.method, default_exchange_refused());
     return;
@@ -207,9 +212,9 @@ void bind_exchange(Session& session, Call call, const Method& method, bool bind)
     return;
   }
   model::Binding binding;
-  binding.source = method.source;
+  binding.source = session.exchange_name(method.source);
   binding.to_exchange = true;
-  binding.target = method.destination;
+  binding.target = session.exchange_name(method.destination);
   binding.key = method.routing_key;
   binding.arguments = wire::sorted_table(method.arguments);
   if (const Refusal refusal = refuse_binding(session, binding)) {
@@ -224,7 +229,7 @@ template <class Ok, class Method>
 void bind_queue(Session& session, Call call, const Method& method, bool no_wait, bool bind) {
   model::Binding binding;
   Failure failure;
-  if (!resolve_queue_name(call.channel, method.queue, binding.target, failure)) {
+  if (!resolve_queue_name(session, call.channel, method.queue, binding.target, failure)) {
     session.fail(call.channel, call.method, failure);
     return;
   }
@@ -232,10 +237,10 @@ void bind_queue(Session& session, Call call, const Method& method, bool no_wait,
     session.fail(call.channel, call.method, default_exchange_refused());
     return;
   }
-  binding.source = method.exchange;
+  binding.source = session.exchange_name(method.exchange);
   // An unnamed queue is bound by its own name.
   const bool by_name = method.queue.empty() && method.routing_key.empty();
-  binding.key = by_name ? ByteView(binding.target) : method.routing_key;
+  binding.key = by_name ? local_name(binding.target) : method.routing_key;
   binding.arguments = wire::sorted_table(method.arguments);
   if (const Refusal refusal = refuse_binding(session, binding)) {
     session.fail(call.channel, call.method, *refusal);

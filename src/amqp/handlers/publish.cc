@@ -6,9 +6,11 @@
 #include "amqp/direct_reply.h"
 #include "amqp/envelope.h"
 #include "amqp/handlers/handlers.h"
+#include "amqp/names.h"
 #include "amqp/wire/properties.h"
 #include "amqp/wire/table.h"
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/publisher.h"
 
@@ -124,18 +126,18 @@ std::string without_blind_copies(Properties properties) {
 bool check(Session& session, Channel& channel, const Properties& p,
            std::vector<ByteView>& more_keys, Failure& failure) {
   const Content& content = channel.content;
-  if (auto refusal = refuse_exchange(session, auth::Right::write, content.exchange)) {
+  if (auto refusal = refuse_exchange(session, auth::Right::write, content.routed_by)) {
     failure = std::move(*refusal);
     return false;
   }
-  const model::Exchange* exchange = session.broker().catalog().snapshot()->find(content.exchange);
+  const model::Exchange* exchange = session.broker().catalog().snapshot()->find(content.routed_by);
   if (!exchange) {
-    failure = no_exchange(content.exchange);
+    failure = no_exchange(content.routed_by);
     return false;
   }
   if (exchange->internal) {
     failure = {ReplyCode::access_refused,
-               "cannot publish to internal " + exchange_resource(content.exchange)};
+               "cannot publish to internal " + exchange_resource(content.routed_by)};
     return false;
   }
   if (p.reply_to == direct_reply_queue && !channel.find_reply_consumer()) {
@@ -177,9 +179,9 @@ void on_stored(Session& session, const Returnable& message, const broker::Publis
     const bool ok = published.status.ok() && !published.refused;
     session.on_confirmed(message.channel, message.number, ok);
   } else if (!published.status) {
-    fail_publish(
-        session, *channel,
-        storing_failure(session, published.status.error(), message.exchange, message.body_size));
+    fail_publish(session, *channel,
+                 storing_failure(session, published.status.error(),
+                                 session.exchange_name(message.exchange), message.body_size));
   }
 }
 
@@ -202,7 +204,7 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
   auto outcome = session.broker().publisher().publish(publication, std::move(done));
   if (!outcome) {
     fail_publish(session, channel,
-                 failure_of(outcome.error(), exchange_resource(content.exchange)));
+                 failure_of(outcome.error(), exchange_resource(content.routed_by)));
     return;
   }
   if (outcome->pending) {
@@ -226,8 +228,9 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
   }
   const broker::Published& published = outcome->published;
   if (!published.status && number == 0) {
-    fail_publish(session, channel,
-                 storing_failure(session, published.status.error(), content.exchange, body.size()));
+    fail_publish(
+        session, channel,
+        storing_failure(session, published.status.error(), content.routed_by, body.size()));
     return;
   }
   if ((!published.status || published.refused) && number != 0) {
@@ -247,7 +250,7 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
 void answer(Session& session, Channel& channel, const broker::Publication& publication,
             ByteView properties) {
   const Content& content = channel.content;
-  const bool sent = send_reply(session, publication.routing_key, publication.record.envelope,
+  const bool sent = send_reply(session, content.routing_key, publication.record.envelope,
                                publication.record.value);
   if (!sent && content.mandatory) {
     send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
@@ -279,8 +282,8 @@ void stage(Session& session, Channel& channel, const broker::Publication& public
   Transaction::Message message;
   message.unit = session.broker().publisher().plan(publication);
   message.mandatory = channel.content.mandatory;
-  message.exchange = publication.exchange;
-  message.routing_key = publication.routing_key;
+  message.exchange = channel.content.exchange;
+  message.routing_key = channel.content.routing_key;
   if (message.mandatory) message.properties = properties;
   const std::size_t size = size_of(message);
   if (!session.reserve_assembly(size)) {
@@ -324,10 +327,12 @@ void on_complete(Session& session, Channel& channel, ByteView body) {
   envelope.clear();
   encode_envelope(envelope, {content.exchange, content.routing_key, properties, false});
   const PropertyLookup headers(p);
+  const RoutingKeys keys(content.routed_key, session.vhost(), content.exchange, content.routing_key,
+                         more_keys);
   broker::Publication publication;
-  publication.exchange = content.exchange;
-  publication.routing_key = content.routing_key;
-  publication.more_keys = more_keys;
+  publication.exchange = content.routed_by;
+  publication.routing_key = keys.key();
+  publication.more_keys = keys.more();
   publication.headers = &headers;
   publication.record.origin = model::Origin::message;
   publication.record.value = body;
@@ -355,6 +360,10 @@ void handle(Session& session, Call call, const wire::BasicPublish& method) {
   content.stage = Content::Stage::header;
   content.mandatory = method.mandatory;
   content.exchange = method.exchange;
+  content.routed_by.clear();
+  if (!method.exchange.empty()) {
+    assign_scoped(content.routed_by, session.vhost(), method.exchange);
+  }
   content.routing_key = method.routing_key;
   session.await_space();
 }

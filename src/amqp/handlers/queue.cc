@@ -8,8 +8,10 @@
 #include "amqp/handlers/handlers.h"
 #include "amqp/handlers/routing.h"
 #include "amqp/stream_queue.h"
+#include "amqp/wire/table.h"
 #include "auth/directory.h"
 #include "base/mutant.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -65,6 +67,10 @@ Answer<DeclareReply> declare_stream(Broker& owner, const std::string& name,
 
 Answer<DeclareReply> declare_actively(Broker& owner, const std::string& name,
                                       const WantedQueue& wanted, ConnectionId connection) {
+  // Who removes a virtual host finds all that is in it: nothing is added once it is leaving.
+  const std::string_view vhost = scope_of(name);
+  const bool is_there = owner.catalog().access()->find_vhost(vhost) != nullptr;
+  if (!is_there && !TRV_MUTANT(declared_in_a_leaving_vhost)) return {refused(no_vhost(vhost))};
   if (const auto queue = owner.queues().find(name)) {
     if (locked(*queue, connection)) return {refused(queue_locked(name))};
     if (auto difference = queue_difference(name, queue->settings, wanted.settings)) {
@@ -102,8 +108,15 @@ struct NewQueue {
 };
 using DeclareAnswer = UniqueFunction<void(DeclareReply, Status)>;
 
-std::optional<std::uint64_t> queue_limit(Broker& broker) {
-  return broker.catalog().access()->limit(auth::LimitScope::vhost, "/", auth::Limit::queues);
+std::optional<std::uint64_t> queue_limit(Broker& broker, std::string_view vhost) {
+  return broker.catalog().access()->limit(auth::LimitScope::vhost, vhost, auth::Limit::queues);
+}
+
+Failure over_limit(std::string_view name, std::uint64_t limit) {
+  const ScopedName parts = split_scoped(name);
+  return precondition("cannot declare queue '" + std::string(parts.name) +
+                      "': queue limit in vhost '" + std::string(parts.scope) + "' (" +
+                      std::to_string(limit) + ") is reached");
 }
 
 void declare_and_answer(Broker& owner, const NewQueue& queue, DeclareAnswer reply) {
@@ -123,34 +136,34 @@ void declare_limited(Broker& owner, std::shared_ptr<const NewQueue> queue, Censu
   const auto in_turn = [queue, census, place = owner.core().index()](
                            Broker& first, DeclareAnswer waiting,
                            const std::vector<std::size_t>& counts) {
-    const auto limit = queue_limit(first);
+    const auto limit = queue_limit(first, scope_of(queue->name));
     const std::uint64_t count = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
     const bool full = limit && count >= *limit;
     first.at_core(
         place, [queue, census, full, limit, waiting = std::move(waiting)](Broker& there) mutable {
           if (full) {
-            waiting(refused(precondition("cannot declare queue '" + queue->name +
-                                         "': queue limit in vhost '/' (" + std::to_string(*limit) +
-                                         ") is reached")),
-                    {});
+            waiting(refused(over_limit(queue->name, *limit)), {});
           } else {
             declare_and_answer(there, *queue, std::move(waiting));
           }
           there.at_core(census->home(), [census](Broker&) { census->end_turn(); });
         });
   };
-  owner.at_core(census->home(), [in_turn, census, reply = std::move(reply)](Broker& first) mutable {
-    census->take_turn([in_turn, &first, reply = std::move(reply)]() mutable {
-      first.gather(
-          [](Broker& each) {
-            return each.queues().count(
-                [](const model::TopicSettings& log) { return stream_arguments(log).has_value(); });
-          },
-          [in_turn, &first,
-           reply = std::move(reply)](const std::vector<std::size_t>& counts) mutable {
-            in_turn(first, std::move(reply), counts);
-          });
-    });
+  owner.at_core(census->home(), [in_turn, census, vhost = std::string(scope_of(queue->name)),
+                                 reply = std::move(reply)](Broker& first) mutable {
+    census->take_turn(
+        [in_turn, &first, vhost = std::move(vhost), reply = std::move(reply)]() mutable {
+          first.gather(
+              [vhost = std::move(vhost)](Broker& each) {
+                return each.queues().count(vhost, [](const model::TopicSettings& log) {
+                  return stream_arguments(log).has_value();
+                });
+              },
+              [in_turn, &first,
+               reply = std::move(reply)](const std::vector<std::size_t>& counts) mutable {
+                in_turn(first, std::move(reply), counts);
+              });
+        });
   });
 }
 
@@ -167,7 +180,7 @@ auto declared(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
     } else {
       channel->last_queue = name;
       if (no_wait) return;
-      session.send(ref.number, wire::QueueDeclareOk{.queue = name,
+      session.send(ref.number, wire::QueueDeclareOk{.queue = local_name(name),
                                                     .message_count = count_of(reply.message_count),
                                                     .consumer_count = reply.consumer_count});
     }
@@ -188,6 +201,21 @@ Refusal refuse_declaration(Session& session, const std::string& name,
   if (!wanted.dead_letter_exchange) return std::nullopt;
   if (auto refusal = refuse_queue(session, auth::Right::read, name)) return refusal;
   return refuse_exchange(session, auth::Right::write, *wanted.dead_letter_exchange);
+}
+
+// The declaration with the type that the virtual host gives to queues that are declared without
+// one, where such a queue may be of it. `kept` holds what is added.
+wire::QueueDeclare with_type(Session& session, const wire::QueueDeclare& method,
+                             std::string& kept) {
+  const auth::Vhost* vhost = session.broker().catalog().access()->find_vhost(session.vhost());
+  const bool may_be_any = method.durable && !method.exclusive && !method.auto_delete;
+  const bool open = !wire::find_field(method.arguments, "x-queue-type");
+  if (!vhost || vhost->queue_type == "classic" || !may_be_any || !open) return method;
+  kept = method.arguments;
+  wire::TableWriter(kept).add_text("x-queue-type", vhost->queue_type);
+  wire::QueueDeclare typed = method;
+  typed.arguments = kept;
+  return typed;
 }
 
 // A reply address answers as a queue with a consumer while its channel has one.
@@ -228,10 +256,10 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
     declare_reply_address(session, call, method);
     return;
   }
-  std::string name(method.queue);
+  std::string name = session.queue_name(method.queue);
   const auto& catalog = session.broker().catalog();
   if (method.passive) {
-    if (name.empty()) {  // It does not stand for the last one declared here.
+    if (method.queue.empty()) {  // It does not stand for the last one declared here.
       session.fail(call.channel, call.method, no_queue(name));
       return;
     }
@@ -247,12 +275,13 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
         declared(call.channel.ref, call.method, name, method.no_wait));
     return;
   }
-  if (name.starts_with("amq.")) {  // Also of one that is there.
-    session.fail(call.channel, call.method, reserved_queue_name(name));
+  if (method.queue.starts_with("amq.")) {  // Also of one that is there.
+    session.fail(call.channel, call.method, reserved_queue_name(method.queue));
     return;
   }
-  if (name.empty()) name = generated_name("amq.gen-");
-  WantedQueue wanted = wanted_queue(name, method);
+  if (method.queue.empty()) name = session.queue_name(generated_name("amq.gen-"));
+  std::string arguments;
+  WantedQueue wanted = wanted_queue(name, with_type(session, method, arguments));
   if (const Refusal refusal = refuse_declaration(session, name, wanted.settings)) {
     session.fail(call.channel, call.method, *refusal);
     return;
@@ -261,7 +290,7 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   std::string location = catalog.locate(name);
   if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
   auto then = declared(call.channel.ref, call.method, name, method.no_wait);
-  if (queue_limit(session.broker())) {
+  if (queue_limit(session.broker(), session.vhost())) {
     session.ask_later<DeclareReply>(
         location,
         [census = session.services().census,
@@ -357,7 +386,7 @@ auto removed(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
 void handle(Session& session, Call call, const wire::QueueDelete& method) {
   std::string name;
   Failure failure;
-  if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+  if (!resolve_queue_name(session, call.channel, method.queue, name, failure)) {
     session.fail(call.channel, call.method, failure);
     return;
   }
@@ -376,7 +405,7 @@ void handle(Session& session, Call call, const wire::QueueDelete& method) {
 void handle(Session& session, Call call, const wire::QueuePurge& method) {
   std::string name;
   Failure failure;
-  if (!resolve_queue_name(call.channel, method.queue, name, failure)) {
+  if (!resolve_queue_name(session, call.channel, method.queue, name, failure)) {
     session.fail(call.channel, call.method, failure);
     return;
   }

@@ -11,10 +11,11 @@
 
 namespace trv::amqp {
 
-// The queue meant by a method: an empty name is the channel's last declared queue.
-inline bool resolve_queue_name(const Channel& channel, ByteView given, std::string& name,
-                               Failure& failure) {
-  name = given.empty() ? channel.last_queue : std::string(given);
+// The queue meant by a method, by the broker's name: an empty one is the channel's last declared
+// queue.
+inline bool resolve_queue_name(const Session& session, const Channel& channel, ByteView given,
+                               std::string& name, Failure& failure) {
+  name = given.empty() ? channel.last_queue : session.queue_name(given);
   if (!name.empty()) return true;
   failure = no_previous_queue();
   return false;

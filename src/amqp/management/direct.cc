@@ -9,12 +9,13 @@ namespace trv::amqp {
 using broker::OperationResult;
 
 Direct::Direct(Services& services, ConnectionId id, const SessionOptions& options,
-               const std::string& user, Listener listener, Done done, std::function<void()> wake)
+               const std::string& user, const std::string& vhost, Listener listener, Done done,
+               std::function<void()> wake)
     : listener_(std::move(listener)),
       done_(std::move(done)),
       wake_(std::move(wake)),
       session_(services, id, *this, options, true) {
-  session_.open_directly(user);
+  session_.open_directly(user, vhost);
   say(wire::ChannelOpen{});
 }
 

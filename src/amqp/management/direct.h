@@ -31,7 +31,8 @@ class Direct final : public Output {
 
   // `wake` asks for one call of run(), later.
   Direct(Services& services, ConnectionId id, const SessionOptions& options,
-         const std::string& user, Listener listener, Done done, std::function<void()> wake);
+         const std::string& user, const std::string& vhost, Listener listener, Done done,
+         std::function<void()> wake);
   ~Direct() override;
 
   template <class M>

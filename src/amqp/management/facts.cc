@@ -52,6 +52,7 @@ SessionFacts Session::facts() const {
   facts.peer = peer_address_;
   facts.local = local_address_;
   facts.user = user_;
+  facts.vhost = vhost_;
   facts.mechanism = mechanism_;
   facts.client_properties = client_properties_;
   facts.client_name = client_name_;

@@ -40,6 +40,7 @@ struct SessionFacts {
   std::string peer;   // "address:port"
   std::string local;  // the same
   std::string user;
+  std::string vhost;
   std::string mechanism;
   std::string client_properties;  // a table
   std::string client_name;

@@ -6,6 +6,8 @@
 #include "amqp/management/render.h"
 #include "amqp/stream_queue.h"
 #include "amqp/wire/table.h"
+#include "auth/directory.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/queues.h"
 #include "broker/topics.h"
@@ -82,7 +84,10 @@ Facts merge(std::vector<Facts> by_core) {
     std::move(facts.first.begin(), facts.first.end(), std::back_inserter(all.first));
     std::move(facts.second.begin(), facts.second.end(), std::back_inserter(all.second));
   }
-  const auto by_name = [](const ListedQueue& a, const ListedQueue& b) { return a.name < b.name; };
+  const auto by_name = [](const ListedQueue& a, const ListedQueue& b) {
+    return std::pair(scope_of(a.name), local_name(a.name)) <
+           std::pair(scope_of(b.name), local_name(b.name));
+  };
   std::sort(all.second.begin(), all.second.end(), by_name);
   const auto by_time = [](const SessionFacts& a, const SessionFacts& b) {
     return a.opened_at_ms < b.opened_at_ms;
@@ -93,7 +98,7 @@ Facts merge(std::vector<Facts> by_core) {
 }
 
 boost::json::array render(broker::Operations::Subject subject, std::vector<Facts> by_core,
-                          const model::Router& router) {
+                          const model::Router& router, const auth::Directory& directory) {
   using Subject = broker::Operations::Subject;
   const Facts facts = merge(std::move(by_core));
   switch (subject) {
@@ -104,7 +109,7 @@ boost::json::array render(broker::Operations::Subject subject, std::vector<Facts
     case Subject::consumers:
       return render_consumers(facts.first, facts.second);
     case Subject::exchanges:
-      return render_exchanges(router);
+      return render_exchanges(router, directory);
     case Subject::queues:
       return render_queues(facts.second);
     case Subject::bindings:
@@ -129,24 +134,33 @@ void Management::list(Subject subject, UniqueFunction<void(Rendering)> done) {
         return facts;
       },
       [subject, router = services_.broker.catalog().snapshot(),
+       directory = services_.broker.catalog().access(),
        done = std::move(done)](std::vector<Facts> by_core) mutable {
-        done([subject, router, by_core = std::move(by_core)]() mutable {
-          return render(subject, std::move(by_core), *router);
+        done([subject, router, directory, by_core = std::move(by_core)]() mutable {
+          return render(subject, std::move(by_core), *router, *directory);
         });
       });
 }
 
 void Management::close_connections(Chosen chosen, std::string reason,
                                    UniqueFunction<void(int)> done) {
+  close_sessions(
+      [chosen = std::move(chosen)](const Session& session) {
+        const SessionFacts facts = session.facts();
+        return !facts.peer.empty() && chosen(facts.name(), facts.user);
+      },
+      std::move(reason), std::move(done));
+}
+
+void Management::close_sessions(std::function<bool(const Session&)> chosen, std::string reason,
+                                UniqueFunction<void(int)> done) {
   services_.broker.gather(
       [chosen = std::move(chosen), reason = std::move(reason),
        sessions = services_.all_sessions](Broker& broker) {
         std::vector<ConnectionId> ids;
         const Sessions& here = *sessions[broker.core().index().value];
         for (const auto& [id, session] : here.all()) {
-          if (session->state() != Session::State::running) continue;
-          const SessionFacts facts = session->facts();
-          if (!facts.peer.empty() && chosen(facts.name(), facts.user)) ids.push_back(id);
+          if (session->state() == Session::State::running && chosen(*session)) ids.push_back(id);
         }
         for (const ConnectionId id : ids) {
           if (Session* session = here.find(id)) {

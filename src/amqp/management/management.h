@@ -15,6 +15,8 @@
 
 namespace trv::amqp {
 
+class VhostChange;
+
 class Management final : public broker::Operations {
  public:
   // `services`: of the sessions of this core.
@@ -39,14 +41,26 @@ class Management final : public broker::Operations {
   };
 
   // Says `first` in a session of its own and gives what is said to `listener`.
-  void converse(const std::string& user, std::function<void(Direct&)> first,
+  void converse(const broker::Operation& operation, std::function<void(Direct&)> first,
                 Direct::Listener listener, Done done);
+  // As close_connections(), also of sessions without a socket.
+  void close_sessions(std::function<bool(const Session&)> chosen, std::string reason,
+                      UniqueFunction<void(int)> done);
   void wake(ConnectionId id);
   void declare(broker::Operation operation, Done done, bool there);
   void publish(const broker::Operation& operation, Done done);
   void take(const broker::Operation& operation, Done done);
   void remove(const broker::Operation& operation, Done done, bool there);
   void bind(const broker::Operation& operation, Done done);
+  // In vhost_operations.cc.
+  void put_vhost(const broker::Operation& operation, Done done);
+  void delete_vhost(const broker::Operation& operation, Done done);
+  // In its turn.
+  void change_vhost(const std::string& name,
+                    std::function<void(std::shared_ptr<VhostChange>)> begin,
+                    UniqueFunction<void(Status, bool was_there)> done);
+  // What a process before this one had begun.
+  void finish_removals();
 
   Services& services_;
   const SessionOptions& options_;

@@ -4,10 +4,12 @@
 
 #include "amqp/management/json_table.h"
 #include "amqp/management/management.h"
+#include "amqp/names.h"
 #include "amqp/text.h"
 #include "amqp/wire/table.h"
 #include "base/assert.h"
 #include "base/base64.h"
+#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/queues.h"
 #include "broker/topics.h"
@@ -73,6 +75,12 @@ bool names_fit(const json::object& arguments) {
   return true;
 }
 
+// The first one where none is named.
+std::string vhost_of(const Operation& operation) {
+  const std::string vhost = text_of(operation.arguments, "vhost");
+  return vhost.empty() ? std::string(first_scope) : vhost;
+}
+
 bool queue_exists(broker::Broker& owner, const std::string& name) {
   if (owner.queues().find(name)) return true;
   return owner.topics().find(name) != nullptr;
@@ -81,7 +89,9 @@ bool queue_exists(broker::Broker& owner, const std::string& name) {
 }  // namespace
 
 Management::Management(Services& services, const SessionOptions& options)
-    : services_(services), options_(options) {}
+    : services_(services), options_(options) {
+  home().post([this] { finish_removals(); });
+}
 Management::~Management() = default;
 
 void Management::stop() {
@@ -93,15 +103,16 @@ void Management::stop() {
   running_.clear();
 }
 
-void Management::converse(const std::string& user, std::function<void(Direct&)> first,
+void Management::converse(const Operation& operation, std::function<void(Direct&)> first,
                           Direct::Listener listener, Done done) {
   if (stopping_) return done({Kind::timed_out, "the broker stops", {}});
   // Apart from the ids of connections with a socket.
   const ConnectionId id((std::uint64_t{home().index().value} << 48) | (std::uint64_t{1} << 47) |
                         ++last_id_);
   Running& running = running_[id];
-  running.direct = std::make_unique<Direct>(services_, id, options_, user, std::move(listener),
-                                            std::move(done), [this, id] { wake(id); });
+  running.direct =
+      std::make_unique<Direct>(services_, id, options_, operation.user, vhost_of(operation),
+                               std::move(listener), std::move(done), [this, id] { wake(id); });
   running.deadline = home().schedule(operation_time_max, [this, id] {
     const auto found = running_.find(id);
     if (found == running_.end()) return;
@@ -125,6 +136,8 @@ void Management::wake(ConnectionId id) {
 }
 
 void Management::run(Operation operation, Done done) {
+  if (operation.verb == Verb::put_vhost) return put_vhost(operation, std::move(done));
+  if (operation.verb == Verb::delete_vhost) return delete_vhost(operation, std::move(done));
   if (!names_fit(operation.arguments)) return done(refused("a name is longer than 255 bytes"));
   std::string why = refuse_flags(operation.arguments);
   if (!why.empty()) return done(refused(std::move(why)));
@@ -138,7 +151,8 @@ void Management::run(Operation operation, Done done) {
       return take(operation, std::move(done));
     case Verb::declare_exchange:
     case Verb::delete_exchange: {
-      const std::string name = text_of(operation.arguments, "name");
+      const std::string name =
+          exchange_in(vhost_of(operation), text_of(operation.arguments, "name"));
       const bool there = services_.broker.catalog().snapshot()->find(name) != nullptr;
       if (operation.verb == Verb::delete_exchange) return remove(operation, std::move(done), there);
       return declare(std::move(operation), std::move(done), there);
@@ -147,7 +161,7 @@ void Management::run(Operation operation, Done done) {
     case Verb::delete_queue:
     case Verb::purge_queue: {
       broker::Broker& broker = services_.broker;
-      const std::string name = text_of(operation.arguments, "name");
+      const std::string name = queue_in(vhost_of(operation), text_of(operation.arguments, "name"));
       broker.at(broker.catalog().locate(name),
                 [this, name, operation = std::move(operation),
                  done = std::move(done)](broker::Broker& owner) mutable {
@@ -160,7 +174,11 @@ void Management::run(Operation operation, Done done) {
                     remove(operation, std::move(done), there);
                   });
                 });
+      return;
     }
+    case Verb::put_vhost:
+    case Verb::delete_vhost:
+      return;  // above
   }
 }
 
@@ -187,7 +205,7 @@ void Management::declare(Operation operation, Done done, bool there) {
                                      .arguments = table});
   };
   converse(
-      operation.user, std::move(say),
+      operation, std::move(say),
       [there](Direct& direct, const Said&) {
         direct.finish({there ? Kind::done : Kind::created, "", {}});
       },
@@ -209,7 +227,7 @@ void Management::remove(const Operation& operation, Done done, bool there) {
     }
   };
   converse(
-      operation.user, std::move(say), [](Direct& direct, const Said&) { direct.finish({}); },
+      operation, std::move(say), [](Direct& direct, const Said&) { direct.finish({}); },
       std::move(done));
 }
 
@@ -252,7 +270,7 @@ void Management::bind(const Operation& operation, Done done) {
     }
   };
   converse(
-      operation.user, std::move(say), [](Direct& direct, const Said&) { direct.finish({}); },
+      operation, std::move(say), [](Direct& direct, const Said&) { direct.finish({}); },
       std::move(done));
 }
 
@@ -292,7 +310,7 @@ void Management::publish(const Operation& operation, Done done) {
     }
   };
   // Here, also a missing exchange is the request's fault.
-  converse(operation.user, std::move(say), listener,
+  converse(operation, std::move(say), listener,
            [done = std::move(done)](OperationResult result) mutable {
              if (result.kind == Kind::not_found || result.kind == Kind::refused) {
                result.kind = Kind::refused;
@@ -376,7 +394,7 @@ void Management::take(const Operation& operation, Done done) {
     taking->truncate = static_cast<std::uint64_t>(std::max<std::int64_t>(cut->get_int64(), 0));
   }
   converse(
-      operation.user,
+      operation,
       [taking](Direct& direct) { taking->count == 0 ? taking->end(direct) : taking->ask(direct); },
       [taking](Direct& direct, const Said& said) {
         if (const auto* got = std::get_if<wire::BasicGetOk>(&said.method)) {

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <unordered_map>
 
 #include "amqp/management/json_table.h"
+#include "auth/directory.h"
 #include "base/base64.h"
+#include "base/scoped_name.h"
 
 namespace trv::amqp {
 
@@ -39,7 +42,7 @@ json::object render(const SessionFacts& session) {
   const auto [host, port] = address_parts(session.local);
   object["host"] = host;
   object["port"] = port;
-  object["vhost"] = "/";
+  object["vhost"] = text_to_json(session.vhost);
   object["user"] = text_to_json(session.user);
   object["protocol"] = "AMQP 0-9-1";
   object["type"] = "network";
@@ -63,7 +66,7 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel) {
           {"number", channel.number},
           {"connection_details", connection_of(session)},
           {"user", text_to_json(session.user)},
-          {"vhost", "/"},
+          {"vhost", text_to_json(session.vhost)},
           {"state", "running"},
           {"confirm", channel.confirm},
           {"transactional", channel.transactional},
@@ -87,7 +90,8 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel,
   details["peer_port"] = peer_port;
   json::object object;
   object["consumer_tag"] = text_to_json(consumer.tag);
-  object["queue"] = {{"name", text_to_json(consumer.queue)}, {"vhost", "/"}};
+  object["queue"] = {{"name", text_to_json(local_name(consumer.queue))},
+                     {"vhost", text_to_json(session.vhost)}};
   object["channel_details"] = std::move(details);
   object["ack_required"] = consumer.ack_required;
   object["prefetch_count"] = consumer.prefetch_count;
@@ -101,17 +105,29 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel,
 
 json::value name_or_null(const std::string& name) {
   if (name.empty()) return nullptr;
-  return text_to_json(name);
+  return text_to_json(local_name(name));
 }
+
+json::value vhost_of(std::string_view name) { return text_to_json(scope_of(name)); }
 
 std::string exchange_type(const model::Exchange& exchange) {
   return exchange.delayed ? "x-delayed-message" : model::to_string(exchange.kind);
 }
 
+json::object render(const model::Exchange& exchange) {
+  return {{"name", text_to_json(local_name(exchange.name))},
+          {"vhost", vhost_of(exchange.name)},
+          {"type", exchange_type(exchange)},
+          {"durable", exchange.durable},
+          {"auto_delete", exchange.auto_delete},
+          {"internal", exchange.internal},
+          {"arguments", table_to_json(exchange.arguments)}};
+}
+
 json::object render(const model::Binding& binding) {
-  return {{"source", text_to_json(binding.source)},
-          {"vhost", "/"},
-          {"destination", text_to_json(binding.target)},
+  return {{"source", text_to_json(local_name(binding.source))},
+          {"vhost", vhost_of(binding.target)},
+          {"destination", text_to_json(local_name(binding.target))},
           {"destination_type", binding.to_exchange ? "exchange" : "queue"},
           {"routing_key", text_to_json(binding.key)},
           {"arguments", table_to_json(binding.arguments)},
@@ -178,8 +194,8 @@ json::array render_consumers(std::span<const SessionFacts> sessions,
 json::array render_queues(std::span<const ListedQueue> queues) {
   json::array out;
   for (const ListedQueue& queue : queues) {
-    out.push_back({{"name", text_to_json(queue.name)},
-                   {"vhost", "/"},
+    out.push_back({{"name", text_to_json(local_name(queue.name))},
+                   {"vhost", vhost_of(queue.name)},
                    {"type", queue.type},
                    {"durable", queue.durable},
                    {"auto_delete", queue.auto_delete},
@@ -196,17 +212,19 @@ json::array render_queues(std::span<const ListedQueue> queues) {
   return out;
 }
 
-json::array render_exchanges(const model::Router& router) {
-  json::array out;
-  for (const model::Exchange* exchange : router.exchanges()) {
-    out.push_back({{"name", text_to_json(exchange->name)},
-                   {"vhost", "/"},
-                   {"type", exchange_type(*exchange)},
-                   {"durable", exchange->durable},
-                   {"auto_delete", exchange->auto_delete},
-                   {"internal", exchange->internal},
-                   {"arguments", table_to_json(exchange->arguments)}});
+json::array render_exchanges(const model::Router& router, const auth::Directory& directory) {
+  std::vector<model::Exchange> all;
+  for (const model::Exchange* exchange : router.exchanges()) all.push_back(*exchange);
+  for (const auto& [vhost, facts] : directory.vhosts()) {
+    if (vhost == first_scope) continue;  // among the others
+    all.emplace_back().name = scoped(vhost, "");
   }
+  std::sort(all.begin(), all.end(), [](const model::Exchange& a, const model::Exchange& b) {
+    return std::pair(scope_of(a.name), local_name(a.name)) <
+           std::pair(scope_of(b.name), local_name(b.name));
+  });
+  json::array out;
+  for (const model::Exchange& exchange : all) out.push_back(render(exchange));
   return out;
 }
 
@@ -215,7 +233,7 @@ json::array render_bindings(const model::Router& router, std::span<const ListedQ
   for (const ListedQueue& queue : queues) {
     model::Binding binding;
     binding.target = queue.name;
-    binding.key = queue.name;
+    binding.key = local_name(queue.name);
     out.push_back(render(binding));
   }
   for (const model::Binding& binding : router.bindings()) {

@@ -10,11 +10,15 @@
 #include "broker/queues.h"
 #include "model/router.h"
 
+namespace trv::auth {
+class Directory;
+}
+
 namespace trv::amqp {
 
 // A queue as it is listed: of the broker, or a log that was declared as a stream.
 struct ListedQueue {
-  std::string name;
+  std::string name;  // the broker's
   std::string type;  // classic, quorum, stream
   std::string arguments;
   bool durable = true;
@@ -35,7 +39,8 @@ boost::json::array render_channels(std::span<const SessionFacts> sessions);
 boost::json::array render_consumers(std::span<const SessionFacts> sessions,
                                     std::span<const ListedQueue> queues);
 boost::json::array render_queues(std::span<const ListedQueue> queues);
-boost::json::array render_exchanges(const model::Router& router);
+// Every virtual host has a default exchange.
+boost::json::array render_exchanges(const model::Router& router, const auth::Directory& directory);
 // Also those by which the default exchange reaches every queue.
 boost::json::array render_bindings(const model::Router& router,
                                    std::span<const ListedQueue> queues);

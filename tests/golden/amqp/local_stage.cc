@@ -3,9 +3,11 @@
 
 #include "amqp/census.h"
 #include "amqp/convert.h"
+#include "amqp/management/management.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
 #include "auth/directory.h"
+#include "base/assert.h"
 #include "broker/broker_test_support.h"
 #include "stage.h"
 
@@ -43,6 +45,7 @@ class LocalStage final : public Stage {
   }
   ~LocalStage() override {
     broker_->round([&] { peers_.clear(); });
+    management_.reset();
     readers_.reset();
   }
 
@@ -81,8 +84,9 @@ class LocalStage final : public Stage {
     put.user.hashing = auth::Hashing::sha256;
     put.user.hash = auth::hash_password(put.user.hashing, "salt", user.name);
     for (const auth::Command& command :
-         {auth::Command(put), auth::Command(auth::SetRights{
-                                  user.name, "/", {user.configure, user.write, user.read}})}) {
+         {auth::Command(put),
+          auth::Command(
+              auth::SetRights{user.name, user.vhost, {user.configure, user.write, user.read}})}) {
       execute(command);
     }
   }
@@ -102,6 +106,19 @@ class LocalStage final : public Stage {
     });
   }
 
+  void make_vhost(const std::string& name) override {
+    operate(broker::Operation::Verb::put_vhost, name, broker::OperationResult::Kind::created);
+  }
+  void delete_vhost(const std::string& name) override {
+    operate(broker::Operation::Verb::delete_vhost, name, broker::OperationResult::Kind::done);
+  }
+  bool begin_to_delete(const std::string& name) override {
+    auth::Vhost vhost = *(*broker_)->catalog().access()->find_vhost(name);
+    vhost.state = auth::Vhost::State::leaving;
+    execute(auth::PutVhost{vhost, ""});
+    return true;
+  }
+
   bool make_topic(const std::string& name) override {
     broker_->round([&] { TRV_ASSERT((*broker_)->topics().create(name, {}).ok()); });
     return true;
@@ -114,6 +131,7 @@ class LocalStage final : public Stage {
 
   bool crash() override {
     broker_->round([&] { peers_.clear(); });
+    management_.reset();
     readers_.reset();
     broker_->faults().disarm();
     broker_->crash();
@@ -122,6 +140,21 @@ class LocalStage final : public Stage {
   }
 
  private:
+  // What it waits for, and what is said meanwhile, comes in later rounds.
+  void operate(broker::Operation::Verb verb, const std::string& name,
+               broker::OperationResult::Kind expected) {
+    bool done = false;
+    broker_->round([&] {
+      management_->run({verb, "guest", {{"name", name}}},
+                       [&done, expected](const broker::OperationResult& result) {
+                         TRV_ASSERT(result.kind == expected);
+                         done = true;
+                       });
+    });
+    for (int i = 0; i < 100 && !done; ++i) broker_->round([] {});
+    TRV_ASSERT(done);
+  }
+
   void execute(const auth::Command& command) {
     broker_->round([&] {
       (*broker_)->catalog().execute_access(
@@ -135,6 +168,7 @@ class LocalStage final : public Stage {
     census_ = std::make_unique<Census>(**broker_);
     services_ = std::make_unique<Services>(
         Services{**broker_, sessions_, {readers_.get()}, {&sessions_}, census_.get()});
+    management_ = std::make_unique<Management>(*services_, options_);
   }
 
   void settle() {
@@ -154,6 +188,7 @@ class LocalStage final : public Stage {
   std::unique_ptr<StreamReaders> readers_;
   std::unique_ptr<Census> census_;
   std::unique_ptr<Services> services_;
+  std::unique_ptr<Management> management_;
   std::map<std::string, std::unique_ptr<Peer>> peers_;
   std::uint64_t last_id_ = 0;
 };

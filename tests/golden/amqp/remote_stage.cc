@@ -144,7 +144,9 @@ class RemoteStage final : public Stage {
                                user.write + R"(","read":")" + user.read + R"("})";
     if (!succeeds("PUT", "/api/users/" + user.name,
                   R"({"password":")" + user.name + R"(","tags":""})") ||
-        !succeeds("PUT", "/api/permissions/%2F/" + user.name, rights)) {
+        !succeeds("PUT",
+                  "/api/permissions/" + (user.vhost == "/" ? "%2F" : user.vhost) + "/" + user.name,
+                  rights)) {
       give_up("cannot make user " + user.name);
     }
   }
@@ -156,6 +158,14 @@ class RemoteStage final : public Stage {
                   R"({"value":)" + std::to_string(limit.value) + "}")) {
       give_up("cannot limit " + limit.limit);
     }
+  }
+
+  void make_vhost(const std::string& name) override {
+    succeeds("DELETE", "/api/vhosts/" + name, "");  // of an earlier conversation
+    if (!succeeds("PUT", "/api/vhosts/" + name, "{}")) give_up("cannot make vhost " + name);
+  }
+  void delete_vhost(const std::string& name) override {
+    if (!succeeds("DELETE", "/api/vhosts/" + name, "")) give_up("cannot delete vhost " + name);
   }
 
   void close_connection(const std::string& peer, const std::string& reason) override {
@@ -172,6 +182,7 @@ class RemoteStage final : public Stage {
   bool make_topic(const std::string&) override { return false; }
   bool break_disk() override { return false; }
   bool crash() override { return false; }
+  bool begin_to_delete(const std::string&) override { return false; }
 
  private:
   struct Peer {

@@ -10,15 +10,18 @@
 //   == title                 a conversation begins (what is before the first is one, too)
 //   # a comment
 //   connect A [remote]       a new connection (of a peer that is not on this machine)
-//   open A [USER]            the same, and its handshake and channel 1, unseen
+//   open A [USER [VHOST]]    the same, and its handshake and channel 1, unseen
 //   A> header 41 4d 51 50 .. bytes in hex
 //   A> 1 queue.declare ...   a method on channel 1 (text.h)
 //   A> 1 content 5 delivery_mode=2    a content header: body size and properties
 //   A> 1 body "hello"        a body frame
 //   A> hangup                the socket breaks
 //   wait 30                  milliseconds
-//   user U CONFIGURE WRITE READ       makes a user, whose password is its name
+//   user U CONFIGURE WRITE READ [VHOST]       makes a user, whose password is its name
 //   limit NAME VALUE [U]     limits the virtual host, or user U
+//   vhost V                  makes a virtual host, in which guest may everything
+//   delete V                 deletes it
+//   leaving V                begins to, and does no more
 //   close A REASON           an operator closes the connection
 //   bad disk                 no sync succeeds from here on
 //   crash                    the broker dies and comes back with what was synced, on a good disk
@@ -70,12 +73,15 @@ class Player {
     words >> verb >> name;
     if (verb == "connect" || verb == "open") {
       std::string who;
-      words >> who;
+      std::string vhost = "/";
+      words >> who >> vhost;
       stage_->connect(name, who != "remote");
-      if (verb == "open") open(name, who.empty() ? "guest" : who);
+      if (verb == "open") open(name, who.empty() ? "guest" : who, vhost.empty() ? "/" : vhost);
     } else if (verb == "user") {
-      UserLine user{name, {}, {}, {}};
+      UserLine user;
+      user.name = name;
       words >> user.configure >> user.write >> user.read;
+      if (std::string vhost; words >> vhost) user.vhost = vhost;
       stage_->make_user(user);
     } else if (verb == "limit") {
       LimitLine limit;
@@ -83,6 +89,10 @@ class Player {
       words >> limit.value >> limit.user;
       limit.of_user = !limit.user.empty();
       stage_->set_limit(limit);
+    } else if (verb == "vhost") {
+      stage_->make_vhost(name);
+    } else if (verb == "delete") {
+      stage_->delete_vhost(name);
     } else if (verb == "close") {
       std::string reason;
       std::getline(words >> std::ws, reason);
@@ -103,13 +113,14 @@ class Player {
 
   void act_here(const std::string& line, const std::string& verb, const std::string& name) {
     const bool done = verb == "topic"      ? stage_->make_topic(name)
+                      : verb == "leaving"  ? stage_->begin_to_delete(name)
                       : line == "bad disk" ? stage_->break_disk()
                       : line == "crash"    ? stage_->crash()
                                            : false;
     if (!done) throw std::runtime_error("cannot play: " + line);
   }
 
-  void open(const std::string& name, const std::string& user) {
+  void open(const std::string& name, const std::string& user, const std::string& vhost) {
     stage_->send(name, std::string(wire::protocol_header));
     stage_->listen(1);
     const std::string start =
@@ -118,10 +129,11 @@ class Player {
         "publisher_confirms:t1}}";
     stage_->send(name, encode_line(start));
     stage_->listen(1);
-    for (const char* line : {"0 connection.tune-ok channel_max=2047 frame_max=131072 heartbeat=60",
-                             "0 connection.open virtual_host=\"/\"", "1 channel.open"}) {
+    for (const std::string& line :
+         {std::string("0 connection.tune-ok channel_max=2047 frame_max=131072 heartbeat=60"),
+          "0 connection.open virtual_host=\"" + vhost + "\"", std::string("1 channel.open")}) {
       stage_->send(name, encode_line(line));
-      stage_->listen(std::string_view(line).find("tune") != std::string_view::npos ? 0 : 1);
+      stage_->listen(line.find("tune") != std::string::npos ? 0 : 1);
     }
   }
 

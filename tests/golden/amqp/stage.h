@@ -20,6 +20,7 @@ struct UserLine {
   std::string configure;
   std::string write;
   std::string read;
+  std::string vhost = "/";  // in which these are its rights
 };
 
 struct LimitLine {
@@ -44,12 +45,16 @@ class Stage {
   // The password is the name. Operators make it, and close connections.
   virtual void make_user(const UserLine& user) = 0;
   virtual void set_limit(const LimitLine& limit) = 0;
+  virtual void make_vhost(const std::string& name) = 0;
+  virtual void delete_vhost(const std::string& name) = 0;
   virtual void close_connection(const std::string& peer, const std::string& reason) = 0;
 
   // Not everywhere. False where it cannot be done.
   virtual bool make_topic(const std::string& name) = 0;
   virtual bool break_disk() = 0;
   virtual bool crash() = 0;
+  // Says that it is leaving, and does no more.
+  virtual bool begin_to_delete(const std::string& vhost) = 0;
 };
 
 std::unique_ptr<Stage> make_local_stage();

@@ -1,0 +1,64 @@
+// vhosts: listing, making, changing and removing them.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include "admin/listing.h"
+#include "admin/routes.h"
+#include "admin/vhosts.h"
+#include "base/scoped_name.h"
+
+namespace trv::admin {
+
+namespace {
+
+namespace json = boost::json;
+using broker::Operation;
+using runtime::Task;
+
+Task<Reply> list_vhosts(Context& context, Request request) {
+  json::array vhosts;
+  for (const auto& [name, vhost] : request.access->vhosts()) {
+    if (knows_vhost(request, name) && request.sees(name)) {
+      vhosts.push_back(vhost_to_json(*vhost, context.facts().node));
+    }
+  }
+  co_return listed(request, std::move(vhosts));
+}
+
+Task<Reply> show_vhost(Context& context, Request request) {
+  const auth::Vhost* vhost = request.access->find_vhost(request.param("vhost"));
+  if (!vhost) co_return not_found();
+  co_return shown(request, vhost_to_json(*vhost, context.facts().node));
+}
+
+Task<Reply> put_vhost(Context& context, Request request) {
+  auto arguments = vhost_from_json(request.param("vhost"), request.body);
+  if (!arguments) co_return bad_request(arguments.error().message);
+  co_return reply_of(
+      co_await context.run(Operation::Verb::put_vhost, request.user, std::move(*arguments)));
+}
+
+Task<Reply> delete_vhost(Context& context, Request request) {
+  const std::string& name = request.param("vhost");
+  if (name == first_scope) {
+    co_return bad_request(
+        "the virtual host '/' cannot be removed: it is also that of other protocols");
+  }
+  json::object arguments;
+  arguments["name"] = name;
+  co_return reply_of(
+      co_await context.run(Operation::Verb::delete_vhost, request.user, std::move(arguments)));
+}
+
+constexpr Route table[] = {
+    {"GET", "/vhosts", Rank::management, list_vhosts},
+    {"GET", "/vhosts/{vhost}", Rank::management, show_vhost},
+    {"PUT", "/vhosts/{vhost}", Rank::administrator, put_vhost},
+    {"DELETE", "/vhosts/{vhost}", Rank::administrator, delete_vhost},
+};
+
+}  // namespace
+
+std::span<const Route> vhost_routes() { return table; }
+
+}  // namespace trv::admin
