@@ -59,13 +59,15 @@ class Management final : public broker::Operations {
   void change_vhost(const std::string& name,
                     std::function<void(std::shared_ptr<VhostChange>)> begin,
                     UniqueFunction<void(Status, bool was_there)> done);
-  // What a process before this one had begun.
+  // What a process before this one had begun, or what failed for want of space. Goes on trying.
   void finish_removals();
+  void finish_removals_later();
 
   Services& services_;
   const SessionOptions& options_;
   std::uint64_t last_id_ = 0;
   bool stopping_ = false;
+  runtime::Timer removal_retry_;
   std::unordered_map<ConnectionId, Running> running_;
 };
 

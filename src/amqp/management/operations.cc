@@ -96,6 +96,7 @@ Management::~Management() = default;
 
 void Management::stop() {
   stopping_ = true;
+  removal_retry_.cancel();
   for (auto& [id, running] : running_) {
     running.deadline.cancel();
     running.direct->finish({Kind::timed_out, "the broker stops", {}});

@@ -16,6 +16,8 @@ namespace json = boost::json;
 using broker::OperationResult;
 using Kind = OperationResult::Kind;
 
+constexpr std::chrono::seconds removal_retry_time{5};
+
 std::optional<std::string> text_of(const json::object& object, std::string_view name) {
   const json::value* value = object.if_contains(name);
   if (!value) return std::nullopt;
@@ -77,8 +79,11 @@ void Management::delete_vhost(const broker::Operation& operation, Done done) {
   change_vhost(
       name,
       [end_sessions](const std::shared_ptr<VhostChange>& change) { change->remove(end_sessions); },
-      [done = std::move(done)](const Status& status, bool was_there) mutable {
-        if (!status) return done(failed(status));
+      [this, done = std::move(done)](const Status& status, bool was_there) mutable {
+        if (!status) {
+          finish_removals_later();
+          return done(failed(status));
+        }
         done({was_there ? Kind::done : Kind::not_found, was_there ? "" : "Not Found", {}});
       });
 }
@@ -93,13 +98,19 @@ void Management::finish_removals() {
       for (const std::string& name : leaving) {
         change_vhost(
             name, [](const std::shared_ptr<VhostChange>& change) { change->remove_leaving(); },
-            [name](const Status& status, bool) {
+            [this, name](const Status& status, bool) {
               if (status) return log::info("virtual host {} is removed at last", name);
-              log::error("virtual host {} cannot be removed: {}", name, status.error().message);
+              log::warn("virtual host {} cannot be removed: {}", name, status.error().message);
+              finish_removals_later();
             });
       }
     });
   });
+}
+
+void Management::finish_removals_later() {
+  if (stopping_) return;
+  removal_retry_ = home().schedule(removal_retry_time, [this] { finish_removals(); });
 }
 
 }  // namespace trv::amqp
