@@ -5,9 +5,8 @@
 // immutable copy. Copies share what did not change.
 //
 // Invariants:
-//   - rights, and limits of users, belong to users that exist, and go with them; so do rights in
-//   and
-//     limits of virtual hosts with those; the first virtual host is always there;
+//   - rights, and limits of users, belong to users that exist, and go with them;
+//   - rights in virtual hosts and their limits go with those; the first one is always there;
 //   - applying snapshot() to a new Directory gives an equal one;
 //   - apply() of a command about a user or virtual host that is not there changes nothing.
 //

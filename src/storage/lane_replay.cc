@@ -270,9 +270,9 @@ Status LaneReplay::resolve_break() {
   const std::optional<LanePlace> next = behind->next;
   bool was_synced = input_.seal.has_value();  // and here < seal.end, or replay_frames had ended
   std::string what = describe(here, next);
-  if (cut_short()) {
+  if (behind->cut_short) {
     was_synced = true;
-    what = "the segment's file is cut short; " + what;
+    what = "a segment's file is cut short; " + what;
   }
   if (!image_->header()) {
     Result<bool> blank = image_->blank();
@@ -330,6 +330,7 @@ Result<LaneReplay::Behind> LaneReplay::look_behind() {
       if (Status s = other->open(directory_); !s.ok()) return s.error();
     }
     SegmentImage& image = other ? *other : *image_;
+    behind.cut_short = behind.cut_short || cut_short(image);
     for (;;) {
       Result<std::optional<std::uint32_t>> found = image.find_frame(from);
       if (!found.ok()) return found.error();
@@ -350,9 +351,9 @@ Result<LaneReplay::Behind> LaneReplay::look_behind() {
 }
 
 // A file has its full size before it has its name, and until a start has sealed its lane.
-bool LaneReplay::cut_short() const {
-  if (!input_.uncut || input_.seal || !image_->header()) return false;
-  return image_->size() > segment_header_size && image_->size() < image_->header()->size;
+bool LaneReplay::cut_short(const SegmentImage& image) const {
+  if (!input_.uncut || input_.seal || !image.header()) return false;
+  return image.size() > segment_header_size && image.size() < image.header()->size;
 }
 
 // What the last frame of the lane that has a whole header says. It only grows along the lane.

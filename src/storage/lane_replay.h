@@ -117,10 +117,11 @@ class LaneReplay {
   struct Behind {
     std::optional<LanePlace> next;  // the next valid frame
     bool any_header = false;        // of a frame whose body may be damaged
+    bool cut_short = false;         // a file has lost its end
   };
   Result<Behind> look_behind();
   Result<LanePlace> latest_synced();
-  bool cut_short() const;
+  bool cut_short(const SegmentImage& image) const;
   Status move_to(LanePlace place);
   LanePlace place() const;
   bool at_seal() const;

@@ -432,6 +432,29 @@ TEST(Store, ALastSegmentThatIsCutShortIsDamage) {
   }
 }
 
+// Then the frames end with the segment before, and that one is whole.
+TEST(Store, ALastSegmentThatIsCutShortInItsFirstFrameIsDamage) {
+  io::MemoryDirectory disk;
+  std::vector<SeenEntry> written;
+  {
+    Life life;
+    ASSERT_TRUE(life.start(disk).ok());
+    written =
+        write_entries(life, numbered(14, 1000));  // and no end: nothing says that all was synced
+  }
+  const auto first = std::find_if(written.begin(), written.end(), [](const SeenEntry& entry) {
+    return SegmentId::of(entry.where.blob).number == 1;
+  });
+  ASSERT_NE(first, written.end());
+  const std::string name = segment_name({1, 0, 1});
+  disk.set_contents(name, disk.contents(name).substr(0, first->where.position + 50));
+  Life life;
+  ASSERT_TRUE(life.start(disk).ok());
+  EXPECT_EQ(life.visitor.entries.size(), static_cast<std::size_t>(first - written.begin()));
+  ASSERT_EQ(life.report.damaged.size(), 1u);
+  EXPECT_NE(life.report.damaged[0].what.find("cut short"), std::string::npos);
+}
+
 // A lane of three segments; each byte of the first one is changed in turn. Whatever happens is
 // either harmless, or reported and confined to one frame.
 TEST(Store, AnyFlippedByteIsHarmlessOrReportedAndIsolated) {
