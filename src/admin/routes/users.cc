@@ -133,7 +133,7 @@ Task<Reply> show_rights(Context& context, Request request) {
 Task<std::optional<Reply>> refuse_grant(Context& context, const Request& request) {
   const AccessView view = co_await access_view(context);
   if (view->find(request.param("user")) && known_vhost(request)) co_return std::nullopt;
-  co_return bad_request(known_vhost(request) ? "no_such_user" : "vhost_not_found");
+  co_return bad_request("vhost_or_user_not_found");
 }
 
 std::function<bool(const auth::Directory&)> has_rights(const Request& request) {
