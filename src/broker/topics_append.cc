@@ -64,10 +64,8 @@ PartitionIndex choose_partition(Topic& topic, ByteView key) {
 }
 
 // Requires: the records were checked.
-bool all_keyed(const Slice& batch, const model::BatchHeader& header) {
-  Result<Slice> records = model::batch_records(batch, header);
-  TRV_ASSERT(records.ok());
-  model::BatchRecordReader reader(records->view(), header.record_count);
+bool all_keyed(ByteView records, std::int32_t count) {
+  model::BatchRecordReader reader(records, count);
   model::BatchRecord record;
   while (reader.next(record)) {
     if (!record.key) return false;
@@ -75,9 +73,13 @@ bool all_keyed(const Slice& batch, const model::BatchHeader& header) {
   return true;
 }
 
-// Whether the batch may enter a topic of these settings at all; its header when it may.
-Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSettings& settings,
-                                       WallTime now) {
+struct Admitted {
+  model::BatchHeader header;
+  Slice plain;  // its records without compression; looks at the batch when they came so
+};
+
+// Whether the batch may enter a topic of these settings at all.
+Result<Admitted> admit_batch(ByteView batch, const model::TopicSettings& settings, WallTime now) {
   Result<model::BatchHeader> checked = model::check_batch(batch);
   if (!checked) return checked.error();
   const model::BatchHeader& header = *checked;
@@ -97,14 +99,66 @@ Result<model::BatchHeader> admit_batch(ByteView batch, const model::TopicSetting
       (!settings.append_time && header.max_timestamp > now.ms + timestamp_ahead_max_ms)) {
     return Error{Errc::out_of_range, "timestamp of the batch is out of range"};
   }
-  Slice view = Slice::of_static(batch);
-  if (Status records = model::check_batch_records(view, header); !records) {
-    return Error{Errc::invalid_argument, records.error().message};
+  Result<Slice> plain = model::batch_records(Slice::of_static(batch), header);
+  if (!plain) return Error{Errc::invalid_argument, plain.error().message};
+  if (Status good = model::check_records(plain->view(), header.record_count); !good) {
+    return Error{Errc::invalid_argument, good.error().message};
   }
-  if (settings.cleaning.on && !all_keyed(view, header)) {
+  if (settings.cleaning.on && !all_keyed(plain->view(), header.record_count)) {
     return Error{Errc::invalid_argument, "Compacted topic cannot accept message without key"};
   }
-  return header;
+  return Admitted{header, std::move(plain).value()};
+}
+
+// A batch as it is stored: as it came, or its records in the codec that the topic wants.
+struct Packed {
+  model::Compression codec = model::Compression::none;
+  std::string own;  // what `records` looks at, unless that is what came
+  ByteView records;
+};
+
+// Errors: too_large (for the topic, once it is in its codec), io_error.
+Status pack(ByteView batch, const Admitted& admitted, const model::TopicSettings& settings,
+            Packed& packed) {
+  const model::Recompression& wanted = settings.recompression;
+  packed.codec = admitted.header.compression();
+  packed.records = batch.substr(model::batch_header_size);
+  if (!wanted.codec || *wanted.codec == packed.codec || TRV_MUTANT(topic_codec_ignored)) return {};
+  packed.codec = *wanted.codec;
+  packed.records = admitted.plain.view();
+  if (packed.codec != model::Compression::none) {
+    Result<std::string> own = model::compress(packed.codec, packed.records, wanted.level());
+    if (!own) return own.error();
+    packed.own = std::move(own).value();
+    packed.records = packed.own;
+  }
+  const std::size_t size = model::batch_header_size + packed.records.size();
+  const bool too_large = size > static_cast<std::size_t>(settings.batch_size_max);
+  if (too_large && !TRV_MUTANT(repacked_size_unchecked)) {
+    return Error{Errc::too_large, "batch is larger than max.message.bytes in the topic's codec"};
+  }
+  return {};
+}
+
+// The head of a batch as it is stored, with what `header` says of its place, its size and its
+// times. The checksum is computed anew only where it must be.
+std::string stored_head(ByteView batch, const model::BatchHeader& came, model::BatchHeader& header,
+                        ByteView records) {
+  constexpr std::size_t length_at = 8, epoch_at = 12, crc_at = 17, attributes_at = 21,
+                        newest_at = 35;
+  // Base offset and leader epoch lie outside the checksum.
+  std::string head(batch.substr(0, model::batch_header_size));
+  store_be(head.data(), header.base_offset.value);
+  store_be(head.data() + epoch_at, std::int32_t{0});
+  if (header.attributes == came.attributes && header.max_timestamp == came.max_timestamp)
+    return head;
+  header.length = static_cast<std::int32_t>(head.size() + records.size() - epoch_at);
+  store_be(head.data() + length_at, header.length);
+  store_be(head.data() + attributes_at, header.attributes);
+  store_be(head.data() + newest_at, header.max_timestamp);
+  header.crc = crc32c(crc32c(0, ByteView(head).substr(model::batch_crc_begin)), records);
+  store_be(head.data() + crc_at, header.crc);
+  return head;
 }
 
 }  // namespace
@@ -172,9 +226,9 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
   Broker& broker = state_->broker;
   const model::TopicSettings& settings = topic.state.settings();
   WallTime now = broker.wall_now();
-  Result<model::BatchHeader> admitted = admit_batch(batch, settings, now);
+  Result<Admitted> admitted = admit_batch(batch, settings, now);
   if (!admitted) return admitted.error();
-  model::BatchHeader header = *admitted;
+  model::BatchHeader header = admitted->header;
   state_->seal(topic);
   if (header.producer_id.value >= 0) {
     Result<model::BatchVerdict> verdict = topic.state.producers(partition).check(
@@ -192,26 +246,22 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
       return original;
     }
   }
+  Packed packed;
+  if (Status done = pack(batch, *admitted, settings, packed); !done) return done.error();
   Result<RecordId> first = topic.state.next_id(now);
   if (!first) return first.error();
-  const std::uint64_t size = batch.size() + batch_overhead_max;
+  const std::uint64_t size = packed.records.size() + batch_overhead_max;
   if (Status promised = broker.promise(Space::more, size); !promised) return promised.error();
   RecordId first_id = *first;
   RecordId last_id = last_of(first_id, header.record_count);
 
-  // Base offset and leader epoch lie outside the checksum; the rest is stored as it came.
   header.base_offset = topic.state.log_end(partition);
-  std::string head(batch.substr(0, model::batch_header_size));
-  store_be(head.data(), header.base_offset.value);
-  store_be(head.data() + 12, std::int32_t{0});
+  header.set_compression(packed.codec);
   if (settings.append_time) {
     header.attributes |= model::batch_attributes::append_time;
     header.max_timestamp = now.ms;
-    store_be(head.data() + 21, header.attributes);
-    store_be(head.data() + 35, header.max_timestamp);
-    std::uint32_t crc = crc32c(0, ByteView(head).substr(model::batch_crc_begin));
-    store_be(head.data() + 17, crc32c(crc, batch.substr(model::batch_header_size)));
   }
+  const std::string head = stored_head(batch, admitted->header, header, packed.records);
   Appended appended;
   appended.partition = partition;
   appended.base_offset = header.base_offset;
@@ -220,7 +270,7 @@ Result<Appended> Topics::append_batch(Topic& topic, PartitionIndex partition, By
   appended.append_time = now;
   appended.log_start = topic.state.log_start(partition);
   appended.commit = {broker.tail().round, settings.durability};
-  const ByteView parts[] = {head, batch.substr(model::batch_header_size)};
+  const ByteView parts[] = {head, packed.records};
   state_->store(topic, {partition, first_id, last_id, false, 0, parts, header, size});
   state_->mark_dirty(topic, settings.durability);
   return appended;

@@ -30,6 +30,8 @@ struct TopicConfig {
   std::int64_t min = 0;
   std::int64_t max = 0;
   std::string_view words = {};
+  // Kafka takes more values than can be kept here.
+  bool partly = false;
 };
 
 std::span<const TopicConfig> topic_configs();

@@ -40,5 +40,55 @@ TEST(TopicConfig, ClearedSettingsAreInForceNoMore) {
   EXPECT_TRUE(settings.given.empty());
 }
 
+TEST(TopicConfig, CodecsAndLevels) {
+  using model::Compression;
+  model::TopicSettings settings;
+  const std::pair<std::string_view, std::optional<Compression>> words[] = {
+      {"uncompressed", Compression::none}, {"gzip", Compression::gzip},
+      {"snappy", Compression::snappy},     {"lz4", Compression::lz4},
+      {"zstd", Compression::zstd},         {"producer", std::nullopt}};
+  for (const auto& word : words) {
+    ASSERT_TRUE(apply_topic_config(settings, "compression.type", word.first));
+    EXPECT_EQ(settings.recompression.codec, word.second) << word.first;
+  }
+  ASSERT_TRUE(apply_topic_config(settings, "compression.type", "lz4"));
+  ASSERT_TRUE(apply_topic_config(settings, "compression.lz4.level", "17"));
+  ASSERT_TRUE(apply_topic_config(settings, "compression.zstd.level", "-7"));
+  EXPECT_EQ(settings.recompression.level(), 17);
+  ASSERT_TRUE(apply_topic_config(settings, "compression.lz4.level", "9"));
+  EXPECT_EQ(settings.recompression.level(), std::nullopt);
+  EXPECT_EQ(settings.recompression.levels.at(Compression::zstd), -7);
+}
+
+TEST(TopicConfig, BadValuesAreRefusedInKafkasWords) {
+  const std::array<std::string_view, 3> rows[] = {
+      {"compression.type", "bogus",
+       "String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer"},
+      {"compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"},
+      {"compression.gzip.level", "10", "Value must be between 1 and 9 or equal to -1"},
+      {"compression.lz4.level", "0", "Value must be at least 1"},
+      {"compression.lz4.level", "18", "Value must be no more than 17"},
+      {"compression.zstd.level", "-131073", "Value must be at least -131072"},
+      {"compression.zstd.level", "high", "Not a number of type INT"},
+      {"retention.ms", "soon", "Not a number of type LONG"},
+      {"retention.ms", "-2", "Value must be at least -1"},
+      {"segment.bytes", "4294967296", "Not a number of type INT"},
+      {"min.cleanable.dirty.ratio", "2", "Value must be no more than 1"},
+      {"min.cleanable.dirty.ratio", "half", "Not a number of type DOUBLE"},
+      {"preallocate", "maybe", "Expected value to be either true or false"},
+      {"cleanup.policy", "delete,shred", "String must be one of: compact, delete"},
+      {"remote.storage.enable", "true", "This broker has no other value than the default"},
+  };
+  for (const auto& row : rows) {
+    model::TopicSettings settings;
+    Status applied = apply_topic_config(settings, row[0], row[1]);
+    ASSERT_FALSE(applied.ok()) << row[0];
+    EXPECT_TRUE(applied.error().message.starts_with("Invalid value ")) << applied.error().message;
+    EXPECT_TRUE(applied.error().message.ends_with(": " + std::string(row[2])))
+        << applied.error().message;
+    EXPECT_TRUE(settings.given.empty());
+  }
+}
+
 }  // namespace
 }  // namespace trv::kafka

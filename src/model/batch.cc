@@ -168,7 +168,11 @@ Result<Slice> batch_records(const Slice& batch, const BatchHeader& header) {
 Status check_batch_records(const Slice& batch, const BatchHeader& header) {
   Result<Slice> records = batch_records(batch, header);
   if (!records) return records.error();
-  BatchRecordReader reader(records->view(), header.record_count);
+  return check_records(records->view(), header.record_count);
+}
+
+Status check_records(ByteView records, std::int32_t record_count) {
+  BatchRecordReader reader(records, record_count);
   BatchRecord record;
   std::int32_t expected = 0;
   while (reader.next(record)) {
@@ -180,7 +184,7 @@ Status check_batch_records(const Slice& batch, const BatchHeader& header) {
     for (std::int32_t i = 0; i < record.header_count; ++i) read_header(headers, one);
     if (!headers.done()) return Error{Errc::corrupt, "record headers are damaged"};
   }
-  if (!reader.ok() || expected != header.record_count) {
+  if (!reader.ok() || expected != record_count) {
     return Error{Errc::corrupt, "records are damaged"};
   }
   return {};

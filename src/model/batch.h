@@ -58,6 +58,10 @@ struct BatchHeader {
   Compression compression() const {
     return static_cast<Compression>(attributes & batch_attributes::compression_mask);
   }
+  void set_compression(Compression codec) {
+    attributes = static_cast<std::int16_t>((attributes & ~batch_attributes::compression_mask) |
+                                           static_cast<int>(codec));
+  }
   bool transactional() const { return (attributes & batch_attributes::transactional) != 0; }
   // Its base timestamp is the time until which its tombstones are kept.
   bool has_delete_horizon() const { return (attributes & batch_attributes::delete_horizon) != 0; }
@@ -106,11 +110,16 @@ Result<Slice> batch_records(const Slice& batch, const BatchHeader& header);
 // Decodes every record of a checked batch of origin batch, headers included, as a produce request's
 // content check. Errors: corrupt.
 Status check_batch_records(const Slice& batch, const BatchHeader& header);
+// The same of a records section that is decompressed already.
+Status check_records(ByteView records, std::int32_t record_count);
 
 // Snappy may come raw or in the framing of snappy-java; both are read.
 Result<std::string> decompress(Compression codec, ByteView bytes, std::size_t size_max);
-// In the form that all clients read. Errors: unsupported (codec), io_error (the library's).
-Result<std::string> compress(Compression codec, ByteView bytes);
+// In the form that all clients read. `level` is of the codec's own scale: gzip -1 to 9, lz4 1 to 12
+// (what is above is 12), zstd as its library has them; nothing: as a compromise that costs little.
+// Errors: unsupported (codec), io_error (the library's).
+Result<std::string> compress(Compression codec, ByteView bytes,
+                             std::optional<std::int32_t> level = std::nullopt);
 
 // Appends one record as it stands in a records section.
 void append_record(std::string& out, const BatchRecord& record);

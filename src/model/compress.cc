@@ -14,11 +14,11 @@ namespace {
 
 Error failed() { return Error{Errc::io_error, "records cannot be compressed"}; }
 
-Result<std::string> gzip(ByteView bytes) {
+Result<std::string> gzip(ByteView bytes, std::int32_t level) {
   z_stream stream{};
   constexpr int window_bits_gzip = 15 + 16;
   constexpr int memory_level = 8;
-  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, window_bits_gzip, memory_level,
+  if (deflateInit2(&stream, level, Z_DEFLATED, window_bits_gzip, memory_level,
                    Z_DEFAULT_STRATEGY) != Z_OK) {
     return failed();
   }
@@ -34,10 +34,11 @@ Result<std::string> gzip(ByteView bytes) {
 }
 
 // Kafka's Java clients refuse frames whose blocks depend on each other.
-Result<std::string> lz4(ByteView bytes) {
+Result<std::string> lz4(ByteView bytes, std::int32_t level) {
   LZ4F_preferences_t preferences{};
   preferences.frameInfo.blockSizeID = LZ4F_max64KB;
   preferences.frameInfo.blockMode = LZ4F_blockIndependent;
+  preferences.compressionLevel = level;
   std::string out(LZ4F_compressFrameBound(bytes.size(), &preferences), '\0');
   std::size_t size =
       LZ4F_compressFrame(out.data(), out.size(), bytes.data(), bytes.size(), &preferences);
@@ -46,10 +47,9 @@ Result<std::string> lz4(ByteView bytes) {
   return out;
 }
 
-Result<std::string> zstd(ByteView bytes) {
+Result<std::string> zstd(ByteView bytes, std::int32_t level) {
   std::string out(ZSTD_compressBound(bytes.size()), '\0');
-  std::size_t size =
-      ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), ZSTD_CLEVEL_DEFAULT);
+  std::size_t size = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), level);
   if (ZSTD_isError(size)) return failed();
   out.resize(size);
   return out;
@@ -75,18 +75,19 @@ std::string snappy_framed(ByteView bytes) {
 
 }  // namespace
 
-Result<std::string> compress(Compression codec, ByteView bytes) {
+Result<std::string> compress(Compression codec, ByteView bytes, std::optional<std::int32_t> level) {
+  constexpr std::int32_t lz4_fast = 0;
   switch (codec) {
     case Compression::none:
       return std::string(bytes);
     case Compression::gzip:
-      return gzip(bytes);
+      return gzip(bytes, level.value_or(Z_DEFAULT_COMPRESSION));
     case Compression::snappy:
       return snappy_framed(bytes);
     case Compression::lz4:
-      return lz4(bytes);
+      return lz4(bytes, level.value_or(lz4_fast));
     case Compression::zstd:
-      return zstd(bytes);
+      return zstd(bytes, level.value_or(ZSTD_CLEVEL_DEFAULT));
   }
   return Error{Errc::unsupported, "unknown compression codec"};
 }

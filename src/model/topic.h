@@ -40,6 +40,19 @@ struct Cleaning {
   std::int64_t tombstone_ms = 86'400'000;   // how long after its cleaning a tombstone is kept
 };
 
+// What becomes of the codec of batches that their producers send.
+struct Recompression {
+  std::optional<Compression> codec;  // all are stored in it; nothing: as each came
+  // How hard codecs try, in their own scales (compress()); only those of which it was said.
+  std::map<Compression, std::int32_t> levels;
+  bool operator==(const Recompression&) const = default;
+
+  std::optional<std::int32_t> level() const {
+    auto it = levels.find(codec.value_or(Compression::none));
+    return it == levels.end() ? std::nullopt : std::optional(it->second);
+  }
+};
+
 struct TopicSettings {
   std::int32_t partition_count = 1;
   Durability durability = Durability::fsync;
@@ -52,6 +65,7 @@ struct TopicSettings {
   std::int32_t batch_size_max = 1048588;
   bool append_time = false;  // records take the broker's clock
   Cleaning cleaning;
+  Recompression recompression;
   // The one field in which this topic's field lists carry everything; empty when not known.
   std::string payload_field;
   // From then on the topic is not there any more.

@@ -6,9 +6,13 @@
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t settings_version = 3;
-constexpr std::uint8_t settings_version_without_expiry = 2;
+constexpr std::uint8_t settings_version = 4;
+constexpr std::uint8_t settings_version_with_expiry = 3;
+constexpr std::uint8_t settings_version_plain = 2;
 constexpr std::int32_t millionths = 1'000'000;
+
+// In the place of a codec's number.
+constexpr std::uint8_t codec_as_it_came = 255;
 
 enum SettingsFlag : std::uint8_t { flag_cleaning = 1, flag_retention_off = 2 };
 
@@ -48,11 +52,46 @@ void read_cleaning(ByteReader& reader, Cleaning& cleaning) {
   cleaning.tombstone_ms = reader.varint_signed();
 }
 
+// The lowest that holds all that the settings say.
+std::uint8_t version_of(const TopicSettings& settings) {
+  if (settings.recompression != Recompression()) return settings_version;
+  return settings.expires ? settings_version_with_expiry : settings_version_plain;
+}
+
+bool known_codec(std::uint8_t number) {
+  return number <= static_cast<std::uint8_t>(Compression::zstd);
+}
+
+void write_recompression(ByteWriter& writer, const Recompression& recompression) {
+  writer.u8(recompression.codec ? static_cast<std::uint8_t>(*recompression.codec)
+                                : codec_as_it_came);
+  writer.varint(recompression.levels.size());
+  for (const auto& [codec, level] : recompression.levels) {
+    writer.u8(static_cast<std::uint8_t>(codec));
+    writer.varint_signed(level);
+  }
+}
+
+void read_recompression(ByteReader& reader, Recompression& recompression) {
+  const std::uint8_t codec = reader.u8();
+  if (codec != codec_as_it_came) {
+    if (!known_codec(codec)) return reader.fail();
+    recompression.codec = static_cast<Compression>(codec);
+  }
+  for (std::uint64_t count = reader.varint(); count > 0 && reader.ok(); --count) {
+    const std::uint8_t of = reader.u8();
+    if (!known_codec(of)) return reader.fail();
+    recompression.levels[static_cast<Compression>(of)] =
+        static_cast<std::int32_t>(reader.varint_signed());
+  }
+}
+
 }  // namespace
 
 void encode(const TopicSettings& settings, std::string& out) {
   ByteWriter writer(out);
-  writer.u8(settings.expires ? settings_version : settings_version_without_expiry);
+  const std::uint8_t version = version_of(settings);
+  writer.u8(version);
   writer.varint(static_cast<std::uint64_t>(settings.partition_count));
   writer.u8(static_cast<std::uint8_t>(settings.durability));
   writer.u8(settings.transient ? 1 : 0);
@@ -74,7 +113,9 @@ void encode(const TopicSettings& settings, std::string& out) {
   writer.varint_signed(cleaning.lag_min_ms);
   writer.varint_signed(cleaning.lag_max_ms);
   writer.varint_signed(cleaning.tombstone_ms);
+  if (version == settings_version) writer.u8(settings.expires ? 1 : 0);
   if (settings.expires) writer.varint_signed(settings.expires->ms);
+  if (version == settings_version) write_recompression(writer, settings.recompression);
 }
 
 Result<TopicSettings> decode_topic_settings(ByteView bytes) {
@@ -104,9 +145,10 @@ Result<TopicSettings> decode_topic_settings(ByteView bytes) {
   } else {
     read_cleaning(reader, settings.cleaning);
   }
-  if (version > settings_version_without_expiry) {
-    settings.expires = WallTime{reader.varint_signed()};
-  }
+  const bool expires =
+      version == settings_version ? reader.u8() != 0 : version == settings_version_with_expiry;
+  if (expires) settings.expires = WallTime{reader.varint_signed()};
+  if (version == settings_version) read_recompression(reader, settings.recompression);
   if (!reader.done() || settings.partition_count <= 0) {
     return Error{Errc::corrupt, "damaged topic settings"};
   }

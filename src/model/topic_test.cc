@@ -221,6 +221,34 @@ TEST(TopicSettingsFormat, ExpiryIsKept) {
   }
 }
 
+TEST(TopicSettingsFormat, CodecsAndTheirLevelsAreKept) {
+  for (std::optional<WallTime> expires : {std::optional<WallTime>(), {WallTime{1234567}}}) {
+    for (int codec = 0; codec <= 5; ++codec) {
+      TopicSettings settings;
+      settings.expires = expires;
+      settings.recompression.levels = {{Compression::gzip, 9}, {Compression::zstd, -131'072}};
+      if (codec < 5) settings.recompression.codec = static_cast<Compression>(codec);
+      std::string bytes;
+      encode(settings, bytes);
+      EXPECT_EQ(bytes[0], 4);
+      auto decoded = decode_topic_settings(bytes);
+      ASSERT_TRUE(decoded.ok());
+      EXPECT_EQ(decoded->recompression, settings.recompression);
+      EXPECT_EQ(decoded->expires, expires);
+      EXPECT_FALSE(decode_topic_settings(ByteView(bytes).substr(0, bytes.size() - 1)).ok());
+    }
+  }
+}
+
+TEST(TopicSettingsFormat, UnknownCodecsAreDamage) {
+  TopicSettings settings;
+  settings.recompression.codec = Compression::zstd;
+  std::string bytes;
+  encode(settings, bytes);
+  bytes[bytes.size() - 2] = 5;
+  EXPECT_FALSE(decode_topic_settings(bytes).ok());
+}
+
 // As version 1 wrote them: what was given is all there is to know.
 TEST(TopicSettingsFormat, Version1IsRead) {
   for (const std::string policy : {"delete", "compact", "compact,delete"}) {

@@ -324,6 +324,13 @@ def batch(records=((None, b"value"),), *, at_ms, producer=(PRODUCER_NONE, -1), s
     return struct.pack(">qi", base, len(head) + len(checked)) + head + checked
 
 
+def _plain(codec, data):
+    """Two brokers pack in their own ways. None: a codec that Python has not."""
+    if codec == 0:
+        return data
+    return zlib.decompress(data, wbits=47) if codec == 1 else None
+
+
 def describe_batches(data):
     """What of fetched batches two brokers have in common: all but times, ids and checksums."""
     found, at = [], 0
@@ -331,7 +338,8 @@ def describe_batches(data):
         base, size, epoch, magic, _, attributes, delta, first, _, producer, producer_epoch, sequence, count = \
             struct.unpack_from(">qiibIhiqqqhii", data, at)
         control = attributes & 0x20
+        records = _plain(attributes & 7, data[at + 61:at + 12 + size])
         found.append((base, delta, epoch, magic, attributes, producer >= 0, producer_epoch, sequence, count, first > 0,
-                      None if control else data[at + 61:at + 12 + size]))
+                      None if control else records))
         at += 12 + size
     return found
