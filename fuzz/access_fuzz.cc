@@ -1,5 +1,5 @@
 // What the HTTP API takes and keeps under arbitrary bytes: requests, and the journaled commands
-// about users and policies: refused or applied, never a crash, and a state survives its own
+// about users, policies and quotas: refused or applied, never a crash, and a state survives its own
 // snapshot.
 #include <cstdint>
 #include <string>
@@ -7,6 +7,7 @@
 #include "auth/directory.h"
 #include "base/assert.h"
 #include "model/policies.h"
+#include "model/quotas.h"
 #include "runtime/http.h"
 
 namespace {
@@ -50,12 +51,15 @@ void parse(ByteView input, std::size_t cut) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const ByteView input(reinterpret_cast<const char*>(data) + 2, size - 2);
-  switch (data[0] % 3) {
+  switch (data[0] % 4) {
     case 0:
       run<auth::Directory>(input);
       break;
     case 1:
       run<model::Policies>(input);
+      break;
+    case 3:
+      run<model::Quotas>(input);
       break;
     default:
       parse(input, data[1]);

@@ -46,8 +46,13 @@ void on_frame(ByteView frame) {
       wire::ConsumerGroupHeartbeatApi, wire::ConsumerGroupDescribeApi, wire::SaslHandshakeApi,
       wire::SaslAuthenticateApi, wire::ShareGroupHeartbeatApi, wire::ShareGroupDescribeApi,
       wire::ShareFetchApi, wire::ShareAcknowledgeApi, wire::DescribeShareGroupOffsetsApi,
-      wire::AlterShareGroupOffsetsApi, wire::DeleteShareGroupOffsetsApi>(header.key, in.rest(),
-                                                                         header.version, flexible);
+      wire::AlterShareGroupOffsetsApi, wire::DeleteShareGroupOffsetsApi, wire::DescribeAclsApi,
+      wire::CreateAclsApi, wire::DeleteAclsApi, wire::CreateDelegationTokenApi,
+      wire::RenewDelegationTokenApi, wire::ExpireDelegationTokenApi,
+      wire::DescribeDelegationTokenApi, wire::DescribeUserScramCredentialsApi,
+      wire::AlterUserScramCredentialsApi, wire::ListConfigResourcesApi,
+      wire::DescribeClientQuotasApi, wire::AlterClientQuotasApi>(header.key, in.rest(),
+                                                                 header.version, flexible);
 }
 
 }  // namespace

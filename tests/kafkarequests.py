@@ -8,8 +8,8 @@ from rawclients import Socket
 
 
 class Requests:
-    def __init__(self, broker):
-        self.broker = broker
+    def __init__(self, broker, client="requests"):
+        self.broker, self.client = broker, client
         self.connect()
 
     def connect(self):
@@ -25,7 +25,7 @@ class Requests:
 
     def send(self, kind, version, **fields):
         request = kind(version=version, **fields)
-        request.with_header(len(self.waiting), "requests")
+        request.with_header(len(self.waiting), self.client)
         self.stream.send(bytes(request.encode(header=True, framed=True)))
         response = getattr(sys.modules[kind.__module__], kind.__name__.replace("Request", "Response"))
         self.waiting.append((response, version))

@@ -19,6 +19,7 @@
 #include "broker/keyspaces.h"
 #include "broker/publisher.h"
 #include "broker/queues.h"
+#include "broker/quotas.h"
 #include "broker/shard_state.h"
 #include "broker/topics.h"
 #include "broker/transactions.h"
@@ -43,6 +44,7 @@ Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
       queues_(std::make_unique<Queues>(*this)),
       catalog_(std::make_unique<Catalog>(*this)),
       publisher_(std::make_unique<Publisher>(*this)),
+      quotas_(std::make_unique<Quotas>(*this)),
       keyspaces_(std::make_unique<Keyspaces>(*this)),
       claim_groups_(std::make_unique<ClaimGroups>(*this)),
       groups_(std::make_unique<Groups>(*this)),

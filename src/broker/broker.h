@@ -45,6 +45,7 @@ class Topics;
 class Queues;
 class Catalog;
 class Publisher;
+class Quotas;
 class Keyspaces;
 class ClaimGroups;
 class Groups;
@@ -195,6 +196,7 @@ class Broker {
   Queues& queues() { return *queues_; }
   Catalog& catalog() { return *catalog_; }
   Publisher& publisher() { return *publisher_; }
+  Quotas& quotas() { return *quotas_; }
   Keyspaces& keyspaces() { return *keyspaces_; }
   ClaimGroups& claim_groups() { return *claim_groups_; }
   Groups& groups() { return *groups_; }
@@ -317,6 +319,7 @@ class Broker {
   std::unique_ptr<Queues> queues_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<Quotas> quotas_;
   std::unique_ptr<Keyspaces> keyspaces_;
   std::unique_ptr<ClaimGroups> claim_groups_;
   std::unique_ptr<Groups> groups_;

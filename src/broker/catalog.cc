@@ -5,6 +5,7 @@
 #include "broker/entry.h"
 #include "broker/queues.h"
 #include "model/policies.h"
+#include "model/quotas.h"
 
 namespace trv::broker {
 namespace {
@@ -26,10 +27,12 @@ Catalog::Catalog(Broker& broker)
     : broker_(broker),
       access_state_(std::make_shared<const auth::Directory>()),
       policies_state_(std::make_shared<const model::Policies>()),
+      quotas_state_(std::make_shared<const model::Quotas>()),
       snapshot_(router_.freeze()),
       places_snapshot_(std::make_shared<const Places>()),
       access_(access_state_),
-      policies_(policies_state_) {}
+      policies_(policies_state_),
+      quotas_(quotas_state_) {}
 
 Catalog::~Catalog() = default;
 
@@ -56,6 +59,12 @@ Status Catalog::apply_policy(ByteView command) {
   return applied;
 }
 
+Status Catalog::apply_quota(ByteView command) {
+  Status applied = change(quotas_state_, command);
+  quotas_ = quotas_state_;
+  return applied;
+}
+
 void Catalog::apply_place(const std::string& queue, const std::string& source) {
   if (source.empty()) {
     places_.erase(queue);
@@ -74,6 +83,10 @@ void Catalog::execute_access(ByteView command, UniqueFunction<void(Result<Durabl
 
 void Catalog::execute_policy(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
   execute(Space::more, entry::policy, command, std::move(visible));
+}
+
+void Catalog::execute_quota(ByteView command, UniqueFunction<void(Result<Durable>)> visible) {
+  execute(Space::more, entry::quota, command, std::move(visible));
 }
 
 void Catalog::clean_up(std::string command) {
@@ -100,27 +113,30 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
   std::shared_ptr<RouterStep> step = begin_step();
   Status applied = kind == entry::access   ? change(access_state_, command)
                    : kind == entry::policy ? change(policies_state_, command)
+                   : kind == entry::quota  ? change(quotas_state_, command)
                                            : apply(command);
   TRV_ASSERT(applied.ok());
   if (TRV_MUTANT(user_shown_before_durable)) access_ = access_state_;
   // As this change made them: a later one may not be durable when it is.
-  broker_.when_durable(broker_.tail(),
-                       [this, kind, step, access = access_state_, policies = policies_state_,
-                        visible = std::move(visible)](Result<Durable> durable) mutable {
-                         if (!durable) {
-                           visible(durable.error());
-                           return;
-                         }
-                         // Without a step behind it, nothing was changed since.
-                         if (!step->router) step->router = router_.freeze();
-                         snapshot_ = step->router;
-                         access_ = std::move(access);
-                         policies_ = std::move(policies);
-                         if (kind == entry::policy) broker_.queues().on_policies();
-                         // The token outlives the hop: it says what has happened already.
-                         Durable token = *durable;
-                         share([visible = std::move(visible), token]() mutable { visible(token); });
-                       });
+  broker_.when_durable(
+      broker_.tail(),
+      [this, kind, step, access = access_state_, policies = policies_state_, quotas = quotas_state_,
+       visible = std::move(visible)](Result<Durable> durable) mutable {
+        if (!durable) {
+          visible(durable.error());
+          return;
+        }
+        // Without a step behind it, nothing was changed since.
+        if (!step->router) step->router = router_.freeze();
+        snapshot_ = step->router;
+        access_ = std::move(access);
+        policies_ = std::move(policies);
+        quotas_ = std::move(quotas);
+        if (kind == entry::policy) broker_.queues().on_policies();
+        // The token outlives the hop: it says what has happened already.
+        Durable token = *durable;
+        share([visible = std::move(visible), token]() mutable { visible(token); });
+      });
 }
 
 std::shared_ptr<Catalog::RouterStep> Catalog::begin_step() {
@@ -159,6 +175,7 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
   auto places = std::make_shared<const Places>(places_);
   std::shared_ptr<const auth::Directory> access = access_;
   std::shared_ptr<const model::Policies> policies = policies_;
+  std::shared_ptr<const model::Quotas> quotas = quotas_;
   places_snapshot_ = places;
   int others = broker_.core_count() - 1;
   if (others == 0) {
@@ -175,18 +192,20 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
   for (int i = 0; i < broker_.core_count(); ++i) {
     CoreIndex index(static_cast<std::uint16_t>(i));
     if (index == here) continue;
-    broker_.at_core(index, [router, places, access, policies, progress, here](Broker& other) {
-      Catalog& catalog = other.catalog();
-      catalog.snapshot_ = router;
-      catalog.places_snapshot_ = places;
-      catalog.access_ = access;
-      const bool other_policies = catalog.policies_ != policies;
-      catalog.policies_ = policies;
-      if (other_policies) other.queues().on_policies();
-      other.post(here, [progress] {
-        if (--progress->missing == 0) progress->everywhere();
-      });
-    });
+    broker_.at_core(index,
+                    [router, places, access, policies, quotas, progress, here](Broker& other) {
+                      Catalog& catalog = other.catalog();
+                      catalog.snapshot_ = router;
+                      catalog.places_snapshot_ = places;
+                      catalog.access_ = access;
+                      const bool other_policies = catalog.policies_ != policies;
+                      catalog.policies_ = policies;
+                      catalog.quotas_ = quotas;
+                      if (other_policies) other.queues().on_policies();
+                      other.post(here, [progress] {
+                        if (--progress->missing == 0) progress->everywhere();
+                      });
+                    });
   }
 }
 

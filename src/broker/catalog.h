@@ -1,5 +1,5 @@
 // Catalog: exchanges, bindings, the places of queues that read another topic's log, who may do what
-// (auth::Directory), and policies (model::Policies).
+// (auth::Directory), policies (model::Policies), and quotas (model::Quotas).
 //
 // The state lives on the core that owns shard_of(Catalog::home). Every core has an immutable
 // snapshot of it, which is replaced once a change is durable; publishing reads the snapshot only.
@@ -20,7 +20,8 @@ class Directory;
 }
 namespace trv::model {
 class Policies;
-}
+class Quotas;
+}  // namespace trv::model
 
 namespace trv::broker {
 
@@ -37,19 +38,23 @@ class Catalog {
   // The same of users and their rights, and of policies. Never null.
   const std::shared_ptr<const auth::Directory>& access() const { return access_; }
   const std::shared_ptr<const model::Policies>& policies() const { return policies_; }
+  const std::shared_ptr<const model::Quotas>& quotas() const { return quotas_; }
 
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
   const auth::Directory& access_state() const { return *access_state_; }
   const model::Policies& policies_state() const { return *policies_state_; }
+  const model::Quotas& quotas_state() const { return *quotas_state_; }
   // On the home core: journals the encoded command and applies it; `visible` runs here once every
   // core's snapshot shows the change, or with the error when it cannot be made. No snapshot shows
   // it before it is durable.
   void execute(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
 
-  // On the home core: as execute(), with a command of auth::Directory or of model::Policies.
+  // On the home core: as execute(), with a command of auth::Directory, of model::Policies or of
+  // model::Quotas.
   void execute_access(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
   void execute_policy(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
+  void execute_quota(ByteView command, UniqueFunction<void(Result<Durable>)> visible);
 
   // On the home core: the same for what has lost its sense already (the bindings of a queue that is
   // gone), so nobody waits; tried again until there is place for it.
@@ -66,6 +71,7 @@ class Catalog {
   Status apply(ByteView command);
   Status apply_access(ByteView command);
   Status apply_policy(ByteView command);
+  Status apply_quota(ByteView command);
   void apply_place(const std::string& queue, const std::string& source);
   const std::map<std::string, std::string, std::less<>>& places() const { return places_; }
 
@@ -94,6 +100,7 @@ class Catalog {
   // Replaced as a whole with every change.
   std::shared_ptr<const auth::Directory> access_state_;
   std::shared_ptr<const model::Policies> policies_state_;
+  std::shared_ptr<const model::Quotas> quotas_state_;
   // What this core reads: on the home core as the last durable change made it.
   std::shared_ptr<const model::Router> snapshot_;
   std::vector<std::string> retries_;  // of clean_up()
@@ -102,6 +109,7 @@ class Catalog {
   // Those of the home core as its last durable change made them, shared by all cores.
   std::shared_ptr<const auth::Directory> access_;
   std::shared_ptr<const model::Policies> policies_;
+  std::shared_ptr<const model::Quotas> quotas_;
 };
 
 }  // namespace trv::broker

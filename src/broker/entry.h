@@ -33,6 +33,7 @@ inline constexpr EntryKind catalog = 32;  // a model::Router command
 inline constexpr EntryKind queue_placed = 33;
 inline constexpr EntryKind access = 34;  // an auth::Directory command
 inline constexpr EntryKind policy = 35;  // a model::Policies command
+inline constexpr EntryKind quota = 40;   // a model::Quotas command
 
 inline constexpr EntryKind keyspace = 48;     // a model::Keyspace command
 inline constexpr EntryKind claim_group = 49;  // topic, then a model::ClaimGroups command

@@ -186,6 +186,16 @@ std::vector<std::string> ShareGroups::names() const {
   return names;
 }
 
+std::vector<std::string> ShareGroups::names_with_settings() const {
+  std::vector<std::string> names;
+  state_->broker.each_shard([&](ShardState& shard) {
+    for (std::string& name : shard.share_groups.names_with_settings()) {
+      names.push_back(std::move(name));
+    }
+  });
+  return names;
+}
+
 Commit ShareGroups::last_change() const { return state_->last_change; }
 
 const ShareGroupRecords::Settings& ShareGroups::settings(std::string_view name) const {

@@ -47,6 +47,7 @@ class ShareGroups {
 
   // As given, also for groups that do not exist yet. Valid until the closure returns.
   const model::ShareGroupRecords::Settings& settings(std::string_view group) const;
+  std::vector<std::string> names_with_settings() const;
   // Errors: no_space, io_error.
   Result<Commit> set_settings(const std::string& group,
                               const model::ShareGroupRecords::Settings& settings);

@@ -50,7 +50,11 @@ Decoded decode_body(std::int16_t key, ByteView body, std::int16_t version, bool 
       ListTransactionsApi, DescribeTopicPartitionsApi, ConsumerGroupHeartbeatApi,
       ConsumerGroupDescribeApi, SaslHandshakeApi, SaslAuthenticateApi, ShareGroupHeartbeatApi,
       ShareGroupDescribeApi, ShareFetchApi, ShareAcknowledgeApi, DescribeShareGroupOffsetsApi,
-      AlterShareGroupOffsetsApi, DeleteShareGroupOffsetsApi>(key, body, version, flexible);
+      AlterShareGroupOffsetsApi, DeleteShareGroupOffsetsApi, DescribeAclsApi, CreateAclsApi,
+      DeleteAclsApi, CreateDelegationTokenApi, RenewDelegationTokenApi, ExpireDelegationTokenApi,
+      DescribeDelegationTokenApi, DescribeUserScramCredentialsApi, AlterUserScramCredentialsApi,
+      ListConfigResourcesApi, DescribeClientQuotasApi, AlterClientQuotasApi>(key, body, version,
+                                                                             flexible);
 }
 
 int digit(char c) { return c <= '9' ? c - '0' : c - 'a' + 10; }

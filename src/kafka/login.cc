@@ -79,6 +79,7 @@ std::string Login::prove(const auth::Directory& directory, ByteView token, bool 
     return "Authentication failed: the user lacks rights in /, and rights on single topics are not "
            "known to Kafka clients";
   }
+  user_ = std::string(plain->user);
   state_ = State::done;
   return {};
 }

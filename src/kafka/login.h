@@ -37,9 +37,12 @@ class Login {
   // Empty, or why the token is not good enough. Requires: proving or proving_bare.
   std::string prove(const auth::Directory& directory, ByteView token, bool near);
   void refuse() { state_ = State::refused; }
+  // Who it is; the word for nobody in particular before a login, and where none is asked for.
+  const std::string& user() const { return user_; }
 
  private:
   State state_;
+  std::string user_ = "ANONYMOUS";
 };
 
 // The only one there is.

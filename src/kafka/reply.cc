@@ -22,6 +22,10 @@ void Reply::hold() const {
   if (Session* session = service_->find(connection_)) session->hold(slot_);
 }
 
+void Reply::mute(std::chrono::milliseconds duration) const {
+  if (Session* session = service_->find(connection_)) session->mute(duration);
+}
+
 void Reply::nothing() const {
   if (Session* session = service_->find(connection_)) session->finish(slot_, {});
 }

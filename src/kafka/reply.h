@@ -2,6 +2,8 @@
 // is used on its home core only, where the connection may be gone by then (the answer is dropped).
 #pragma once
 
+#include <chrono>
+
 #include "base/ids.h"
 #include "kafka/service.h"
 #include "kafka/wire/codec.h"
@@ -38,6 +40,8 @@ class Reply {
   // Later requests of the connection wait for this one's answer, as when it must not be overtaken.
   // Requires: on the home core, before the answer.
   void hold() const;
+  // The connection is not read from for so long.
+  void mute(std::chrono::milliseconds duration) const;
   // The request cannot be answered in the protocol: ends the connection.
   void close() const;
 

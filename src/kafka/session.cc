@@ -34,12 +34,20 @@ std::size_t Session::frame_size_max() const {
 }
 
 bool Session::must_wait_for(ByteView frame) const {
-  if (held_) return true;
+  if (held_ || muted_.armed()) return true;
   if (!in_order_) return false;
   ByteReader in(frame);
   const wire::RequestHeader header = wire::read_header_begin(in);
   const ApiRow* row = in.ok() ? find_api(header.key) : nullptr;
   return row != nullptr && row->in_order && !TRV_MUTANT(kafka_requests_overtake);
+}
+
+void Session::mute(std::chrono::milliseconds duration) {
+  runtime::Core& core = service_.broker().core();
+  const runtime::SteadyTime until = core.now() + duration;
+  if (duration.count() <= 0 || until <= muted_until_ || TRV_MUTANT(quota_told_and_not_kept)) return;
+  muted_until_ = until;
+  muted_ = core.schedule(duration, [this] { changed_(); });
 }
 
 void Session::refuse_login(std::function<void()> answer) {

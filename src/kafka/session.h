@@ -49,10 +49,12 @@ class Session {
   bool must_wait_for(ByteView frame) const;
   bool full() const { return slots_.size() >= answers_waiting_max; }
   bool ended() const { return ended_; }
-  bool waiting() const { return !slots_.empty(); }
+  bool waiting() const { return !slots_.empty() || muted_.armed(); }
   // A stranger's frames are small.
   std::size_t frame_size_max() const;
 
+  // No further frame is taken for so long: the client has used more than its quota.
+  void mute(std::chrono::milliseconds duration);
   // No further frame is taken until the slot is answered.
   void hold(std::uint64_t slot) { held_ = slot; }
   // The answer of a slot; empty text when there is none to send.
@@ -83,6 +85,8 @@ class Session {
   bool ended_ = false;
   Login login_;
   runtime::Timer refusal_;
+  runtime::Timer muted_;
+  runtime::SteadyTime muted_until_{};
 };
 
 }  // namespace trv::kafka

@@ -7,9 +7,11 @@
 #include <map>
 
 #include "broker/broker_test_support.h"
+#include "broker/catalog.h"
 #include "broker/groups.h"
 #include "kafka/handlers/handlers.h"
 #include "model/batch.h"
+#include "model/quotas.h"
 
 namespace trv::kafka {
 namespace {
@@ -414,6 +416,24 @@ TEST_F(SessionTest, ErasedRecordsLeaveAGap) {
   EXPECT_EQ(second->base_offset, Offset(2));
   EXPECT_EQ(second->record_count, 1);
   EXPECT_EQ(part.high_watermark, 3);
+}
+
+// Its requests wait; what it asked before is answered, with how long.
+TEST_F(SessionTest, WhoUsesMoreThanItsQuotaIsNotHeard) {
+  create_topic("t");
+  broker_.round([&] {
+    broker_->catalog().execute_quota(model::encode_quota({{}, {model::QuotaName::Of::others}},
+                                                         {{model::QuotaKind::write_rate, 1}}),
+                                     [](Result<broker::Durable> done) { EXPECT_TRUE(done.ok()); });
+  });
+  const std::string produce = frame(0, 3, 7, produce_body(1, "t", batch({"some bytes"})));
+  EXPECT_FALSE(session_->must_wait_for(produce));
+  ASSERT_TRUE(send(produce));
+  ASSERT_EQ(answers_.size(), 1u);
+  const std::string_view body = body_of(answers_[0]);
+  EXPECT_GT(load_be<std::int32_t>(body.data() + body.size() - 4), 1000);
+  EXPECT_TRUE(session_->must_wait_for(produce));
+  EXPECT_TRUE(session_->waiting());
 }
 
 }  // namespace

@@ -107,6 +107,7 @@ class ShareGroupRecords {
   // Empty when nothing was set; settings may come before their group, and stay when it goes.
   const Settings& settings(std::string_view group) const;
   std::vector<std::string> names() const;  // of those that exist
+  std::vector<std::string> names_with_settings() const;
   bool empty() const { return records_.empty(); }
 
   static std::string encode_create(std::string_view group);

@@ -55,6 +55,14 @@ std::vector<std::string> ShareGroupRecords::names() const {
   return names;
 }
 
+std::vector<std::string> ShareGroupRecords::names_with_settings() const {
+  std::vector<std::string> names;
+  for (const auto& [name, record] : records_) {
+    if (!record.settings.empty()) names.push_back(name);
+  }
+  return names;
+}
+
 std::string ShareGroupRecords::encode_create(std::string_view group) {
   return begin(Kind::create, group);
 }

@@ -25,6 +25,7 @@ REPO = HERE.parents[1]
 sys.path[:0] = [str(HERE.parent), str(HERE), str(REPO / "bench")]
 
 import harness  # noqa: E402
+import kafka_admin_vectors  # noqa: E402
 import kafka_group_vectors  # noqa: E402
 import kafka_messages as messages  # noqa: E402
 import kafka_share_vectors  # noqa: E402
@@ -56,8 +57,8 @@ EXPECTED = [
     (r"^Produce v\d+ (base offset 5|codec 7) .*LogStartOffset", "refused before the log is looked at"),
     (r"^Metadata v1[0-2] (by id|id and|strange id|unknown id|zero id)", "topics are found by id in all versions that have ids; "
      "Kafka refuses that before version 12"),
-    (r"Configs\.(compression\.\w+\.level|\w+\.replication\.throttled\.replicas|local\.retention\.\w+|remote\.log\.[\w.]+): .* -> "
-     "\"absent\"", "levels of compression, throttling and tiered storage do not exist"),
+    (r"Configs\.(\w+\.replication\.throttled\.replicas|local\.retention\.\w+|remote\.log\.[\w.]+): .* -> "
+     "\"absent\"", "throttling of replicas and tiered storage do not exist"),
     (r"Configs\.message\.(downconversion\.enable|format\.version|timestamp\.difference\.max\.ms): \"absent\" -> ",
      "settings that Kafka 4 has dropped are kept for older tools"),
     (r"Configs\.min\.insync\.replicas\.ConfigSource: 3 -> 5", "there are no defaults of a whole cluster"),
@@ -79,6 +80,9 @@ EXPECTED = [
     (r"^DescribeTransactions v\d+ twice ", "an id that is named twice is described once"),
     (r"^ElectLeaders v\d+ (type (-1|2), none|bytes of 255) ", "an unknown kind of election is refused also when it is of nothing"),
     (r"^OffsetFetch v\d+ no partitions ", "a topic of which no partition is asked is left out"),
+    (r"^AlterClientQuotas v\d+ told after (a fraction too small to count|(bad, )?only validated) ", "rates are whole numbers of bytes"),
+    (r"^AlterClientQuotas v\d+ (told after )?user twice ", "an entity that names two users is none"),
+    (r"^AlterUserScramCredentials v0 good", "no SCRAM credentials are kept"),
     (r"^Produce v\d+ a topic twice ", "a topic that is named twice is answered twice"),
 ]
 
@@ -464,6 +468,11 @@ def shown(answer):
     return json.dumps(answer, default=str)[:400]
 
 
+def scripts_of(key):
+    return [script for vectors in (kafka_group_vectors, kafka_share_vectors, kafka_admin_vectors)
+            for script in vectors.SCRIPTS.get(key, ())]
+
+
 def compare_all(comparison, wanted):
     theirs, ours = (served(comparison.schemas, port) for port in comparison.ports)
     comparison.warm()
@@ -472,7 +481,7 @@ def compare_all(comparison, wanted):
             continue
         lowest = comparison.schemas.requests[key].versions[0]
         for version in range(max(lowest, ours[key][0], theirs[key][0]), min(ours[key][1], theirs[key][1]) + 1):
-            for script in {**kafka_group_vectors.SCRIPTS, **kafka_share_vectors.SCRIPTS}[key]:
+            for script in scripts_of(key):
                 comparison.script(script, key, version)
             comparison.script(wrong_bodies, key, version)
     if not wanted:

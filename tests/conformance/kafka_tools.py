@@ -94,6 +94,41 @@ def settings(steps):
     step(CONFIG, "--describe", "--entity-type", "brokers", "--entity-default", prints=["Default configs for brokers"])
     step(CONFIG, "--alter", "--entity-type", "brokers", "--entity-name", "1", "--add-config", "node.id=7", succeeds=False,
          prints=["Cannot update these configs dynamically"])
+    step(CONFIG, "--alter", *entity, "--add-config", "compression.type=zstd,compression.zstd.level=7")
+    step(CONFIG, "--describe", *entity, prints=["compression.type=zstd", "compression.zstd.level=7"])
+    step(CONFIG, "--alter", *entity, "--add-config", "compression.type=zip", succeeds=False,
+         prints=["String must be one of: uncompressed, zstd, lz4, snappy, gzip, producer"])
+
+
+def quotas(steps):
+    step = steps.step
+    client, user = ["--entity-type", "clients", "--entity-name", "kt-client"], ["--entity-type", "users", "--entity-name", "kt-user"]
+    step(CONFIG, "--alter", *client, "--add-config", "producer_byte_rate=1048576,consumer_byte_rate=2097152",
+         prints=["Completed updating config for client kt-client"])
+    step(CONFIG, "--describe", *client, prints=["Quota configs for client-id 'kt-client' are", "producer_byte_rate=1048576.0", "consumer_byte_rate=2097152.0"])
+    step(CONFIG, "--alter", *user, *client, "--add-config", "consumer_byte_rate=5", prints=["Completed updating config for user kt-user"])
+    step(CONFIG, "--alter", "--entity-type", "users", "--entity-default", "--add-config", "producer_byte_rate=99999999")
+    step(CONFIG, "--describe", "--entity-type", "users", prints=["the default user-principal.* producer_byte_rate=9.9999999E7"])
+    step(CONFIG, "--describe", *user, "--entity-type", "clients", prints=["user-principal 'kt-user', client-id 'kt-client' are consumer_byte_rate=5.0"])
+    step(CONFIG, "--alter", *client, "--add-config", "producer_byte_rate=0", succeeds=False, prints=["must be greater than 0"])
+    step(CONFIG, "--alter", *client, "--delete-config", "producer_byte_rate")
+    step(CONFIG, "--describe", *client, prints=["consumer_byte_rate=2097152.0"], hides=["producer_byte_rate"])
+    step(CONFIG, "--alter", *client, "--delete-config", "consumer_byte_rate")
+    step(CONFIG, "--alter", *user, *client, "--delete-config", "consumer_byte_rate")
+    step(CONFIG, "--alter", "--entity-type", "users", "--entity-default", "--delete-config", "producer_byte_rate")
+    step(CONFIG, "--describe", "--entity-type", "clients", hides=["kt-client"])
+
+
+def security(steps):
+    """What a Kafka without an authorizer refuses, too; and passwords, of which it would take some."""
+    step = steps.step
+    step("AclCommand", "--list", succeeds=None, prints=["SecurityDisabledException: No Authorizer is configured"])
+    step("AclCommand", "--add", "--allow-principal", "User:kt", "--operation", "Read", "--topic", "kt-a", succeeds=None,
+         prints=["SecurityDisabledException: No Authorizer is configured"])
+    step(CONFIG, "--alter", "--entity-type", "users", "--entity-name", "kt-user", "--add-config", "SCRAM-SHA-256=[password=x]",
+         succeeds=False, prints=["keeps no SCRAM credentials"])
+    step("DelegationTokenCommand", "--describe", "--command-config",
+         os.devnull, succeeds=None, prints=["DelegationTokenDisabledException|UnsupportedByAuthenticationException|not allowed"])
 
 
 def records(steps, directory):
@@ -163,6 +198,8 @@ def share_groups(steps):
     step(CONFIG, "--alter", *group, "--add-config", "share.auto.offset.reset=earliest,share.record.lock.duration.ms=15000",
          prints=["Completed updating config for group kt-share"])
     step(CONFIG, "--describe", "--all", *group, prints=["share.auto.offset.reset=earliest", "share.session.timeout.ms=45000"])
+    step(CONFIG, "--describe", *group, prints=["share.auto.offset.reset=earliest"], hides=["share.session.timeout.ms"])
+    step(CONFIG, "--describe", "--entity-type", "groups", prints=["configs for group kt-share are", "share.record.lock.duration.ms=15000"])
     step(CONFIG, "--alter", *group, "--add-config", "share.record.lock.duration.ms=5", succeeds=False,
          prints=["InvalidConfigurationException"])
     step("ConsoleProducer", "--topic", "kt-s", text="".join(f"value{index}\n" for index in range(20)))
@@ -256,6 +293,8 @@ def run_all(port, *, own):
     with tempfile.TemporaryDirectory() as directory:
         topics(steps)
         settings(steps)
+        quotas(steps)
+        security(steps)
         records(steps, directory)
         groups(steps)
         assigned_groups(steps)

@@ -15,7 +15,7 @@ SCHEMAS = ROOT / "schema" / "kafka"
 OUT = ROOT / "src" / "kafka" / "wire"
 
 INTS = {"i8": 1, "i16": 2, "i32": 4, "i64": 8}
-FIXED = {"bool": 1, "uuid": 16, **INTS}
+FIXED = {"bool": 1, "uuid": 16, "f64": 8, **INTS}
 BYTES = {"string", "bytes", "records"}
 ANY_LAST = 1 << 15
 
@@ -135,7 +135,7 @@ class Cpp:
         return f"{stem}{self.variables}"
 
     def element_type(self, field, owned):
-        simple = {"bool": "bool", "uuid": "Uuid", "string": "std::string" if owned else "ByteView",
+        simple = {"bool": "bool", "uuid": "Uuid", "f64": "double", "string": "std::string" if owned else "ByteView",
                   "bytes": "std::string" if owned else "ByteView",
                   "records": "Records" if owned else "ByteView"}
         if field.type in INTS:

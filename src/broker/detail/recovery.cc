@@ -13,6 +13,7 @@
 #include "broker/entry.h"
 #include "broker/shard_state.h"
 #include "model/policies.h"
+#include "model/quotas.h"
 
 namespace trv::broker {
 
@@ -384,6 +385,9 @@ void put_catalog(std::string& out, Catalog& catalog) {
   for (const std::string& command : catalog.policies_state().snapshot()) {
     put(out, entry::policy, command);
   }
+  for (const std::string& command : catalog.quotas_state().snapshot()) {
+    put(out, entry::quota, command);
+  }
   for (const auto& [queue, source] : catalog.places()) {
     std::string payload;
     ByteWriter writer(payload);
@@ -404,6 +408,8 @@ Status apply_other_entry(Broker& broker, storage::EntryKind kind, ShardState& sh
       return broker.catalog().apply_access(payload);
     case entry::policy:
       return broker.catalog().apply_policy(payload);
+    case entry::quota:
+      return broker.catalog().apply_quota(payload);
     case entry::queue_placed:
       return apply_queue_placed(broker, reader);
     case entry::keyspace:

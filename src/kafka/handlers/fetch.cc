@@ -82,11 +82,19 @@ Begun begin_fetch(const Call& call, const wire::FetchRequest& request) {
   return begun;
 }
 
-FetchTerms terms_of(const wire::FetchRequest& request) {
+FetchTerms terms_of(const Call& call, const wire::FetchRequest& request) {
   FetchTerms terms;
+  terms.quota = call.service.broker().quotas().find(
+      model::QuotaKind::read_rate, call.session.login().user(), call.header.client_id);
   terms.bytes_min = static_cast<std::size_t>(std::max(request.min_bytes, 0));
   terms.bytes_max =
       std::min(static_cast<std::size_t>(std::max(request.max_bytes, 0)), fetch_size_max);
+  // More at once would have to wait for ever.
+  if (terms.quota) {
+    constexpr std::uint64_t seconds = model::QuotaUse::window_seconds;
+    const std::uint64_t rate = std::min<std::uint64_t>(terms.quota->rate, fetch_size_max);
+    terms.bytes_max = std::min<std::size_t>(terms.bytes_max, rate * seconds);
+  }
   // More than an answer may hold would never be there.
   terms.bytes_min = std::min(terms.bytes_min, terms.bytes_max);
   terms.isolation =
@@ -117,7 +125,7 @@ void handle_fetch(const Call& call, const wire::FetchRequest& request) {
     call.reply.send(response);
     return;
   }
-  FetchTerms terms = terms_of(request);
+  FetchTerms terms = terms_of(call, request);
   Service& service = call.service;
   std::vector<wire::Uuid> unknown = name_topics(service, begun.topics);
   if (unknown.empty()) {

@@ -193,7 +193,7 @@ void FetchRun::on_read(std::size_t place, TopicResult result) {
 }
 
 void FetchRun::decide() {
-  if (failed_ || !may_wait_ || size_ >= terms_.bytes_min) return send();
+  if (failed_ || !may_wait_ || size_ >= terms_.bytes_min) return count_and_send();
   // What was read is read again: the answer must show one moment, and slices pin memory.
   for (TopicResult& result : results_) result.partitions.clear();
   if (read_again_) read_soon();
@@ -227,10 +227,35 @@ void FetchRun::on_deadline() {
   if (missing_ == 0) read_all();
 }
 
+void FetchRun::count_and_send() {
+  if (!terms_.quota || size_ == 0) return send();
+  // Nothing is read again while it is being counted, on whichever core.
+  ++missing_;
+  Service* service = &reply_.service();
+  service->broker().quotas().try_use(*terms_.quota, size_,
+                                     [service, id = id_](broker::Quotas::Outcome used) {
+                                       FetchRun* run = service->find_fetch(id);
+                                       if (run != nullptr) run->on_counted(used);
+                                     });
+}
+
+// What is too much is not sent: the client is told to ask later, and is not listened to until then.
+void FetchRun::on_counted(broker::Quotas::Outcome used) {
+  throttle_ms_ = static_cast<std::int32_t>(used.wait.count());
+  reply_.mute(used.wait);
+  withheld_ = !used.counted;
+  // A session is opened by an answer that has something in it.
+  if (withheld_ && context_.kind == FetchContext::Kind::opening) {
+    context_.kind = FetchContext::Kind::single;
+  }
+  send();
+}
+
 void FetchRun::send() {
   wire::FetchResponse response;
-  response.topics.resize(topics_.size());
-  for (std::size_t place = 0; place < topics_.size(); ++place) {
+  response.throttle_time_ms = throttle_ms_;
+  if (!withheld_) response.topics.resize(topics_.size());
+  for (std::size_t place = 0; place < response.topics.size(); ++place) {
     response.topics[place].name = std::move(topics_[place].name);
     topics_[place].name = response.topics[place].name;
     response.topics[place].topic_id = topics_[place].id.value_or(wire::Uuid());

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/quotas.h"
 #include "broker/topics.h"
 #include "kafka/handlers/fetch_topic.h"
 #include "kafka/reply.h"
@@ -27,6 +28,7 @@ struct FetchTerms {
   std::size_t bytes_max = 0;
   broker::Isolation isolation = broker::Isolation::uncommitted;
   std::chrono::milliseconds wait{0};
+  std::optional<model::Quotas::Found> quota = {};  // of the client, where there is one
 };
 
 // Of which session the fetch is, if of any.
@@ -70,6 +72,8 @@ class FetchRun {
   void decide();
   void read_soon();
   void on_pause_over();
+  void count_and_send();
+  void on_counted(broker::Quotas::Outcome used);
   void send();
   void tell_session(wire::FetchResponse& response);
   void on_deadline();
@@ -84,6 +88,8 @@ class FetchRun {
   std::vector<std::optional<broker::WatchId>> watches_;  // by topic
   std::size_t size_ = 0;                                 // of what this round has read
   int missing_ = 0;
+  std::int32_t throttle_ms_ = 0;
+  bool withheld_ = false;  // the client's quota does not allow what was read
   bool failed_ = false;
   bool read_again_ = false;
   bool may_wait_ = false;

@@ -6,28 +6,38 @@
 #include "kafka/api_table.h"
 #include "kafka/wire/add_offsets_to_txn.gen.h"
 #include "kafka/wire/add_partitions_to_txn.gen.h"
+#include "kafka/wire/alter_client_quotas.gen.h"
 #include "kafka/wire/alter_configs.gen.h"
 #include "kafka/wire/alter_partition_reassignments.gen.h"
 #include "kafka/wire/alter_share_group_offsets.gen.h"
+#include "kafka/wire/alter_user_scram_credentials.gen.h"
 #include "kafka/wire/api_versions.gen.h"
 #include "kafka/wire/consumer_group_describe.gen.h"
 #include "kafka/wire/consumer_group_heartbeat.gen.h"
+#include "kafka/wire/create_acls.gen.h"
+#include "kafka/wire/create_delegation_token.gen.h"
 #include "kafka/wire/create_partitions.gen.h"
 #include "kafka/wire/create_topics.gen.h"
+#include "kafka/wire/delete_acls.gen.h"
 #include "kafka/wire/delete_groups.gen.h"
 #include "kafka/wire/delete_records.gen.h"
 #include "kafka/wire/delete_share_group_offsets.gen.h"
 #include "kafka/wire/delete_topics.gen.h"
+#include "kafka/wire/describe_acls.gen.h"
+#include "kafka/wire/describe_client_quotas.gen.h"
 #include "kafka/wire/describe_cluster.gen.h"
 #include "kafka/wire/describe_configs.gen.h"
+#include "kafka/wire/describe_delegation_token.gen.h"
 #include "kafka/wire/describe_groups.gen.h"
 #include "kafka/wire/describe_log_dirs.gen.h"
 #include "kafka/wire/describe_producers.gen.h"
 #include "kafka/wire/describe_share_group_offsets.gen.h"
 #include "kafka/wire/describe_topic_partitions.gen.h"
 #include "kafka/wire/describe_transactions.gen.h"
+#include "kafka/wire/describe_user_scram_credentials.gen.h"
 #include "kafka/wire/elect_leaders.gen.h"
 #include "kafka/wire/end_txn.gen.h"
+#include "kafka/wire/expire_delegation_token.gen.h"
 #include "kafka/wire/fetch.gen.h"
 #include "kafka/wire/find_coordinator.gen.h"
 #include "kafka/wire/heartbeat.gen.h"
@@ -35,6 +45,7 @@
 #include "kafka/wire/init_producer_id.gen.h"
 #include "kafka/wire/join_group.gen.h"
 #include "kafka/wire/leave_group.gen.h"
+#include "kafka/wire/list_config_resources.gen.h"
 #include "kafka/wire/list_groups.gen.h"
 #include "kafka/wire/list_offsets.gen.h"
 #include "kafka/wire/list_partition_reassignments.gen.h"
@@ -45,6 +56,7 @@
 #include "kafka/wire/offset_fetch.gen.h"
 #include "kafka/wire/offset_for_leader_epoch.gen.h"
 #include "kafka/wire/produce.gen.h"
+#include "kafka/wire/renew_delegation_token.gen.h"
 #include "kafka/wire/sasl_authenticate.gen.h"
 #include "kafka/wire/sasl_handshake.gen.h"
 #include "kafka/wire/share_acknowledge.gen.h"
@@ -117,5 +129,25 @@ void handle_alter_share_group_offsets(const Call& call,
                                       const wire::AlterShareGroupOffsetsRequest& request);
 void handle_delete_share_group_offsets(const Call& call,
                                        const wire::DeleteShareGroupOffsetsRequest& request);
+void handle_create_acls(const Call& call, const wire::CreateAclsRequest& request);
+void handle_create_delegation_token(const Call& call,
+                                    const wire::CreateDelegationTokenRequest& request);
+void handle_alter_user_scram_credentials(const Call& call,
+                                         const wire::AlterUserScramCredentialsRequest& request);
+void handle_delete_acls(const Call& call, const wire::DeleteAclsRequest& request);
+void handle_describe_acls(const Call& call, const wire::DescribeAclsRequest& request);
+void handle_describe_delegation_token(const Call& call,
+                                      const wire::DescribeDelegationTokenRequest& request);
+void handle_describe_user_scram_credentials(
+    const Call& call, const wire::DescribeUserScramCredentialsRequest& request);
+void handle_expire_delegation_token(const Call& call,
+                                    const wire::ExpireDelegationTokenRequest& request);
+void handle_list_config_resources(const Call& call,
+                                  const wire::ListConfigResourcesRequest& request);
+void handle_renew_delegation_token(const Call& call,
+                                   const wire::RenewDelegationTokenRequest& request);
+void handle_describe_client_quotas(const Call& call,
+                                   const wire::DescribeClientQuotasRequest& request);
+void handle_alter_client_quotas(const Call& call, const wire::AlterClientQuotasRequest& request);
 
 }  // namespace trv::kafka

@@ -6,6 +6,7 @@
 // batch is appended in a second attempt. Meanwhile the connection takes no other request, so that
 // later batches of the producer do not overtake this one.
 #include "base/mutant.h"
+#include "broker/quotas.h"
 #include "kafka/handlers/coordinate.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
@@ -138,6 +139,12 @@ void append_there(TopicWork work) {
   });
 }
 
+// What a request uses of the quota of its client, where there is one.
+struct Cost {
+  std::optional<model::Quotas::Found> quota;
+  std::size_t size = 0;
+};
+
 // Without acknowledgement a failure has only one way to be told: the connection ends.
 void produce_unacknowledged(const Reply& reply, const ProduceTerms& terms,
                             std::vector<ProduceTopic> topics) {
@@ -185,6 +192,16 @@ void refuse_all(const Reply& reply, const std::vector<ProduceTopic>& topics, Err
   reply.send(response);
 }
 
+void count_cost(const std::shared_ptr<Answer>& answer, const Cost& cost) {
+  answer->expect();
+  broker::Broker& here = answer->reply.service().broker();
+  here.quotas().use(*cost.quota, cost.size, [answer](broker::Quotas::Outcome used) {
+    answer->response.throttle_time_ms = static_cast<std::int32_t>(used.wait.count());
+    answer->reply.mute(used.wait);
+    answer->done();
+  });
+}
+
 bool has_transactional(const std::vector<ProduceTopic>& topics) {
   for (const ProduceTopic& topic : topics) {
     for (const ProducePart& part : topic.parts) {
@@ -195,16 +212,23 @@ bool has_transactional(const std::vector<ProduceTopic>& topics) {
 }
 
 // On the home core, when all topics that can be named are.
-void produce(const Reply& reply, std::int16_t acks, const ProduceTerms& terms,
+void produce(const Reply& reply, std::int16_t acks, const ProduceTerms& terms, const Cost& cost,
              std::vector<ProduceTopic> topics) {
   if (!terms.transactional_id && has_transactional(topics)) {
     if (acks == acks_none) return reply.close();
     return refuse_all(reply, topics, ErrorCode::transactional_id_authorization_failed,
                       "a transactional batch without a transactional id");
   }
-  if (acks == acks_none) return produce_unacknowledged(reply, terms, std::move(topics));
   Service& service = reply.service();
+  if (acks == acks_none) {
+    if (cost.quota) {
+      service.broker().quotas().use(
+          *cost.quota, cost.size, [reply](broker::Quotas::Outcome used) { reply.mute(used.wait); });
+    }
+    return produce_unacknowledged(reply, terms, std::move(topics));
+  }
   auto answer = gather_answer<wire::ProduceResponse>(reply);
+  if (cost.quota) count_cost(answer, cost);
   for (const ProduceTopic& topic : topics) {
     answer->response.topics.push_back(start_answer(topic));
   }
@@ -244,17 +268,21 @@ void handle_produce(const Call& call, const wire::ProduceRequest& request) {
     return refuse_all(call.reply, topics, ErrorCode::invalid_required_acks,
                       "acks must be -1, 0 or 1");
   }
+  const Cost cost{
+      service.broker().quotas().find(model::QuotaKind::write_rate, call.session.login().user(),
+                                     call.header.client_id),
+      call.body.size()};
   std::vector<wire::Uuid> unknown = name_topics(service, topics);
-  if (unknown.empty()) return produce(call.reply, acks, terms, std::move(topics));
+  if (unknown.empty()) return produce(call.reply, acks, terms, cost, std::move(topics));
   // Later batches must not overtake these.
   call.reply.hold();
   for (ProduceTopic& topic : topics) topic.own();
   resolve_topic_ids(service, std::move(unknown),
-                    [&service, reply = call.reply, acks, terms = std::move(terms),
+                    [&service, reply = call.reply, acks, cost, terms = std::move(terms),
                      topics = std::move(topics)](TopicNames names) mutable {
                       note_topics(service, std::move(names));
                       name_topics(service, topics);
-                      produce(reply, acks, terms, std::move(topics));
+                      produce(reply, acks, terms, cost, std::move(topics));
                     });
 }
 

@@ -14,6 +14,7 @@
 // ascending by tag.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -51,6 +52,7 @@ class Decoder {
   std::int16_t i16() { return in_.i16(); }
   std::int32_t i32() { return in_.i32(); }
   std::int64_t i64() { return in_.i64(); }
+  double f64() { return std::bit_cast<double>(in_.i64()); }
   Uuid uuid();
   ByteView string();
   std::optional<ByteView> nullable_string();
@@ -131,6 +133,7 @@ class Encoder {
   void i16(std::int16_t v) { text_.i16(v); }
   void i32(std::int32_t v) { text_.i32(v); }
   void i64(std::int64_t v) { text_.i64(v); }
+  void f64(double v) { text_.i64(std::bit_cast<std::int64_t>(v)); }
   void uuid(const Uuid& v);
   // Requires: at most 32767 bytes in versions that are not flexible; longer ones are cut.
   void string(ByteView v);

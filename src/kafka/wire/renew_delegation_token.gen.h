@@ -1,0 +1,31 @@
+// Generated from schema/kafka by tools/gen/kafka_gen.py. Do not edit.
+#pragma once
+
+#include "kafka/wire/codec.h"
+
+namespace trv::kafka::wire {
+
+struct RenewDelegationTokenRequest {
+  ByteView hmac;
+  std::int64_t renew_period_ms = 0;
+};
+
+struct RenewDelegationTokenResponse {
+  std::int16_t error_code = 0;
+  std::int64_t expiry_timestamp_ms = 0;
+  std::int32_t throttle_time_ms = 0;
+};
+
+struct RenewDelegationTokenApi {
+  static constexpr std::int16_t key = 39;
+  static constexpr std::int16_t version_min = 1;
+  static constexpr std::int16_t version_max = 2;
+  static constexpr std::int16_t flexible_from = 2;
+  using Request = RenewDelegationTokenRequest;
+  using Response = RenewDelegationTokenResponse;
+};
+
+void decode(Decoder& in, RenewDelegationTokenRequest& out);
+void encode(Encoder& out, const RenewDelegationTokenResponse& in);
+
+}  // namespace trv::kafka::wire
