@@ -8,6 +8,7 @@ import time
 
 import confluent_kafka
 import confluent_kafka.admin
+import content_format_2
 import pika
 import redis
 
@@ -308,7 +309,8 @@ def write_first(ports):
     _write_redis_first(ports)
     _write_kafka_first(ports)
     _write_later_first(ports)
-    return {"late_due_ms": int(time.time() * 1000) + LATE_AFTER_MS, "later": True}
+    content_format_2.write_first(ports)
+    return {"late_due_ms": int(time.time() * 1000) + LATE_AFTER_MS, "later": True, "format_2": True}
 
 
 def write_second(ports):
@@ -316,6 +318,7 @@ def write_second(ports):
     _write_redis_second(ports)
     _write_kafka_second(ports)
     _write_later_second(ports)
+    content_format_2.write_second(ports)
 
 
 def check(ports, made):
@@ -324,3 +327,5 @@ def check(ports, made):
     _check_kafka(ports)
     if made.get("later"):
         _check_later(ports)
+    if made.get("format_2"):
+        content_format_2.check(ports)
