@@ -42,7 +42,7 @@ def judge_golden(name, code, output, mutant=None):
     differs = re.search(rf"^{re.escape(name)}:\d+$", output, re.M)
     if code == 1 and differs:
         return Outcome.caught, differs.group(0)
-    played = re.search(r"^[1-9]\d* conversations, \d+ different$", output, re.M)
+    played = re.search(r"^[1-9]\d* conversations in \d+ files, \d+ files differ$", output, re.M)
     if code in (0, 1) and played and not differs:
         return Outcome.passed, played.group(0)
     return Outcome.broken, f"exit code {code}: {output[-400:]}"

@@ -42,10 +42,10 @@ def test_unit(code, output, mutant, outcome):
 
 
 @pytest.mark.parametrize("code, output, mutant, outcome", [
-    (0, "15 conversations, 0 different", None, Outcome.passed),
-    (0, "0 conversations, 0 different", None, Outcome.broken),
+    (0, "15 conversations in 2 files, 0 files differ", None, Outcome.passed),
+    (0, "0 conversations in 0 files, 0 files differ", None, Outcome.broken),
     (1, WORK + "a.txt:5\n  expected: x\n", "forgets", Outcome.caught),
-    (1, WORK + "b.txt:5\n  expected: x\n15 conversations, 1 different", "forgets", Outcome.passed),
+    (1, WORK + "b.txt:5\n  expected: x\n15 conversations in 2 files, 1 files differ", "forgets", Outcome.passed),
     (1, "a.txt:5\n", "forgets", Outcome.broken),
     (-11, WORK, "forgets", Outcome.broken),
 ])
