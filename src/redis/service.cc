@@ -44,12 +44,22 @@ void Service::run(Call& call) {
   std::size_t start = call.reply.out().size();
   runtime::Stopwatch watch;
   call.command.run(call);
+  rest_on_changes(call);
   // What a script calls is part of it.
   if (!call.scripted) slow_log_.consider(call, watch.elapsed());
   key_events_.tell(call);
   const std::string& out = call.reply.out();
   counters_.note_reply(ByteView(out).substr(start));
   if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
+}
+
+void Service::rest_on_changes(Call& call) {
+  if (call.waits) {
+    last_change_ = last_change_ | call.commit;
+  } else if (call.command.has(flag::write) && last_change_.round != 0 && !call.block &&
+             !call.deferred && !TRV_MUTANT(nothing_to_do_is_answered_at_once)) {
+    call.wait_for_shown(last_change_);
+  }
 }
 
 void Service::publish_everywhere(const std::string& channel, const std::string& message) {

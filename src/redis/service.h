@@ -142,6 +142,9 @@ class Service {
 
   // Runs a command here. The reply is appended to `call.reply` unless the call says otherwise.
   void run(Call& call);
+  // After a command has run: that there was nothing (left) to do may be the work of a change that
+  // is not durable yet, and then the answer waits for that.
+  void rest_on_changes(Call& call);
   // Runs queued commands as one; no other command comes between. The reply is null when a watched
   // key has changed. Result: what the reply must wait for; round 0 for nothing.
   broker::Commit run_transaction(const std::vector<QueuedCommand>& queue,
@@ -176,6 +179,7 @@ class Service {
   KeyEvents key_events_;
   SlowLog slow_log_;
   Counters counters_;
+  broker::Commit last_change_{};  // that a command has made here
   ScriptEngine scripts_;
   std::vector<Service*> peers_;
   std::map<ConnectionId, Client*> clients_;

@@ -90,6 +90,7 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
             waiter.caller, service_.broker().wall_now()};
   call.retry = true;
   waiter.command->run(call);
+  service_.rest_on_changes(call);
   if (call.block) {
     waiter.request.look_again_in = call.block->look_again_in;
     arm_look_again(waiter);
