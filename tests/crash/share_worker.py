@@ -53,16 +53,22 @@ class ShareWorker(IdempotentWorker):
     def _join(self, ports):
         """The members' connections die with the broker, and their sessions with them."""
         self.members = [Member(Place(ports), self.group) for _ in range(2)]
-        assert self.members[0].set("share.auto.offset.reset", "earliest") == 0
+        if error := self.members[0].set("share.auto.offset.reset", "earliest"):
+            assert self.tolerant, f"the setting was refused with {error}"
+            self._leave()
+            return
         for member in self.members:
             error, _, assigned = member.heartbeat(0, [self.topic])
             if error == 0 and assigned:
                 self.ident = next(iter(assigned))
 
-    def load(self, ports, stopped):
+    def _leave(self):
         for member in self.members:
             member.close()
         self.members = []
+
+    def load(self, ports, stopped):
+        self._leave()
         if self.producer is None:
             self._open(ports)
         self.ports = ports
