@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/container/deque.hpp>
+#include <iterator>
 #include <utility>
 
 #include "base/assert.h"
@@ -71,12 +72,24 @@ struct BatchIndex::Packed {
     }
     return !cursor.lost();
   }
-  // In memory, with what is left of it.
-  void remake(BatchPage& page, std::span<const BatchEntry> left) {
-    const std::uint64_t number = std::max(page.number, first_number);
-    page = make_page(left);
-    page.number = number;
+  // In memory, with what is left of it: in pages of the young ones' size, since who changes one
+  // batch of it goes on with the next. Result: how many they are. Requires: something is left.
+  std::size_t remake(std::size_t at, std::span<const BatchEntry> left) {
+    std::uint64_t number = std::max(pages[at].number, first_number);
+    std::vector<BatchPage> made;
+    for (std::size_t i = 0; i < left.size(); i += page_count) {
+      made.push_back(make_page(left.subspan(i, std::min(page_count, left.size() - i))));
+      made.back().number = number;
+      number += made.back().count;
+    }
+    pages[at] = std::move(made.front());
+    // This container moves elements onto themselves when it inserts none.
+    if (made.size() > 1) {
+      pages.insert(pages.begin() + static_cast<std::ptrdiff_t>(at) + 1,
+                   std::make_move_iterator(made.begin() + 1), std::make_move_iterator(made.end()));
+    }
     cursor.forget();
+    return made.size();
   }
   // In the place of `page`. False: the store takes none.
   bool place(BatchPage& page, std::span<const BatchEntry> entries, PageStore& store) const {
@@ -159,7 +172,7 @@ void BatchIndex::pack_newest(std::size_t count) {
     std::vector<BatchEntry> entries;
     packed_->collect(pages.back(), store_, entries);
     entries.insert(entries.end(), some.begin(), some.end());
-    packed_->remake(pages.back(), entries);
+    packed_->remake(pages.size() - 1, entries);
   } else {
     BatchPage page = make_page(some);
     page.number = packed_->end_number();
@@ -186,14 +199,15 @@ void BatchIndex::replace(std::size_t index, const BatchEntry& entry) {
     return;
   }
   const std::uint64_t number = packed_->first_number + index;
-  BatchPage& page = packed_->pages[packed_->page_with(number)];
+  const std::size_t at = packed_->page_with(number);
+  const BatchPage& page = packed_->pages[at];
   std::vector<BatchEntry> entries;
   packed_->collect(page, store_, entries);
   const std::uint64_t first = std::max(page.number, packed_->first_number);
   BatchEntry& old = entries[static_cast<std::size_t>(number - first)];
   TRV_ASSERT(old.first_sequence == entry.first_sequence);
   old = entry;
-  packed_->remake(page, entries);
+  packed_->remake(at, entries);
 }
 
 bool BatchIndex::erase_in_newest(std::span<const Sequence> firsts, const Goes& goes) {
@@ -226,8 +240,7 @@ bool BatchIndex::erase(std::span<const Sequence> firsts, const Goes& goes) {
       pages.erase(pages.begin() + static_cast<std::ptrdiff_t>(i));
       packed_->cursor.forget();
     } else {
-      packed_->remake(page, left);  // numbers are put right at the end
-      ++i;
+      i += packed_->remake(i, left);  // numbers are put right at the end
     }
   }
   if (pages.empty()) {
@@ -346,11 +359,15 @@ void BatchIndex::on_stored(std::uint64_t file) {
 
 void BatchIndex::load_pages() {
   if (!packed_) return;
-  for (BatchPage& page : packed_->pages) {
-    if (page.place.file == 0) continue;
+  for (std::size_t i = 0; i < packed_->pages.size();) {
+    const BatchPage& page = packed_->pages[i];
+    if (page.place.file == 0) {
+      ++i;
+      continue;
+    }
     std::vector<BatchEntry> entries;
     packed_->collect(page, store_, entries);
-    packed_->remake(page, entries);
+    i += packed_->remake(i, entries);
   }
 }
 
