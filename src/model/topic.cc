@@ -104,17 +104,11 @@ void Topic::apply_gap(PartitionIndex p, Offset log_end, Sequence end) {
   if (log_end > log.end && !TRV_MUTANT(gap_leaves_transactions_open)) {
     // The end of a transaction may be what is lost. The next marker of its producer may then be
     // another one's, and an aborted record must never be shown as a committed one.
-    std::vector<TransactionKey> open;
-    for (const auto& [key, transaction] : open_) {
-      if (key.first == p) open.push_back(key);
-    }
-    BatchEntry marker;
-    marker.partition = p;
-    marker.control = true;
-    for (const TransactionKey& key : open) {
-      marker.producer_id = key.second;
-      note_transaction(marker, false);
-    }
+    std::erase_if(open_, [&](const auto& one) {
+      if (one.first.first != p) return false;
+      abort_records(one.first, one.second);
+      return true;
+    });
   }
   log.end = std::max(log.end, log_end);
   end_ = std::max(end_, end);
@@ -132,18 +126,22 @@ void Topic::note_transaction(const BatchEntry& entry, bool marker_commits) {
   if (marker_commits) {
     live_count_ += it->second.record_count;
   } else {
-    const Sequence from = TRV_MUTANT(abort_reaches_back) ? start_ : it->second.first_sequence;
-    std::size_t i = batches_.first_behind(std::max(from, start_));
-    for (; i < batches_.size(); ++i) {
-      BatchEntry other = batches_.at(i);
-      if (other.partition == entry.partition && other.producer_id == entry.producer_id &&
-          other.transactional && !other.control) {
-        other.aborted = true;
-        batches_.replace(i, other);
-      }
-    }
+    abort_records(it->first, it->second);
   }
   open_.erase(it);
+}
+
+void Topic::abort_records(const TransactionKey& key, const OpenTransaction& transaction) {
+  const Sequence from = TRV_MUTANT(abort_reaches_back) ? start_ : transaction.first_sequence;
+  std::size_t i = batches_.first_behind(std::max(from, start_));
+  for (; i < batches_.size(); ++i) {
+    BatchEntry other = batches_.at(i);
+    if (TransactionKey(other.partition, other.producer_id) == key && other.transactional &&
+        !other.control) {
+      other.aborted = true;
+      batches_.replace(i, other);
+    }
+  }
 }
 
 bool Topic::open(const BatchEntry& entry) const {

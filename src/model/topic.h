@@ -233,6 +233,8 @@ class Topic {
   bool open(const BatchEntry& entry) const;
   void note_producer(const StoredBatch& batch);
   void note_transaction(const BatchEntry& entry, bool marker_commits);
+  // Its records in the partition, so far.
+  void abort_records(const TransactionKey& key, const OpenTransaction& transaction);
   // The records of the batch before `end` leave the counters.
   void uncount(const BatchEntry& entry, Sequence end);
   void drop_front();
