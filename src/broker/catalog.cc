@@ -1,6 +1,7 @@
 #include "broker/catalog.h"
 
 #include "auth/directory.h"
+#include "base/assert.h"
 #include "base/mutant.h"
 #include "broker/entry.h"
 #include "broker/queues.h"
@@ -25,14 +26,11 @@ Status change(std::shared_ptr<const State>& state, ByteView command) {
 
 Catalog::Catalog(Broker& broker)
     : broker_(broker),
-      access_state_(std::make_shared<const auth::Directory>()),
-      policies_state_(std::make_shared<const model::Policies>()),
-      quotas_state_(std::make_shared<const model::Quotas>()),
+      newest_{std::make_shared<const auth::Directory>(), std::make_shared<const model::Policies>(),
+              std::make_shared<const model::Quotas>()},
       snapshot_(router_.freeze()),
       places_snapshot_(std::make_shared<const Places>()),
-      access_(access_state_),
-      policies_(policies_state_),
-      quotas_(quotas_state_) {}
+      shown_(newest_) {}
 
 Catalog::~Catalog() = default;
 
@@ -47,23 +45,24 @@ void Catalog::start() {
 
 Status Catalog::apply(ByteView command) { return router_.apply(command); }
 
-Status Catalog::apply_access(ByteView command) {
-  Status applied = change(access_state_, command);
-  access_ = access_state_;
+Status Catalog::Tables::apply(storage::EntryKind kind, ByteView command) {
+  if (kind == entry::access) return change(access, command);
+  if (kind == entry::policy) return change(policies, command);
+  TRV_ASSERT(kind == entry::quota);
+  return change(quotas, command);
+}
+
+Status Catalog::replay(storage::EntryKind kind, ByteView command) {
+  Status applied = newest_.apply(kind, command);
+  shown_ = newest_;
   return applied;
 }
 
-Status Catalog::apply_policy(ByteView command) {
-  Status applied = change(policies_state_, command);
-  policies_ = policies_state_;
-  return applied;
-}
+Status Catalog::apply_access(ByteView command) { return replay(entry::access, command); }
 
-Status Catalog::apply_quota(ByteView command) {
-  Status applied = change(quotas_state_, command);
-  quotas_ = quotas_state_;
-  return applied;
-}
+Status Catalog::apply_policy(ByteView command) { return replay(entry::policy, command); }
+
+Status Catalog::apply_quota(ByteView command) { return replay(entry::quota, command); }
 
 void Catalog::apply_place(const std::string& queue, const std::string& source) {
   if (source.empty()) {
@@ -111,32 +110,26 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
     return;
   }
   std::shared_ptr<RouterStep> step = begin_step();
-  Status applied = kind == entry::access   ? change(access_state_, command)
-                   : kind == entry::policy ? change(policies_state_, command)
-                   : kind == entry::quota  ? change(quotas_state_, command)
-                                           : apply(command);
+  Status applied = kind == entry::catalog ? apply(command) : newest_.apply(kind, command);
   TRV_ASSERT(applied.ok());
-  if (TRV_MUTANT(user_shown_before_durable)) access_ = access_state_;
+  if (TRV_MUTANT(user_shown_before_durable)) shown_.access = newest_.access;
   // As this change made them: a later one may not be durable when it is.
-  broker_.when_durable(
-      broker_.tail(),
-      [this, kind, step, access = access_state_, policies = policies_state_, quotas = quotas_state_,
-       visible = std::move(visible)](Result<Durable> durable) mutable {
-        if (!durable) {
-          visible(durable.error());
-          return;
-        }
-        // Without a step behind it, nothing was changed since.
-        if (!step->router) step->router = router_.freeze();
-        snapshot_ = step->router;
-        access_ = std::move(access);
-        policies_ = std::move(policies);
-        quotas_ = std::move(quotas);
-        if (kind == entry::policy) broker_.queues().on_policies();
-        // The token outlives the hop: it says what has happened already.
-        Durable token = *durable;
-        share([visible = std::move(visible), token]() mutable { visible(token); });
-      });
+  broker_.when_durable(broker_.tail(),
+                       [this, kind, step, tables = newest_,
+                        visible = std::move(visible)](Result<Durable> durable) mutable {
+                         if (!durable) {
+                           visible(durable.error());
+                           return;
+                         }
+                         // Without a step behind it, nothing was changed since.
+                         if (!step->router) step->router = router_.freeze();
+                         snapshot_ = step->router;
+                         shown_ = std::move(tables);
+                         if (kind == entry::policy) broker_.queues().on_policies();
+                         // The token outlives the hop: it says what has happened already.
+                         Durable token = *durable;
+                         share([visible = std::move(visible), token]() mutable { visible(token); });
+                       });
 }
 
 std::shared_ptr<Catalog::RouterStep> Catalog::begin_step() {
@@ -173,9 +166,6 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
   if (TRV_MUTANT(exchange_shown_before_durable)) snapshot_ = router_.freeze();
   std::shared_ptr<const model::Router> router = snapshot_;
   auto places = std::make_shared<const Places>(places_);
-  std::shared_ptr<const auth::Directory> access = access_;
-  std::shared_ptr<const model::Policies> policies = policies_;
-  std::shared_ptr<const model::Quotas> quotas = quotas_;
   places_snapshot_ = places;
   int others = broker_.core_count() - 1;
   if (others == 0) {
@@ -192,20 +182,17 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
   for (int i = 0; i < broker_.core_count(); ++i) {
     CoreIndex index(static_cast<std::uint16_t>(i));
     if (index == here) continue;
-    broker_.at_core(index,
-                    [router, places, access, policies, quotas, progress, here](Broker& other) {
-                      Catalog& catalog = other.catalog();
-                      catalog.snapshot_ = router;
-                      catalog.places_snapshot_ = places;
-                      catalog.access_ = access;
-                      const bool other_policies = catalog.policies_ != policies;
-                      catalog.policies_ = policies;
-                      catalog.quotas_ = quotas;
-                      if (other_policies) other.queues().on_policies();
-                      other.post(here, [progress] {
-                        if (--progress->missing == 0) progress->everywhere();
-                      });
-                    });
+    broker_.at_core(index, [router, places, tables = shown_, progress, here](Broker& other) {
+      Catalog& catalog = other.catalog();
+      catalog.snapshot_ = router;
+      catalog.places_snapshot_ = places;
+      const bool other_policies = catalog.policies() != tables.policies;
+      catalog.shown_ = tables;
+      if (other_policies) other.queues().on_policies();
+      other.post(here, [progress] {
+        if (--progress->missing == 0) progress->everywhere();
+      });
+    });
   }
 }
 

@@ -36,15 +36,15 @@ class Catalog {
   const std::shared_ptr<const model::Router>& snapshot() const { return snapshot_; }
 
   // The same of users and their rights, and of policies. Never null.
-  const std::shared_ptr<const auth::Directory>& access() const { return access_; }
-  const std::shared_ptr<const model::Policies>& policies() const { return policies_; }
-  const std::shared_ptr<const model::Quotas>& quotas() const { return quotas_; }
+  const std::shared_ptr<const auth::Directory>& access() const { return shown_.access; }
+  const std::shared_ptr<const model::Policies>& policies() const { return shown_.policies; }
+  const std::shared_ptr<const model::Quotas>& quotas() const { return shown_.quotas; }
 
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
-  const auth::Directory& access_state() const { return *access_state_; }
-  const model::Policies& policies_state() const { return *policies_state_; }
-  const model::Quotas& quotas_state() const { return *quotas_state_; }
+  const auth::Directory& access_state() const { return *newest_.access; }
+  const model::Policies& policies_state() const { return *newest_.policies; }
+  const model::Quotas& quotas_state() const { return *newest_.quotas; }
   // On the home core: journals the encoded command and applies it; `visible` runs here once every
   // core's snapshot shows the change, or with the error when it cannot be made. No snapshot shows
   // it before it is durable.
@@ -82,6 +82,17 @@ class Catalog {
     std::shared_ptr<const model::Router> router;  // null until somebody else needs it
   };
 
+  // Each is replaced as a whole by a change.
+  struct Tables {
+    std::shared_ptr<const auth::Directory> access;
+    std::shared_ptr<const model::Policies> policies;
+    std::shared_ptr<const model::Quotas> quotas;
+
+    // Of the one that the kind of entry is about.
+    Status apply(storage::EntryKind kind, ByteView command);
+  };
+
+  Status replay(storage::EntryKind kind, ByteView command);
   void execute(Space space, storage::EntryKind kind, ByteView command,
                UniqueFunction<void(Result<Durable>)> visible);
   // Of this round; a step before it keeps what it has.
@@ -97,19 +108,13 @@ class Catalog {
   // The newest; shared with those who wait for it to be durable.
   std::shared_ptr<RouterStep> step_;
   Places places_;  // queue -> source, where they differ
-  // Replaced as a whole with every change.
-  std::shared_ptr<const auth::Directory> access_state_;
-  std::shared_ptr<const model::Policies> policies_state_;
-  std::shared_ptr<const model::Quotas> quotas_state_;
+  Tables newest_;
   // What this core reads: on the home core as the last durable change made it.
   std::shared_ptr<const model::Router> snapshot_;
   std::vector<std::string> retries_;  // of clean_up()
   runtime::Timer retry_timer_;
   std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
-  // Those of the home core as its last durable change made them, shared by all cores.
-  std::shared_ptr<const auth::Directory> access_;
-  std::shared_ptr<const model::Policies> policies_;
-  std::shared_ptr<const model::Quotas> quotas_;
+  Tables shown_;  // those of the home core as its last durable change made them
 };
 
 }  // namespace trv::broker
