@@ -140,38 +140,41 @@ void QuotaUse::forget_unused(std::int64_t second) {
 
 QuotaUse::Window& QuotaUse::window_of(const std::string& shared_by, std::int64_t second) {
   auto found = windows_.find(shared_by);
-  if (found != windows_.end()) return found->second;
-  // When there is no room, not for each name that comes.
-  const bool due = windows_.size() >= std::min(looked_at_size_, names_max);
-  if (due && second != looked_at_second_) forget_unused(second);
-  const bool room = windows_.size() < names_max;
-  return windows_.try_emplace(room ? shared_by : std::string()).first->second;
+  if (found == windows_.end()) {
+    // When there is no room, not for each name that comes.
+    const bool due = windows_.size() >= std::min(looked_at_size_, names_max);
+    if (due && second != looked_at_second_) forget_unused(second);
+    const bool room = windows_.size() < names_max;
+    found = windows_.try_emplace(room ? shared_by : std::string()).first;
+  }
+  found->second.advance(second);
+  return found->second;
+}
+
+std::int64_t QuotaUse::Window::wait_ms(std::uint64_t rate, std::int64_t now_ms) const {
+  // The seconds before are whole ones, also when there was nobody yet to use them.
+  const double elapsed_ms =
+      static_cast<double>(window_seconds * ms_per_second + now_ms % ms_per_second);
+  const double due_ms = static_cast<double>(sum()) * ms_per_second / static_cast<double>(rate);
+  constexpr double wait_max = 2e9;
+  return static_cast<std::int64_t>(std::clamp(due_ms - elapsed_ms, 0.0, wait_max));
 }
 
 QuotaUse::Outcome QuotaUse::add(const std::string& shared_by, std::uint64_t bytes,
                                 std::uint64_t rate, std::int64_t now_ms) {
   Window& window = window_of(shared_by, now_ms / ms_per_second);
-  window.advance(now_ms / ms_per_second);
-  const auto size = static_cast<std::int64_t>(window.bytes.size());
-  window.bytes[static_cast<std::size_t>(window.second % size)] += bytes;
-  // The seconds before are whole ones, also when there was nobody yet to use them.
-  const double elapsed_ms =
-      static_cast<double>(window_seconds * ms_per_second + now_ms % ms_per_second);
-  const double due_ms =
-      static_cast<double>(window.sum()) * ms_per_second / static_cast<double>(rate);
-  constexpr double wait_max = 2e9;
-  return {true, static_cast<std::int64_t>(std::clamp(due_ms - elapsed_ms, 0.0, wait_max))};
+  window.now() += bytes;
+  return {true, window.wait_ms(rate, now_ms)};
 }
 
 QuotaUse::Outcome QuotaUse::try_add(const std::string& shared_by, std::uint64_t bytes,
                                     std::uint64_t rate, std::int64_t now_ms) {
   Window& window = window_of(shared_by, now_ms / ms_per_second);
-  window.advance(now_ms / ms_per_second);
   const bool unused = window.sum() == 0;
-  Outcome outcome = add(shared_by, bytes, rate, now_ms);
+  window.now() += bytes;
+  Outcome outcome{true, window.wait_ms(rate, now_ms)};
   if (outcome.wait_ms == 0 || unused || TRV_MUTANT(read_quota_not_kept)) return outcome;
-  const auto size = static_cast<std::int64_t>(window.bytes.size());
-  window.bytes[static_cast<std::size_t>(window.second % size)] -= bytes;
+  window.now() -= bytes;
   outcome.counted = false;
   return outcome;
 }

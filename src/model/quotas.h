@@ -103,8 +103,12 @@ class QuotaUse {
     std::int64_t second = 0;  // the latest that it has
 
     void advance(std::int64_t to);
+    std::uint64_t& now() { return bytes[static_cast<std::size_t>(second) % bytes.size()]; }
     std::uint64_t sum() const;
+    // Until no more than the rate was used in the mean.
+    std::int64_t wait_ms(std::uint64_t rate, std::int64_t now_ms) const;
   };
+  // With the second that is under way as its latest.
   Window& window_of(const std::string& shared_by, std::int64_t second);
   void forget_unused(std::int64_t second);
 
