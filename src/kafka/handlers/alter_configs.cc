@@ -9,6 +9,7 @@
 #include "broker/topics.h"
 #include "kafka/errors.h"
 #include "kafka/group_config.h"
+#include "kafka/handlers/config_resource.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
@@ -16,12 +17,6 @@
 
 namespace trv::kafka {
 namespace {
-
-constexpr std::int8_t resource_topic = 2;
-constexpr std::int8_t resource_broker = 4;
-constexpr std::int8_t resource_broker_logger = 8;
-constexpr std::int8_t resource_client_metrics = 16;
-constexpr std::int8_t resource_group = 32;
 
 enum class Operation : std::int8_t { set = 0, remove = 1, append = 2, subtract = 3 };
 
@@ -157,7 +152,7 @@ Refusal check_resource(const Asked& asked, std::int32_t node_id) {
   Refusal refusal = check_changes(asked);
   if (refusal.code != ErrorCode::none) return refusal;
   switch (asked.type) {
-    case resource_topic:
+    case config_resource::topic:
       if (asked.name.empty()) {
         return {ErrorCode::invalid_request, "Default topic resources are not allowed."};
       }
@@ -167,15 +162,15 @@ Refusal check_resource(const Asked& asked, std::int32_t node_id) {
                                               "alphanumerics, '.', '_' and '-'"};
       }
       return {};
-    case resource_broker:
+    case config_resource::broker:
       return check_broker(asked, node_id);
-    case resource_group:
+    case config_resource::group:
       if (asked.name.empty()) {
         return {ErrorCode::invalid_request, "Default group resources are not allowed."};
       }
       return {};
-    case resource_broker_logger:
-    case resource_client_metrics:
+    case config_resource::broker_logger:
+    case config_resource::client_metrics:
       return {ErrorCode::invalid_request,
               "Settings of this kind of resource cannot be changed here."};
     default:
@@ -258,14 +253,14 @@ void alter_all(const Call& call, std::vector<Asked> resources) {
     }
     Refusal refusal = check_resource(asked, call.service.options().node_id);
     if (refusal.code != ErrorCode::none ||
-        (asked.type != resource_topic && asked.type != resource_group)) {
+        (asked.type != config_resource::topic && asked.type != config_resource::group)) {
       finish(std::move(refusal));
       continue;
     }
     std::string name = asked.name;
     call.service.broker().at(name, [finish, asked = std::move(asked),
                                     home = call.service.home()](broker::Broker& owner) mutable {
-      auto* alter = asked.type == resource_topic ? alter_topic : alter_group;
+      auto* alter = asked.type == config_resource::topic ? alter_topic : alter_group;
       alter(owner, asked, [finish = std::move(finish), home, &owner](Refusal outcome) mutable {
         back_home(owner, home,
                   [finish = std::move(finish), outcome = std::move(outcome)]() mutable {

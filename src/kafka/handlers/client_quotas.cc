@@ -7,6 +7,7 @@
 #include "kafka/errors.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/handlers/refusal.h"
 #include "model/quotas.h"
 
 namespace trv::kafka {
@@ -18,11 +19,6 @@ constexpr std::string_view type_user = "user";
 constexpr std::string_view type_client = "client-id";
 constexpr std::string_view type_ip = "ip";
 
-struct Refusal {
-  ErrorCode code = ErrorCode::none;
-  std::string message;
-  bool none() const { return code == ErrorCode::none; }
-};
 Refusal bad_request(std::string message) {
   return {ErrorCode::invalid_request, std::move(message)};
 }

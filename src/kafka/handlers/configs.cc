@@ -5,6 +5,7 @@
 #include "broker/topics.h"
 #include "kafka/errors.h"
 #include "kafka/group_config.h"
+#include "kafka/handlers/config_resource.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
@@ -17,9 +18,6 @@ using Answer = Gathering<wire::DescribeConfigsResponse>;
 using AnswerResult = wire::DescribeConfigsResponse::Result;
 using AnswerConfig = AnswerResult::Config;
 
-constexpr std::int8_t resource_topic = 2;
-constexpr std::int8_t resource_broker = 4;
-constexpr std::int8_t resource_group = 32;
 constexpr std::int8_t source_topic = 1;
 constexpr std::int8_t source_static_broker = 4;
 constexpr std::int8_t source_default = 5;
@@ -59,7 +57,7 @@ AnswerConfig describe_config(const Asked& asked, const model::TopicSettings& set
 
 // On the owner's core.
 AnswerResult describe_topic(broker::Broker& owner, const Asked& asked) {
-  AnswerResult result = start_result(resource_topic, asked.name);
+  AnswerResult result = start_result(config_resource::topic, asked.name);
   if (!valid_topic_name(asked.name)) {
     result.error_code = wire_code(ErrorCode::invalid_topic);
     result.error_message = "Topic name is invalid.";
@@ -82,7 +80,7 @@ AnswerResult describe_topic(broker::Broker& owner, const Asked& asked) {
 
 // On the owner's core.
 AnswerResult describe_group(broker::Broker& owner, const Asked& asked) {
-  AnswerResult result = start_result(resource_group, asked.name);
+  AnswerResult result = start_result(config_resource::group, asked.name);
   if (asked.name.empty()) {
     result.error_code = wire_code(ErrorCode::invalid_request);
     result.error_message = "Default group resources are not allowed.";
@@ -106,7 +104,7 @@ AnswerResult describe_group(broker::Broker& owner, const Asked& asked) {
 }
 
 AnswerResult describe_broker(const Call& call, const Asked& asked) {
-  AnswerResult result = start_result(resource_broker, asked.name);
+  AnswerResult result = start_result(config_resource::broker, asked.name);
   // The defaults of all brokers: there are none that could be changed.
   if (asked.name.empty()) return result;
   const Options& options = call.service.options();
@@ -155,12 +153,12 @@ void handle_describe_configs(const Call& call, const wire::DescribeConfigsReques
     // No keys are all keys, as in Kafka.
     if (resource.keys && !resource.keys->empty())
       asked.keys.emplace(resource.keys->begin(), resource.keys->end());
-    if (resource.type == resource_broker) {
+    if (resource.type == config_resource::broker) {
       answer->response.results.push_back(describe_broker(call, asked));
-    } else if (resource.type == resource_topic || resource.type == resource_group) {
+    } else if (resource.type == config_resource::topic || resource.type == config_resource::group) {
       answer->expect();
       std::string name = asked.name;
-      auto* describe = resource.type == resource_topic ? describe_topic : describe_group;
+      auto* describe = resource.type == config_resource::topic ? describe_topic : describe_group;
       call.service.broker().at(name, [answer, describe, asked = std::move(asked),
                                       home = call.service.home()](broker::Broker& owner) mutable {
         back_home(owner, home,

@@ -7,6 +7,7 @@
 #include "kafka/errors.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/handlers/refusal.h"
 #include "kafka/names.h"
 #include "kafka/topic_config.h"
 
@@ -20,11 +21,6 @@ using AskedTopic = wire::CreateTopicsRequest::Topic;
 constexpr std::int16_t replica_count = 1;
 constexpr std::int8_t source_topic = 1;
 constexpr std::int8_t source_default = 5;
-
-struct Refusal {
-  ErrorCode code = ErrorCode::none;
-  std::string message;
-};
 
 Refusal check_assignments(const AskedTopic& asked, std::int32_t node_id) {
   if (asked.num_partitions != -1 || asked.replication_factor != -1) {

@@ -31,18 +31,14 @@ void handle_create_delegation_token(const Call& call,
   call.reply.send(response);
 }
 
-void handle_renew_delegation_token(const Call& call,
-                                   const wire::RenewDelegationTokenRequest& request) {
-  static_cast<void>(request);
+void handle_renew_delegation_token(const Call& call, const wire::RenewDelegationTokenRequest&) {
   wire::RenewDelegationTokenResponse response;
   response.error_code = wire_code(refusal(call));
   response.expiry_timestamp_ms = -1;
   call.reply.send(response);
 }
 
-void handle_expire_delegation_token(const Call& call,
-                                    const wire::ExpireDelegationTokenRequest& request) {
-  static_cast<void>(request);
+void handle_expire_delegation_token(const Call& call, const wire::ExpireDelegationTokenRequest&) {
   wire::ExpireDelegationTokenResponse response;
   response.error_code = wire_code(refusal(call));
   response.expiry_timestamp_ms = -1;
@@ -50,8 +46,7 @@ void handle_expire_delegation_token(const Call& call,
 }
 
 void handle_describe_delegation_token(const Call& call,
-                                      const wire::DescribeDelegationTokenRequest& request) {
-  static_cast<void>(request);
+                                      const wire::DescribeDelegationTokenRequest&) {
   wire::DescribeDelegationTokenResponse response;
   response.error_code = wire_code(refusal(call));
   call.reply.send(response);

@@ -5,19 +5,16 @@
 #include "broker/groups.h"
 #include "broker/topics.h"
 #include "kafka/errors.h"
+#include "kafka/handlers/config_resource.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/names.h"
 
 namespace trv::kafka {
 namespace {
 
-constexpr std::int8_t resource_topic = 2;
-constexpr std::int8_t resource_broker = 4;
-constexpr std::int8_t resource_broker_logger = 8;
-constexpr std::int8_t resource_client_metrics = 16;
-constexpr std::int8_t resource_group = 32;
-constexpr std::array kinds{resource_topic, resource_broker, resource_broker_logger,
-                           resource_client_metrics, resource_group};
+constexpr std::array kinds{config_resource::topic, config_resource::broker,
+                           config_resource::broker_logger, config_resource::client_metrics,
+                           config_resource::group};
 // Before, it could be asked for settings of client metrics only.
 constexpr std::int16_t kinds_from_version = 1;
 
@@ -61,19 +58,19 @@ void handle_list_config_resources(const Call& call,
     return std::find(asked.begin(), asked.end(), kind) != asked.end();
   };
   const std::string node_id = std::to_string(call.service.options().node_id);
-  for (std::int8_t kind : {resource_broker_logger, resource_broker}) {
+  for (std::int8_t kind : {config_resource::broker_logger, config_resource::broker}) {
     if (wants(kind)) response.config_resources.push_back({node_id, kind});
   }
-  const Wanted wanted{wants(resource_topic), wants(resource_group)};
+  const Wanted wanted{wants(config_resource::topic), wants(config_resource::group)};
   call.service.broker().gather(
       [wanted](broker::Broker& owner) { return names_here(owner, wanted); },
       [reply = call.reply, response = std::move(response)](std::vector<Names> by_core) mutable {
         for (Names& names : by_core) {
           for (std::string& name : names.topics) {
-            response.config_resources.push_back({std::move(name), resource_topic});
+            response.config_resources.push_back({std::move(name), config_resource::topic});
           }
           for (std::string& name : names.groups) {
-            response.config_resources.push_back({std::move(name), resource_group});
+            response.config_resources.push_back({std::move(name), config_resource::group});
           }
         }
         reply.send(response);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/topics.h"
+#include "kafka/handlers/refusal.h"
 #include "kafka/names.h"
 #include "model/batch.h"
 
@@ -31,11 +32,6 @@ bool is_zstd(ByteView batch) {
   return (attributes_of(batch) & model::batch_attributes::compression_mask) ==
          static_cast<int>(model::Compression::zstd);
 }
-
-struct Refusal {
-  ErrorCode code = ErrorCode::none;
-  std::string message;
-};
 
 // How the bytes are cut into batches, which is looked at before any of them is. What is wrong
 // within a batch is found when it is appended.

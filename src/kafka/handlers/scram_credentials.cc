@@ -6,6 +6,7 @@
 
 #include "kafka/errors.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/handlers/refusal.h"
 
 namespace trv::kafka {
 namespace {
@@ -14,11 +15,6 @@ constexpr std::int8_t mechanism_sha_256 = 1;
 constexpr std::int8_t mechanism_sha_512 = 2;
 constexpr std::int32_t iterations_min = 4096;
 constexpr std::int32_t iterations_max = 16384;
-
-struct Refusal {
-  ErrorCode code = ErrorCode::none;
-  std::string message;
-};
 
 Refusal check_name(ByteView name, std::int8_t mechanism) {
   if (name.empty()) return {ErrorCode::unacceptable_credential, "Username must not be empty"};
