@@ -56,8 +56,12 @@ void Service::run(Call& call) {
 void Service::rest_on_changes(Call& call) {
   if (call.waits) {
     last_change_ = last_change_ | call.commit;
-  } else if (call.command.has(flag::write) && last_change_.round != 0 && !call.block &&
-             !call.deferred && !TRV_MUTANT(nothing_to_do_is_answered_at_once)) {
+    return;
+  }
+  // A read that finds nothing says so at once, also when what it finds would be journaled.
+  const bool reads = call.command.has(flag::reads_log) && call.command.has(flag::blocking);
+  if (call.command.has(flag::write) && !reads && last_change_.round != 0 && !call.block &&
+      !call.deferred && !TRV_MUTANT(nothing_to_do_is_answered_at_once)) {
     call.wait_for_shown(last_change_);
   }
 }
