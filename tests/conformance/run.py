@@ -21,6 +21,7 @@ from processes import kill_tree  # noqa: E402
 # name: (arguments, seconds at most)
 PROGRAMS = {
     "amqp_suites": ([], 900),
+    "amqp_perftest": ([], 900),
     "amqp_golden_diff": ([], 1800),
     "rabbitmqadmin_diff": ([], 900),
     "redis_suite": ([], 3600),
