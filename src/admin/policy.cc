@@ -5,6 +5,7 @@
 #include <boost/json/serialize.hpp>
 #include <limits>
 
+#include "base/age.h"
 #include "base/scoped_name.h"
 #include "broker/catalog.h"
 
@@ -27,12 +28,13 @@ struct TargetName {
   const char* name;
   PolicyTarget target;
 };
-// Of what policies bear on here.
 constexpr TargetName targets[] = {
     {"all", PolicyTarget::all},
     {"queues", PolicyTarget::queues},
     {"classic_queues", PolicyTarget::classic_queues},
     {"quorum_queues", PolicyTarget::strict_queues},
+    {"streams", PolicyTarget::streams},
+    {"exchanges", PolicyTarget::exchanges},
 };
 
 struct NumberSetting {
@@ -83,27 +85,40 @@ Result<bool> read_number(std::string_view name, const json::value& value, Policy
   return true;
 }
 
+struct TextSetting {
+  const char* name;
+  const char* words;  // in refusals
+  std::optional<std::string> PolicyDefinition::*member;
+};
+// Users' policies have these, operators' do not.
+constexpr TextSetting texts[] = {
+    {"dead-letter-exchange", "dead letter exchange name", &PolicyDefinition::dead_letter_exchange},
+    {"dead-letter-routing-key", "dead letter routing key", &PolicyDefinition::dead_letter_key},
+    {"alternate-exchange", "alternate exchange name", &PolicyDefinition::alternate},
+    {"max-age", "max age", &PolicyDefinition::age_max},
+};
+
+// False when the setting is another one.
 Result<bool> read_text(std::string_view name, const json::value& value, PolicyDefinition& out) {
-  const bool known =
-      name == "overflow" || name == "dead-letter-exchange" || name == "dead-letter-routing-key";
-  if (!known) return false;
-  if (!value.is_string() || value.get_string().size() > name_size_max) {
-    const char* words = name == "overflow"               ? "overflow value"
-                        : name == "dead-letter-exchange" ? "dead letter exchange name"
-                                                         : "dead letter routing key";
-    return invalid(json::serialize(value) + " is not a valid " + words);
-  }
-  std::string text(value.get_string());
-  if (name == "dead-letter-exchange") {
-    out.dead_letter_exchange = std::move(text);
-  } else if (name == "dead-letter-routing-key") {
-    out.dead_letter_key = std::move(text);
-  } else {
-    for (const OverflowName& row : overflows) {
-      if (row.name == text) out.overflow = row.overflow;
+  for (const TextSetting& row : texts) {
+    if (row.name != name) continue;
+    const json::string* text = value.if_string();
+    const bool is_age = row.member == &PolicyDefinition::age_max;
+    if (!text || text->size() > name_size_max || (is_age && !parse_age(*text))) {
+      return invalid(json::serialize(value) + " is not a valid " + row.words);
     }
-    if (!out.overflow) return invalid('"' + text + "\" is not a valid overflow value");
+    out.*row.member = std::string(*text);
+    return true;
   }
+  return false;
+}
+
+Result<bool> read_overflow(std::string_view name, const json::value& value, PolicyDefinition& out) {
+  if (name != "overflow") return false;
+  for (const OverflowName& row : overflows) {
+    if (value.is_string() && row.name == value.get_string()) out.overflow = row.overflow;
+  }
+  if (!out.overflow) return invalid(json::serialize(value) + " is not a valid overflow value");
   return true;
 }
 
@@ -113,10 +128,8 @@ Result<PolicyDefinition> definition_of(PolicyClass of, const json::object& given
   for (const auto& [key, value] : given) {
     const std::string_view name(key.data(), key.size());
     auto taken = read_number(name, value, definition);
-    if (taken && !*taken) {
-      const bool for_users_only = name.starts_with("dead-letter-");
-      if (!for_users_only || of == PolicyClass::users) taken = read_text(name, value, definition);
-    }
+    if (taken && !*taken) taken = read_overflow(name, value, definition);
+    if (taken && !*taken && of == PolicyClass::users) taken = read_text(name, value, definition);
     if (!taken) return taken.error();
     if (!*taken) return invalid(std::string(name) + " is not a recognised policy setting");
   }
@@ -135,7 +148,9 @@ json::object definition_to_json(const PolicyDefinition& definition) {
   if (definition.dead_letter_exchange) {
     object["dead-letter-exchange"] = local_name(*definition.dead_letter_exchange);
   }
+  if (definition.alternate) object["alternate-exchange"] = local_name(*definition.alternate);
   if (definition.dead_letter_key) object["dead-letter-routing-key"] = *definition.dead_letter_key;
+  if (definition.age_max) object["max-age"] = *definition.age_max;
   return object;
 }
 
@@ -211,8 +226,9 @@ Result<Policy> policy_from_json(PolicyClass of, const std::string& vhost, const 
   auto definition = definition_of(of, given.get_object());
   if (!definition) return definition.error();
   policy.definition = std::move(*definition);
-  auto& dead_letters = policy.definition.dead_letter_exchange;
-  if (dead_letters && !dead_letters->empty()) dead_letters = scoped(vhost, *dead_letters);
+  for (auto* exchange : {&policy.definition.dead_letter_exchange, &policy.definition.alternate}) {
+    if (*exchange && !(*exchange)->empty()) *exchange = scoped(vhost, **exchange);
+  }
   if (const json::value* priority = body.if_contains("priority")) {
     if (!priority->is_int64()) return invalid("priority should be a number");
     policy.priority = priority->get_int64();

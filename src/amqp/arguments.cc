@@ -7,6 +7,7 @@
 
 #include "amqp/convert.h"
 #include "amqp/wire/table.h"
+#include "base/age.h"
 #include "base/scoped_name.h"
 
 namespace trv::amqp {
@@ -73,26 +74,6 @@ std::optional<model::HeaderRule> header_rule(ByteView arguments, Failure& failur
     rule.criteria.push_back({std::string(field.name), header_value(field.value)});
   }
   return rule;
-}
-
-std::optional<std::int64_t> parse_age(ByteView text) {
-  std::int64_t count = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc() || end + 1 != text.data() + text.size()) return std::nullopt;
-  struct Unit {
-    char letter;
-    std::int64_t seconds;
-  };
-  static constexpr Unit units[] = {{'Y', 365 * 86400}, {'M', 30 * 86400}, {'D', 86400},
-                                   {'h', 3600},        {'m', 60},         {'s', 1}};
-  constexpr std::int64_t age_max_ms = std::int64_t{1} << 53;
-  for (const Unit& unit : units) {
-    if (unit.letter != *end) continue;
-    const std::int64_t unit_ms = unit.seconds * 1000;
-    if (count < 0 || count > age_max_ms / unit_ms) return std::nullopt;
-    return count * unit_ms;
-  }
-  return std::nullopt;
 }
 
 std::optional<StreamStart> stream_start(ByteView arguments, WallTime now, Failure& failure) {

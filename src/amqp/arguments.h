@@ -48,9 +48,6 @@ std::optional<model::HeaderRule> header_rule(ByteView arguments, Failure& failur
 // nothing: for ever.
 std::optional<std::chrono::milliseconds> settle_time_max(ByteView arguments);
 
-// "<number><unit>" with a unit of Y M D h m s, in milliseconds; nothing when it is none.
-std::optional<std::int64_t> parse_age(ByteView text);
-
 // x-stream-offset: first, last, next, a number, a timestamp, or an age as in "7D" or "1h".
 std::optional<StreamStart> stream_start(ByteView arguments, WallTime now, Failure& failure);
 

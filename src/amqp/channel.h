@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "amqp/subscription.h"
+#include "amqp/traffic.h"
 #include "amqp/wire/properties.h"
 #include "broker/broker.h"
 #include "broker/publisher.h"
@@ -181,6 +182,7 @@ class Channel {
   std::uint32_t channel_limit = 0;  // qos for all consumers together
   std::map<std::uint64_t, std::unique_ptr<Subscription>> subscriptions;
   std::uint64_t held_turn = 0;  // whose held delivery was sent last
+  MessageCounts counts;
 
  private:
   using GetKey = std::pair<std::string, bool>;  // queue, no_ack

@@ -87,6 +87,10 @@ void Session::write_delivery(Channel& channel, Subscription& s, const broker::De
   render(broker(), s.queue, delivery.record, additions_of(s, delivery),
          frame_max_ - wire::content_overhead, rendered);
   const std::uint64_t tag = note_delivery(channel, s, delivery.sequence);
+  if (s.source != Subscription::Source::reply) {
+    count(channel, s.no_ack ? MessageEvent::deliver_no_ack : MessageEvent::deliver);
+    if (delivery.redelivered) count(channel, MessageEvent::redeliver);
+  }
   scratch_.clear();
   wire::write_method_frame(scratch_, channel.ref.number,
                            wire::BasicDeliver{.consumer_tag = s.tag,

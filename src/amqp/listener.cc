@@ -6,18 +6,21 @@
 #include "amqp/connection.h"
 #include "amqp/management/management.h"
 #include "amqp/reader.h"
+#include "amqp/stream_queue.h"
 #include "base/log.h"
+#include "broker/topics.h"
 #include "runtime/stream.h"
 
 namespace trv::amqp {
 
 struct Server::State {
   State(runtime::Core& the_core, broker::Broker& broker, const Options& the_options)
-      : core(the_core),
-        options(the_options),
-        readers(broker),
-        census(broker),
-        services{broker, sessions, {&readers}, {&sessions}, &census} {
+      : core(the_core), options(the_options), readers(broker), census(broker), services{broker,
+                                                                                        sessions,
+                                                                                        {&readers},
+                                                                                        {&sessions},
+                                                                                        &census,
+                                                                                        {}} {
     session_options.loopback_only = options.loopback_only;
     session_options.version = options.version;
   }
@@ -69,6 +72,8 @@ Result<std::unique_ptr<Server>> Server::open(runtime::Core& core, broker::Broker
                               });
   if (!listener) return listener.error();
   state->listener = std::move(*listener);
+  broker.topics().let_policies_bear_on(
+      [](const model::TopicSettings& log) { return stream_arguments(log).has_value(); });
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 
@@ -77,9 +82,11 @@ std::uint16_t Server::port() const { return state_->listener->port(); }
 void Server::connect(const std::vector<Server*>& by_core) {
   state_->services.readers.clear();
   state_->services.all_sessions.clear();
+  state_->services.all_traffic.clear();
   for (Server* server : by_core) {
     state_->services.readers.push_back(&server->state_->readers);
     state_->services.all_sessions.push_back(&server->state_->sessions);
+    state_->services.all_traffic.push_back(&server->state_->services.traffic);
   }
   state_->services.census = &by_core.front()->state_->census;
 }

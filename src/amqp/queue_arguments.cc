@@ -7,6 +7,7 @@
 #include "amqp/convert.h"
 #include "amqp/names.h"
 #include "amqp/wire/table.h"
+#include "base/age.h"
 #include "base/scoped_name.h"
 
 namespace trv::amqp {
@@ -31,7 +32,7 @@ enum class Kind : std::uint8_t {
   text,      // long string
   exchange,  // the same, refused in other words
   overflow,  // one of three words
-  strategy,  // of dead letters: at-most-once
+  strategy,  // of dead letters: at-most-once, at-least-once
   age,       // a number and its unit
   segment,   // bytes, up to 3 GB
   filter,    // bytes, 16 to 255
@@ -110,8 +111,8 @@ std::string refuse_overflow(const wire::Value& value) {
 
 std::string refuse_strategy(const wire::Value& value) {
   if (value.type != 'S') return unacceptable(value);
-  if (value.raw == "at-most-once") return {};
-  return value.raw == "at-least-once" ? "not implemented" : "invalid_dlx_strategy";
+  const bool known = value.raw == "at-most-once" || value.raw == "at-least-once";
+  return known ? "" : "invalid_dlx_strategy";
 }
 
 std::string refuse_age(const wire::Value& value) {
@@ -304,6 +305,7 @@ void read_arguments(std::string_view vhost, ByteView arguments, Types type,
     settings.dead_letter_exchange = exchange_in(vhost, *exchange);
   }
   settings.dead_letter_key = text("x-dead-letter-routing-key");
+  settings.dead_letters_stay = text("x-dead-letter-strategy") == "at-least-once";
   settings.message_ttl_ms = number("x-message-ttl");
   settings.unused_ms_max = number("x-expires");
   settings.limits.count_max = number("x-max-length");

@@ -268,6 +268,7 @@ void Session::open_channel(std::uint16_t number) {
 void Session::add_channel(std::uint16_t number) {
   channels_[number] =
       std::make_unique<Channel>(number, ++last_serial_, broker().core().input_blocks());
+  count(ChurnEvent::channel_created);
   send(number, wire::ChannelOpenOk{});
 }
 

@@ -26,6 +26,7 @@
 #include "amqp/errors.h"
 #include "amqp/names.h"
 #include "amqp/output.h"
+#include "amqp/traffic.h"
 #include "amqp/wire/frame.h"
 #include "amqp/wire/methods.gen.h"
 #include "broker/broker.h"
@@ -73,11 +74,13 @@ class Sessions {
 struct Services {
   broker::Broker& broker;
   Sessions& sessions;
-  std::vector<StreamReaders*> readers;  // by core
-  std::vector<Sessions*> all_sessions;  // by core; each to be used on its own core only
-  Census* census = nullptr;             // to be used on its home core only
+  std::vector<StreamReaders*> readers;     // by core
+  std::vector<Sessions*> all_sessions;     // by core; each to be used on its own core only
+  Census* census = nullptr;                // to be used on its home core only
+  std::vector<Traffic*> all_traffic = {};  // by core, as the sessions
   // Bytes of message bodies that have come in part, over all sessions of the core.
   std::size_t assembling_bytes = 0;
+  Traffic traffic = {};
 };
 
 // Finds a session again when an answer arrives; to be used on the session's core only.
@@ -236,6 +239,14 @@ class Session {
   void publish_pending_begin() { ++pending_publishes_; }
   void publish_pending_end();
 
+  // For those who list what happens.
+  void count(Channel& channel, MessageEvent event, std::uint64_t count = 1);
+  void count(ChurnEvent event);
+  // A message was published; it reached so many queues.
+  void count_publish(Channel& channel, bool mandatory, ExchangeCounts& exchange,
+                     std::size_t routed);
+  std::shared_ptr<ExchangeCounts> exchange_counts(const std::string& name) const;
+
   // Steps of the handshake, in handlers/connection.cc.
   void on_start_ok(const wire::ConnectionStartOk& method);
   void on_tune_ok(const wire::ConnectionTuneOk& method);
@@ -276,6 +287,7 @@ class Session {
   void write_content(std::uint16_t channel, ByteView properties, const Slice& body);
   void watch_settling();
   void check_settling();
+  void begin_running();
   void send_start();
   void finish();
   bool credentials_fit(ByteView user, ByteView password);
@@ -305,7 +317,8 @@ class Session {
   bool client_takes_blocked_ = false;
   int waiting_ = 0;
   bool ended_ = false;
-  bool counted_ = false;  // the census has been told of it; no operation is
+  std::shared_ptr<MessageCounts> vhost_counts_;  // null until it runs
+  bool counted_ = false;                         // the census has been told of it; no operation is
   bool peer_closes_ = false;
   bool drain_asked_ = false;
   std::uint64_t last_key_ = 0;

@@ -18,6 +18,7 @@ void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, Ho
 }
 
 void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how) {
+  if (how == How::complete) count(channel, MessageEvent::ack, entries.size());
   for (const Unsettled& entry : entries) {
     if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
     entry.from->settled.of(how).push_back(entry.sequence);
@@ -121,6 +122,7 @@ void Session::on_confirmed(ChannelRef ref, std::uint64_t last, bool ok) {
   Confirms::Answer answer;
   while (channel->confirms.take_answer(answer)) {
     if (answer.ok) {
+      count(*channel, MessageEvent::confirm, answer.last - answer.first + 1);
       const bool multiple = answer.last > answer.first;
       send(ref.number, wire::BasicAck{.delivery_tag = answer.last, .multiple = multiple});
     } else {
@@ -191,6 +193,7 @@ void Session::end_channel(Channel& channel) {
   if (channel.state != Channel::State::open) return;
   channel.state = Channel::State::closing;  // no credit is given from here on
   uncount_channel();
+  count(ChurnEvent::channel_closed);
   channel.content.stage = Content::Stage::none;
   release_assembly(channel.content.body.capacity());
   channel.content.body.consume(channel.content.body.size());
@@ -231,6 +234,7 @@ void Session::end() {
   for (const auto& [number, channel] : channels_) end_channel(*channel);
   dirty_.clear();
   if (state_ != State::running) return;
+  count(ChurnEvent::connection_closed);
   for (int core = 0; core < broker().core_count(); ++core) {
     broker().at_core(CoreIndex(static_cast<std::uint16_t>(core)),
                      [id = id_](broker::Broker& owner) { owner.queues().remove_exclusive(id); });

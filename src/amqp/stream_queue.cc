@@ -1,6 +1,7 @@
 #include "amqp/stream_queue.h"
 
 #include "amqp/wire/table.h"
+#include "base/age.h"
 #include "model/topic.h"
 
 namespace trv::amqp {

@@ -58,7 +58,9 @@ class Operations {
     consumers,
     exchanges,
     queues,
-    bindings
+    bindings,
+    traffic,  // of messages, by "vhost"
+    churn     // of connections and the like: one for the whole broker
   };
   // To be run on any one thread, once.
   using Rendering = UniqueFunction<boost::json::array()>;

@@ -91,7 +91,8 @@ bool Publisher::find_targets(const Publication& publication) {
   const model::Router& router = *broker_.catalog().snapshot();
   delaying_.clear();
   return router.route(publication.exchange, keys_, publication.headers, targets_,
-                      publication.waited ? nullptr : &delaying_);
+                      publication.waited ? nullptr : &delaying_,
+                      broker_.catalog().policies().get());
 }
 
 Unit::Publication Publisher::plan(const Publication& publication) {

@@ -62,7 +62,8 @@ struct Queue {
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
-  std::unique_ptr<QueueExtras> extras;  // null for a plain queue
+  std::unique_ptr<QueueExtras> extras;    // null for a plain queue
+  std::unique_ptr<QueueTraffic> traffic;  // null while nothing has happened
 
   // What policies have made of what was declared; null when none bears on it.
   struct Governed {

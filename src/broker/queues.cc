@@ -47,6 +47,11 @@ QueueFacts Queues::State::facts_of(Queue& queue) const {
   return facts;
 }
 
+void Queues::State::count(Queue& queue, QueueEvent event, std::uint64_t count) const {
+  if (!queue.traffic) queue.traffic = std::make_unique<QueueTraffic>();
+  queue.traffic->add(event, broker.core().now(), count);
+}
+
 Queue& Queues::State::insert(const std::string& name, const QueueSettings& settings, Topic& topic,
                              Sequence start) {
   std::unique_ptr<Queue, QueueDeleter> queue(new Queue(name, settings, topic));
@@ -110,6 +115,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
     if (Status kept = state_->journal_declared(name, stored, *topic); !kept) return kept.error();
   }
   Queue& queue = state_->insert(name, stored, *topic, start);
+  state_->churn.add(QueuesEvent::created, broker.core().now());
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
   state_->apply_policies(queue);
   touch(name);
@@ -130,8 +136,15 @@ std::optional<QueueFacts> Queues::find(std::string_view name) {
 
 std::vector<QueueFacts> Queues::list() const {
   std::vector<QueueFacts> queues;
-  for (const auto& [name, queue] : state_->by_name) queues.push_back(state_->facts_of(*queue));
+  for (const auto& [name, queue] : state_->by_name) {
+    QueueFacts& facts = queues.emplace_back(state_->facts_of(*queue));
+    if (queue->traffic) facts.traffic = queue->traffic->at(state_->broker.core().now());
+  }
   return queues;
+}
+
+EventCounts<QueuesEvent>::Totals Queues::churn() const {
+  return state_->churn.at(state_->broker.core().now());
 }
 
 std::size_t Queues::count(std::string_view scope,
@@ -165,6 +178,7 @@ void Queues::State::leave_topic(Queue& queue) {
 
 void Queues::State::erase(Queue& queue) {
   std::string name = queue.name;
+  churn.add(QueuesEvent::removed, broker.core().now());
   for (const auto& consumer : queue.consumers) {
     if (consumer->spec.on_gone) consumer->spec.on_gone();
   }

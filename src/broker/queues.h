@@ -17,10 +17,27 @@
 #include <string>
 #include <vector>
 
+#include "base/event_counts.h"
 #include "broker/queue_settings.h"
 #include "broker/topics.h"
 
 namespace trv::broker {
+
+// What happens to the records of a queue.
+enum class QueueEvent : std::uint8_t {
+  shown,              // may be delivered from now on
+  delivered,          // to a consumer, which settles it
+  delivered_settled,  // to one that need not
+  taken,              // without a consumer, to be settled
+  taken_settled,
+  redelivered,  // besides one of the four before
+  completed,    // settled as done
+  count_
+};
+using QueueTraffic = EventCounts<QueueEvent>;
+
+// What happens to queues.
+enum class QueuesEvent : std::uint8_t { created, removed, count_ };
 
 struct QueueFacts {
   std::string name;
@@ -32,6 +49,7 @@ struct QueueFacts {
   // Names of those that bear on it; empty without.
   std::string policy;
   std::string operator_policy;
+  QueueTraffic::Totals traffic;  // since the process began; filled by list() only
 };
 
 struct Delivery {
@@ -83,6 +101,8 @@ class Queues {
                            ConnectionId connection);
   std::optional<QueueFacts> find(std::string_view name);
   std::vector<QueueFacts> list() const;
+  // Since the process began.
+  EventCounts<QueuesEvent>::Totals churn() const;
   // How many queues in `scope` (base/scoped_name.h) this core has, and logs besides that `also`
   // picks by their settings. Takes time by the number of logs.
   std::size_t count(std::string_view scope,
@@ -142,8 +162,8 @@ class Queues {
   // where its settings say so. Requires: the topic has a gate.
   bool admits(Topic& topic, const model::NewRecord& record);
   void tick();
-  // Something new may be delivered.
-  void on_visible(Topic& topic);
+  // So many more records may be delivered.
+  void on_visible(Topic& topic, std::uint64_t count);
   void on_trimmed(Topic& topic);
   void on_erased(Topic& topic);
   // The topic goes: so do all queues that read it.

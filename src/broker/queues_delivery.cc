@@ -127,6 +127,8 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
         return settled.error();
       }
     }
+    state_->count(*queue, auto_settle ? QueueEvent::taken_settled : QueueEvent::taken);
+    if (taken.redelivered) state_->count(*queue, QueueEvent::redelivered);
     state_->journal_delivered(*queue);
     Delivery delivery{*sequence, taken.redelivered, taken.delivery_count, taken.failure_count,
                       0,         **record};
@@ -146,6 +148,7 @@ Result<Commit> Queues::settle(std::string_view name, ConsumerId holder,
     switch (how) {
       case Settlement::complete:
         done = state_->settle(*queue, sequence);
+        if (done) state_->count(*queue, QueueEvent::completed);
         break;
       case Settlement::release:
         state_->release(*queue, sequence);
@@ -379,6 +382,8 @@ bool Queues::State::deliver(Queue& queue, const model::StoredRecord& record,
     return false;
   }
   if (consumer->credit != credit_unlimited) --consumer->credit;
+  count(queue, consumer->spec.auto_settle ? QueueEvent::delivered_settled : QueueEvent::delivered);
+  if (taken.redelivered) count(queue, QueueEvent::redelivered);
   batches[index_of(queue, consumer)].push_back(
       {record.sequence, taken.redelivered, taken.delivery_count, taken.failure_count, 0, record});
   return true;
@@ -447,8 +452,11 @@ void Queues::State::dispatch(Queue& queue) {
 
 // --- for the broker ------------------------------------------------------------------------------
 
-void Queues::on_visible(Topic& topic) {
-  for (Queue* queue : topic.queues) state_->make_ready(*queue);
+void Queues::on_visible(Topic& topic, std::uint64_t count) {
+  for (Queue* queue : topic.queues) {
+    state_->count(*queue, QueueEvent::shown, count);
+    state_->make_ready(*queue);
+  }
 }
 
 void Queues::on_trimmed(Topic& topic) {

@@ -10,6 +10,17 @@ namespace trv::broker {
 namespace {
 
 constexpr std::chrono::seconds dying_retry_delay{1};
+constexpr std::size_t dying_at_once = 1000;
+
+bool stay(const QueueSettings& settings) {
+  return settings.dead_letters_stay && settings.limits.overflow == model::Overflow::refuse &&
+         !TRV_MUTANT(dead_letter_dropped_without_a_route);
+}
+
+// Whether the record may go. A dead letter that nobody takes is dropped, unless they stay.
+bool arrived(const Published& published, bool stays) {
+  return published.status.ok() && (!stays || (published.routed > 0 && !published.refused));
+}
 
 }  // namespace
 
@@ -111,28 +122,43 @@ Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reaso
   // Whoever had it may go before the dead letter is safe.
   queue.cursor.hand_over(sequence, dying_holder);
   // The source lets go only of what is safe where it went.
-  publish_dead_letter(queue, **record, reason, [this, name = queue.name, sequence](bool safe) {
-    Queue* found = find(name);
-    if (TRV_MUTANT(dead_letter_lost_when_it_cannot_be_stored)) safe = true;
-    if (!found || !found->cursor.is_outstanding(sequence)) return;
-    if (!safe || !settle(*found, sequence)) keep_dying(*found, sequence);
-  });
+  publish_dead_letter(queue, **record, reason,
+                      [this, name = queue.name, sequence, reason](bool safe) {
+                        Queue* found = find(name);
+                        if (TRV_MUTANT(dead_letter_lost_when_it_cannot_be_stored)) safe = true;
+                        if (!found || !found->cursor.is_outstanding(sequence)) return;
+                        if (!safe || !settle(*found, sequence))
+                          keep_dying(*found, sequence, reason);
+                      });
   return {};
 }
 
-void Queues::State::keep_dying(const Queue& queue, Sequence sequence) {
-  log::warn("queue {}: dead letter could not be stored; the record stays", queue.name);
-  dying.emplace_back(queue.name, sequence);
+void Queues::State::keep_dying(const Queue& queue, Sequence sequence, DeathReason reason) {
+  if (!stay(queue.settings)) {
+    log::warn("queue {}: dead letter could not be stored; the record stays", queue.name);
+  }
+  dying.push_back({queue.name, sequence, reason});
   if (dying_retry.armed()) return;
-  dying_retry = broker.core().schedule(dying_retry_delay, [this] {
-    for (const auto& [name, at] : std::exchange(dying, {})) {
-      Queue* found = find(name);
-      if (!found || !found->cursor.is_outstanding(at)) continue;
-      release(*found, at);
-      found->head_checked.reset();
-      make_ready(*found);
+  dying_retry = broker.core().schedule(dying_retry_delay, [this] { retry_dying(); });
+}
+
+void Queues::State::retry_dying() {
+  // What fails again comes to the end of the line.
+  for (std::size_t left = std::min(dying.size(), dying_at_once); left > 0; --left) {
+    const Dying one = std::move(dying.front());
+    dying.pop_front();
+    Queue* found = find(one.queue);
+    if (!found || !found->cursor.is_outstanding(one.sequence)) continue;
+    if (stay(found->settings)) {
+      if (!discard(*found, one.sequence, one.reason)) keep_dying(*found, one.sequence, one.reason);
+      continue;
     }
-  });
+    release(*found, one.sequence);
+    found->head_checked.reset();
+    make_ready(*found);
+  }
+  if (dying.empty() || dying_retry.armed()) return;
+  dying_retry = broker.core().schedule(dying_retry_delay, [this] { retry_dying(); });
 }
 
 void Queues::State::publish_dead_letter(const Queue& queue, const model::StoredRecord& record,
@@ -158,14 +184,16 @@ void Queues::State::publish_dead_letter(const Queue& queue, const model::StoredR
   publication.record.value = body;
   publication.record.envelope = envelope.bytes;
   publication.record.partition_key = publication.routing_key;
+  const bool stays = stay(queue.settings);
   auto outcome = broker.publisher().publish(
-      publication, [finish](Published published) { finish(published.status.ok()); });
+      publication,
+      [finish, stays](const Published& published) { finish(arrived(published, stays)); });
   if (!outcome) {
-    finish(true);  // no such exchange: dropped, as documented for dead letters
+    finish(!stays);  // no such exchange
     return;
   }
   if (outcome->pending) return;
-  if (!outcome->published.status) {
+  if (!arrived(outcome->published, stays)) {
     finish(false);
     return;
   }

@@ -331,5 +331,110 @@ TEST(CatalogAccess, IsThereAfterARestartAndACheckpoint) {
   EXPECT_EQ(broker->catalog().access()->find("guest"), nullptr);
 }
 
+// --- streams -------------------------------------------------------------------------------------
+
+// Ten batches in each of two logs, of which policies bear on one.
+void fill_logs(TestBroker& broker) {
+  broker.round([&] {
+    broker->topics().let_policies_bear_on(
+        [](const model::TopicSettings& log) { return !log.given.empty(); });
+    model::TopicSettings governed;
+    governed.given.emplace_back("stream", "");
+    ASSERT_TRUE(broker->topics().create("governed", governed).ok());
+    ASSERT_TRUE(broker->topics().create("other", {}).ok());
+  });
+  for (int i = 0; i < 10; ++i) {
+    broker.round([&] {
+      for (const char* name : {"governed", "other"}) {
+        ASSERT_TRUE(broker->topics().append(*broker->topics().find(name), message("body")).ok());
+      }
+    });
+  }
+}
+
+std::uint64_t count_in(TestBroker& broker, std::string_view name) {
+  return broker->topics().live_count(*broker->topics().find(name));
+}
+
+// What is left in both when retention has looked at them.
+std::pair<std::uint64_t, std::uint64_t> left(TestBroker& broker) {
+  broker.run_for(std::chrono::milliseconds(5));  // so that all of it has an age
+  broker.round([&] { broker->topics().tick(); });
+  return {count_in(broker, "governed"), count_in(broker, "other")};
+}
+
+TEST(StreamPolicies, LimitTheAgeOfWhatIsDeclaredAsAStream) {
+  for (const auto& [age, expected] : {std::pair("1h", 10U), std::pair("0s", 0U)}) {
+    TestBroker broker;
+    fill_logs(broker);
+    model::PolicyDefinition definition;
+    definition.age_max = age;
+    put(broker, "age", ".*", definition);
+    EXPECT_EQ(left(broker), std::pair(std::uint64_t{expected}, std::uint64_t{10})) << age;
+  }
+}
+
+TEST(StreamPolicies, OfSizesTheOperatorCanOnlyMakeLess) {
+  constexpr std::uint64_t much = 1 << 20;
+  struct Case {
+    std::uint64_t users;
+    std::uint64_t operators;
+    std::uint64_t expected;
+  };
+  for (const Case& one : {Case{much, much, 10}, Case{0, much, 0}, Case{much, 0, 0}}) {
+    TestBroker broker;
+    fill_logs(broker);
+    put(broker, "a", ".*", bytes_max(one.users));
+    put(broker, "b", ".*", bytes_max(one.operators), model::PolicyClass::operators);
+    EXPECT_EQ(left(broker), std::pair(one.expected, std::uint64_t{10}));
+  }
+}
+
+// --- exchanges -----------------------------------------------------------------------------------
+
+TEST(ExchangePolicies, GiveAnAlternateToWhatHasNone) {
+  TestBroker broker;
+  broker.round([&] {
+    declare(*broker, "rest");
+    declare(*broker, "own-rest");
+  });
+  const auto apply = [&](const model::RouterCommand& command) {
+    broker.round(
+        [&] { broker->catalog().execute(model::encode(command), [](Result<Durable>) {}); });
+  };
+  for (const char* name : {"plain", "own", "all", "own-all"}) {
+    model::Exchange exchange;
+    exchange.name = name;
+    exchange.kind = model::ExchangeKind::fanout;
+    if (name == std::string("own")) exchange.alternate = "own-all";
+    apply(model::DeclareExchange{exchange});
+  }
+  for (const auto& [source, target] :
+       {std::pair("all", "rest"), std::pair("own-all", "own-rest")}) {
+    model::Binding binding;
+    binding.source = source;
+    binding.target = target;
+    apply(model::Bind{binding});
+  }
+  model::PolicyDefinition definition;
+  definition.alternate = "all";
+  put(broker, "p", "^(plain|own)$", definition);
+  const auto publish_to = [&](std::string_view exchange) {
+    broker.round([&] {
+      Publication publication;
+      publication.exchange = exchange;
+      publication.record = message(exchange);
+      ASSERT_TRUE(broker->publisher().publish(publication, [](const Published&) {}).ok());
+    });
+  };
+  publish_to("plain");
+  publish_to("own");
+  EXPECT_EQ(drain(broker, "rest"), Bodies{"plain"});
+  EXPECT_EQ(drain(broker, "own-rest"), Bodies{"own"});
+  remove(broker, "p");
+  publish_to("plain");
+  EXPECT_EQ(drain(broker, "rest"), Bodies{});
+}
+
 }  // namespace
 }  // namespace trv::broker

@@ -83,11 +83,12 @@ TEST(QueueSettings, AreTheSameAfterTheJournal) {
   settings.limits = {7, 0, model::Overflow::refuse_to_dead_letters};
   settings.level_max = 9;
   settings.failures_max = 0;
+  settings.dead_letters_stay = true;
   std::string bytes;
   encode(settings, bytes);
   auto decoded = decode_queue_settings(bytes);
   ASSERT_TRUE(decoded.ok());
-  EXPECT_TRUE(decoded->single_active && decoded->strict);
+  EXPECT_TRUE(decoded->single_active && decoded->strict && decoded->dead_letters_stay);
   EXPECT_EQ(decoded->unused_ms_max, 5);
   EXPECT_EQ(decoded->limits, settings.limits);
   EXPECT_EQ(decoded->level_max, 9);
@@ -226,6 +227,36 @@ TEST(StrictQueue, CountsFailuresAndLetsThePoisonDie) {
   }
   EXPECT_EQ(drain(broker, "dead"), Bodies{"poison"});
   EXPECT_EQ(drain(broker, "q"), Bodies{});
+}
+
+TEST(DeadLetters, StayUntilAQueueTakesThem) {
+  for (const bool stay : {true, false}) {
+    TestBroker broker;
+    broker.round([&] {
+      QueueSettings settings = dying_to("dead");
+      settings.strict = true;
+      settings.limits.overflow = model::Overflow::refuse;
+      settings.dead_letters_stay = stay;
+      declare(*broker, "q", settings);
+      publish(*broker, "q", "a");
+    });
+    Inbox inbox;
+    broker.round([&] { inbox.id = *broker->queues().subscribe("q", inbox.spec(1)); });
+    ASSERT_EQ(inbox.deliveries.size(), 1u);
+    broker.round([&] {
+      const Sequence first[] = {inbox.deliveries[0].sequence};
+      ASSERT_TRUE(broker->queues().settle("q", inbox.id, first, Settlement::discard).ok());
+    });
+    // Nobody has it, and nobody gets it again.
+    broker.round([&] {
+      broker->queues().unsubscribe("q", inbox.id, false);
+      EXPECT_EQ(broker->queues().find("q")->outstanding_count, stay ? 1u : 0u);
+      declare(*broker, "dead");
+    });
+    broker.run_for(std::chrono::milliseconds(1200));
+    EXPECT_EQ(drain(broker, "dead"), stay ? Bodies{"a"} : Bodies{});
+    broker.round([&] { EXPECT_EQ(broker->queues().find("q")->outstanding_count, 0u); });
+  }
 }
 
 TEST(SingleActiveConsumer, TheNextTakesOver) {

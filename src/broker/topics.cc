@@ -14,8 +14,6 @@
 namespace trv::broker {
 namespace {
 
-// How often the retention of topics is looked at.
-constexpr std::chrono::seconds retention_interval{5};
 // A tick must not hold up its core.
 constexpr int expired_batch_max = 1000;
 
@@ -338,21 +336,6 @@ void Topics::State::drop_expired() {
     // Refused: tried again at the next tick.
     if (!remove_expired(topic->state.name())) return;
   }
-}
-
-void Topics::tick() {
-  state_->drop_expired();
-  runtime::SteadyTime now = state_->broker.core().now();
-  if (now < state_->next_retention) return;
-  state_->next_retention = now + retention_interval;
-  state_->broker.each_shard([this](ShardState& shard) {
-    for (auto& [name, topic] : shard.topics) {
-      Sequence point = State::retention_point(*topic, state_->broker.wall_now());
-      if (point <= topic->state.start()) continue;
-      // Refused: tried again when it is looked at next.
-      static_cast<void>(trim_to(*topic, std::min(point, topic->visible_end)));
-    }
-  });
 }
 
 }  // namespace trv::broker

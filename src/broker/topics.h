@@ -17,6 +17,10 @@
 #include "broker/broker.h"
 #include "model/topic.h"
 
+namespace trv::model {
+struct Policy;
+}  // namespace trv::model
+
 namespace trv::broker {
 
 struct Topic;  // broker/topic_state.h; opaque to front-ends but for the calls below
@@ -96,6 +100,15 @@ class Topics {
   // The state to decide with: settings, positions, counters. Ends the batch that this round's
   // appends are gathered in, so do not call it once an append; see live_count() and last_id().
   const model::Topic& state(Topic& topic);
+  // Policies for streams bear on the topics of which the settings are picked.
+  using PickTopic = std::function<bool(const model::TopicSettings&)>;
+  void let_policies_bear_on(PickTopic picked);
+  // Those that do; null without. Valid until policies change.
+  struct Governing {
+    const model::Policy* policy = nullptr;
+    const model::Policy* operator_policy = nullptr;
+  };
+  Governing governing(const Topic& topic) const;
   // These two count this round's appends too, and cost nothing.
   std::uint64_t live_count(const Topic& topic) const;
   RecordId last_id(const Topic& topic) const;

@@ -389,6 +389,7 @@ void Topics::State::show(Topic& topic, std::uint64_t step_number) {
   for (Topic::VisibilityStep& step : topic.steps) {
     if (step.number == step_number) step.durable = true;
   }
+  const Sequence before = topic.visible_end;
   bool shown = false;
   while (!topic.steps.empty() && topic.steps.front().durable) {
     Topic::VisibilityStep& step = topic.steps.front();
@@ -401,7 +402,9 @@ void Topics::State::show(Topic& topic, std::uint64_t step_number) {
     shown = true;
   }
   if (!shown) return;
-  broker.queues().on_visible(topic);
+  // Markers of transactions are among them, if there are any.
+  const auto count = static_cast<std::uint64_t>(topic.visible_end.value - before.value);
+  broker.queues().on_visible(topic, count);
   broker.topics().notify(topic.state.name());
 }
 
@@ -444,31 +447,6 @@ void Topics::State::apply_settings(Topic& topic, const model::TopicSettings& set
     topic.high_watermarks.resize(static_cast<std::size_t>(settings.partition_count));
   }
   topic.state.set_settings(settings);
-}
-
-Sequence Topics::State::retention_point(const Topic& topic, WallTime now) {
-  const model::TopicSettings& settings = topic.state.settings();
-  Sequence point = topic.state.start();
-  if (settings.cleaning.retention_off) return point;
-  std::uint64_t bytes = 0;
-  for (std::int32_t p = 0; p < topic.state.partition_count(); ++p) {
-    bytes += topic.state.log_bytes(PartitionIndex(p));
-  }
-  const auto partitions = static_cast<std::uint64_t>(topic.state.partition_count());
-  const auto wanted = static_cast<std::uint64_t>(settings.retention_bytes);
-  constexpr std::uint64_t no_limit = std::numeric_limits<std::uint64_t>::max();
-  const bool limited = settings.retention_bytes >= 0 && wanted <= no_limit / partitions;
-  const std::uint64_t bytes_max = limited ? wanted * partitions : no_limit;
-  model::FoundBatch entry = topic.state.batch_at(point);
-  const Sequence end =
-      TRV_MUTANT(retention_cuts_open_transaction) ? topic.state.end() : topic.state.stable_end();
-  for (; entry && entry->end_sequence() <= end; entry = topic.state.next(*entry)) {
-    bool old = settings.retention_ms >= 0 && entry->max_timestamp < now.ms - settings.retention_ms;
-    if (!old && bytes <= bytes_max) break;
-    bytes -= std::min<std::uint64_t>(bytes, entry->blob.length);
-    point = entry->end_sequence();
-  }
-  return point;
 }
 
 }  // namespace trv::broker

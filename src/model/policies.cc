@@ -18,7 +18,9 @@ enum Field : std::uint16_t {
   field_dead_exchange = 1 << 5,
   field_dead_key = 1 << 6,
   field_failures = 1 << 7,
-  fields_known = (1 << 8) - 1,
+  field_age = 1 << 8,
+  field_alternate = 1 << 9,
+  fields_known = (1 << 10) - 1,
 };
 
 std::uint16_t fields_of(const PolicyDefinition& d) {
@@ -31,6 +33,8 @@ std::uint16_t fields_of(const PolicyDefinition& d) {
   if (d.dead_letter_exchange) fields |= field_dead_exchange;
   if (d.dead_letter_key) fields |= field_dead_key;
   if (d.failures_max) fields |= field_failures;
+  if (d.age_max) fields |= field_age;
+  if (d.alternate) fields |= field_alternate;
   return static_cast<std::uint16_t>(fields);
 }
 
@@ -44,6 +48,8 @@ void write_definition(ByteWriter& w, const PolicyDefinition& d) {
   if (d.dead_letter_exchange) w.sized(*d.dead_letter_exchange);
   if (d.dead_letter_key) w.sized(*d.dead_letter_key);
   if (d.failures_max) w.varint_signed(*d.failures_max);
+  if (d.age_max) w.sized(*d.age_max);
+  if (d.alternate) w.sized(*d.alternate);
 }
 
 PolicyDefinition read_definition(ByteReader& r) {
@@ -62,6 +68,8 @@ PolicyDefinition read_definition(ByteReader& r) {
   if (fields & field_dead_exchange) d.dead_letter_exchange = std::string(r.sized());
   if (fields & field_dead_key) d.dead_letter_key = std::string(r.sized());
   if (fields & field_failures) d.failures_max = r.varint_signed();
+  if (fields & field_age) d.age_max = std::string(r.sized());
+  if (fields & field_alternate) d.alternate = std::string(r.sized());
   return d;
 }
 

@@ -47,6 +47,8 @@ struct PolicyDefinition {
   std::optional<std::string> dead_letter_exchange;
   std::optional<std::string> dead_letter_key;
   std::optional<std::int64_t> failures_max;  // negative: no limit
+  std::optional<std::string> age_max;        // of records of a stream; see base/age.h
+  std::optional<std::string> alternate;      // of an exchange; empty: none
   bool operator==(const PolicyDefinition&) const = default;
 };
 

@@ -63,7 +63,7 @@ TEST(Policies, ASnapshotGivesEqualOnes) {
   Policies policies;
   Policy full = policy_of("full", "x", PolicyTarget::streams, -3);
   full.of = PolicyClass::operators;
-  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1};
+  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a"};
   ASSERT_TRUE(policies.apply(encode_put(full)).ok());
   ASSERT_TRUE(policies.apply(encode_put(policy_of("a", ".*", PolicyTarget::all, 0))).ok());
   Policies again;
@@ -75,7 +75,7 @@ TEST(Policies, ASnapshotGivesEqualOnes) {
 TEST(Policies, RefusesWhatIsNoCommand) {
   Policies policies;
   Policy full = policy_of("full", "x", PolicyTarget::streams, -3);
-  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1};
+  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a"};
   const std::string whole = encode_put(full);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_FALSE(policies.apply(ByteView(whole).substr(0, size)).ok()) << size;

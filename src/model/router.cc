@@ -8,6 +8,7 @@
 #include "base/mutant.h"
 #include "base/sort_unique.h"
 #include "model/hash_choice.h"
+#include "model/policies.h"
 #include "model/topic_trie.h"
 
 namespace trv::model {
@@ -402,9 +403,25 @@ bool Router::in_use(std::string_view exchange) const {
   return found != slots_.end() && !found->second.table->bindings.empty();
 }
 
+namespace {
+
+// Where goes what nothing else takes; empty: nowhere. What the declaration said, it keeps.
+std::string_view alternate_of(const Exchange& exchange, const Policies* policies) {
+  if (TRV_MUTANT(alternate_exchange_ignored)) return {};
+  if (!exchange.alternate.empty() || !policies || policies->all().empty()) {
+    return exchange.alternate;
+  }
+  const Policy* policy =
+      policies->match(PolicyClass::users, PolicyTarget::exchanges, exchange.name);
+  if (!policy || !policy->definition.alternate) return {};
+  return *policy->definition.alternate;
+}
+
+}  // namespace
+
 bool Router::route(std::string_view exchange, std::span<const std::string_view> keys,
                    const HeaderLookup* headers, std::vector<std::string_view>& out,
-                   std::vector<std::string_view>* delaying) const {
+                   std::vector<std::string_view>* delaying, const Policies* policies) const {
   out.clear();
   if (delaying) delaying->clear();
   const auto start = slots_.find(exchange);
@@ -438,9 +455,10 @@ bool Router::route(std::string_view exchange, std::span<const std::string_view> 
       for (const std::string_view key : keys) table.match(key, headers, slots);
     }
     sort_unique(slots);
-    if (slots.empty() && !table.exchange.alternate.empty() &&
-        !TRV_MUTANT(alternate_exchange_ignored))
-      visit(table.exchange.alternate);
+    if (slots.empty()) {
+      const std::string_view alternate = alternate_of(table.exchange, policies);
+      if (!alternate.empty()) visit(alternate);
+    }
     for (const std::uint32_t slot : slots) {
       const Table::Target& target = table.targets[slot];
       if (target.to_exchange) {

@@ -133,6 +133,8 @@ using RouterCommand = std::variant<DeclareExchange, DeleteExchange, Bind, Unbind
 std::string encode(const RouterCommand& command);
 Result<RouterCommand> parse_router_command(ByteView bytes);
 
+class Policies;
+
 class Router {
  public:
   Router();
@@ -166,9 +168,11 @@ class Router {
   // this Router and into `keys`. `headers` may be null when there are none.
   // False when `exchange` does not exist (`out` is then empty). With `delaying`, exchanges that
   // keep the message back are put there and not looked into; without, they route like others.
+  // `policies` give alternates to exchanges that were declared without; null when none do.
   bool route(std::string_view exchange, std::span<const std::string_view> keys,
              const HeaderLookup* headers, std::vector<std::string_view>& out,
-             std::vector<std::string_view>* delaying = nullptr) const;
+             std::vector<std::string_view>* delaying = nullptr,
+             const Policies* policies = nullptr) const;
 
   bool operator==(const Router& other) const;
 

@@ -194,12 +194,13 @@ def test_policies_outlive_kill(own_broker, api, channel):
 
 def test_refusals(api):
     for definition in ({}, {"foo": 1}, {"max-length": "x"}, {"max-length": -1}, {"message-ttl": 1.5}, {"expires": 0},
-                       {"overflow": "up"}, {"dead-letter-exchange": 5}, {"alternate-exchange": "x"}, []):
+                       {"overflow": "up"}, {"dead-letter-exchange": 5}, {"alternate-exchange": 1}, {"max-age": "7"}, {"max-age": 7}, []):
         put(api, "bad", "x", definition, 400)
     put(api, "bad", "(", {"max-length": 1}, 400)
     put(api, "bad", "x", {"max-length": 1}, 400, priority="high")
-    put(api, "bad", "x", {"max-length": 1}, 400, **{"apply-to": "streams"})
-    put(api, "bad", "x", {"dead-letter-exchange": "x"}, 400, kind="operator-policies")
+    put(api, "bad", "x", {"max-length": 1}, 400, **{"apply-to": "shovels"})
+    for definition in ({"dead-letter-exchange": "x"}, {"alternate-exchange": "x"}, {"max-age": "7D"}):
+        put(api, "bad", "x", definition, 400, kind="operator-policies")
     api.delete("policies/%2F/bad", 404)
     api.get("policies/%2F/bad", 404)
     assert api.get("policies") == [] and api.get("operator-policies/%2F") == []
@@ -208,6 +209,51 @@ def test_refusals(api):
     maker = Api(api.address[1], "maker", "p")
     put(maker, "fine", "x", {"max-length": 1})
     put(maker, "no", "x", {"max-length": 1}, 401, kind="operator-policies")
+
+
+def test_alternate_exchanges(own_broker, api, channel):
+    for exchange in ("a", "b", "own", "rest", "own-rest"):
+        arguments = {"alternate-exchange": "own-rest"} if exchange == "own" else None
+        channel.exchange_declare(exchange, "fanout", durable=True, arguments=arguments)
+    for queue in ("rest", "own-rest"):
+        channel.queue_declare(queue, durable=True)
+        channel.queue_bind(queue, queue)
+    definition = {"alternate-exchange": "rest"}
+    put(api, "ae", "^(a|own|q)$", definition, **{"apply-to": "exchanges"})
+    assert api.get("exchanges/%2F/a")["policy"] == "ae" and "policy" not in api.get("exchanges/%2F/b")
+    assert api.get("policies/%2F/ae")["definition"] == definition
+    for exchange in ("a", "own"):
+        channel.basic_publish(exchange, "", exchange.encode(), pika.BasicProperties(delivery_mode=2), mandatory=True)
+    with pytest.raises(pika.exceptions.UnroutableError):
+        channel.basic_publish("b", "", b"b", mandatory=True)
+    own_broker.kill()
+    own_broker.start()
+    api = Api(own_broker.management_port)
+    connection = pika.BlockingConnection(pika.ConnectionParameters(own_broker.host, own_broker.amqp_port))
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.basic_publish("a", "", b"again", mandatory=True)
+    assert (bodies(channel, "rest"), bodies(channel, "own-rest")) == ([b"a", b"again"], [b"own"])
+    api.delete("policies/%2F/ae")
+    with pytest.raises(pika.exceptions.UnroutableError):
+        channel.basic_publish("a", "", b"a", mandatory=True)
+    connection.close()
+
+
+def test_age_and_size_of_streams(api, channel):
+    for stream in ("old", "large", "free"):
+        channel.queue_declare(stream, durable=True, arguments={"x-queue-type": "stream", "x-max-age": "1h"})
+        for _ in range(5):
+            channel.basic_publish("", stream, b"x" * 1000)
+    put(api, "age", "^old$", {"max-age": "1s"}, **{"apply-to": "streams"})
+    put(api, "size", "^large$", {"max-length-bytes": 1500})
+    assert api.get("queues/%2F/old")["policy"] == "age" and api.get("queues/%2F/free")["policy"] is None
+    assert api.get("policies/%2F/age")["definition"] == {"max-age": "1s"}
+
+    def lengths():
+        return [api.get(f"queues/%2F/{stream}")["messages"] for stream in ("old", "large", "free")]
+
+    harness.wait_for(lambda: lengths() == [0, 1, 5], 15, "retention has looked at them")
 
 
 def test_many_changes_of_policy_lose_nothing(api, channel):

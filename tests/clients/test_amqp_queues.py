@@ -706,3 +706,33 @@ def test_direct_reply_consumer_is_cancelled(connection):
     for _ in range(2):
         tag = channel.basic_consume(REPLY_TO, lambda *_: None, auto_ack=True)
         channel.basic_cancel(tag)
+
+
+@pytest.mark.own
+def test_dead_letters_stay_until_a_queue_takes_them(own_broker):
+    """`at-least-once`: over a crash, too, and to a queue that is full."""
+    link = connect(own_broker)
+    channel = link.channel()
+    channel.confirm_delivery()
+    declare(channel, "q", x_queue_type="quorum", x_dead_letter_exchange="", x_dead_letter_routing_key="dead",
+            x_dead_letter_strategy="at-least-once", x_overflow="reject-publish")
+    send(channel, "q", b"one", b"two")
+    channel.basic_reject(channel.basic_get("q")[0].delivery_tag, requeue=False)
+    link.sleep(1.5)
+    assert channel.basic_get("q")[2] == b"two"
+    assert channel.basic_get("q")[0] is None, "what is rejected is nobody's"
+    own_broker.kill()
+    own_broker.start()
+    link = connect(own_broker)
+    channel = link.channel()
+    for _ in range(2):
+        channel.basic_reject(channel.basic_get("q")[0].delivery_tag, requeue=False)
+    declare(channel, "dead", x_max_length=1, x_overflow="reject-publish")
+    found = set()
+    for _ in range(2):
+        wait_until(lambda: count(channel, "dead") == 1, "one is taken")
+        found.add(channel.basic_get("dead", auto_ack=True)[2])
+    assert found == {b"one", b"two"}
+    link.sleep(1.2)
+    assert count(channel, "dead") == 0
+    link.close()

@@ -40,6 +40,27 @@ json::array listener_list(const Facts& facts) {
   return listeners;
 }
 
+// Of counts, and of the rates that their details tell.
+void add(json::object& sum, const json::object& stats) {
+  for (const auto& [name, value] : stats) {
+    if (const json::object* details = value.if_object()) {
+      json::value& old = sum[name];
+      if (!old.is_object()) old = json::object{{"rate", 0.0}};
+      old.at("rate") = old.at("rate").as_double() + details->at("rate").as_double();
+    } else {
+      json::value& old = sum[name];
+      const std::uint64_t before = old.is_null() ? 0 : old.to_number<std::uint64_t>();
+      old = before + value.to_number<std::uint64_t>();
+    }
+  }
+}
+
+json::object sum_of_stats(const json::array& items) {
+  json::object sum;
+  for (const json::value& item : items) add(sum, item.at("message_stats").as_object());
+  return sum;
+}
+
 Task<Reply> overview(Context& context, Request request) {
   const Facts& facts = context.facts();
   const json::array queues = in_sight(request, co_await context.list(Subject::queues));
@@ -61,12 +82,14 @@ Task<Reply> overview(Context& context, Request request) {
   object["erlang_version"] = "none";
   object["cluster_name"] = facts.cluster;
   object["node"] = facts.node;
-  object["rates_mode"] = "none";
+  object["rates_mode"] = "basic";
   object["disable_stats"] = false;
   object["enable_queue_totals"] = true;
   object["exchange_types"] = exchange_type_list();
   object["listeners"] = listener_list(facts);
-  object["message_stats"] = json::object();
+  object["message_stats"] =
+      sum_of_stats(in_sight(request, co_await context.list(Subject::traffic)));
+  object["churn_rates"] = (co_await context.list(Subject::churn)).at(0);
   object["queue_totals"] = {{"messages", ready + unacknowledged},
                             {"messages_ready", ready},
                             {"messages_unacknowledged", unacknowledged}};
@@ -103,7 +126,7 @@ Task<json::object> node(Context& context) {
   object["mem_alarm"] = false;
   object["disk_free"] = process.disk_free;
   object["disk_free_alarm"] = disk_full;
-  object["rates_mode"] = "none";
+  object["rates_mode"] = "basic";
   object["db_dir"] = facts.data_dir;
   object["exchange_types"] = exchange_type_list();
   object["auth_mechanisms"] = {{{"name", "PLAIN"}, {"enabled", true}},

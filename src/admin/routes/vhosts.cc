@@ -15,11 +15,22 @@ namespace json = boost::json;
 using broker::Operation;
 using runtime::Task;
 
+// With what messages did in it, if there were any.
+json::object shown_vhost(const auth::Vhost& vhost, const std::string& node,
+                         const json::array& traffic) {
+  json::object object = vhost_to_json(vhost, node);
+  for (const json::value& one : traffic) {
+    if (one.at("vhost") == object["name"]) object["message_stats"] = one.at("message_stats");
+  }
+  return object;
+}
+
 Task<Reply> list_vhosts(Context& context, Request request) {
+  const json::array traffic = co_await context.list(broker::Operations::Subject::traffic);
   json::array vhosts;
   for (const auto& [name, vhost] : request.access->vhosts()) {
     if (knows_vhost(request, name) && request.sees(name)) {
-      vhosts.push_back(vhost_to_json(*vhost, context.facts().node));
+      vhosts.push_back(shown_vhost(*vhost, context.facts().node, traffic));
     }
   }
   co_return listed(request, std::move(vhosts));
@@ -28,7 +39,8 @@ Task<Reply> list_vhosts(Context& context, Request request) {
 Task<Reply> show_vhost(Context& context, Request request) {
   const auth::Vhost* vhost = request.access->find_vhost(request.param("vhost"));
   if (!vhost) co_return not_found();
-  co_return shown(request, vhost_to_json(*vhost, context.facts().node));
+  const json::array traffic = co_await context.list(broker::Operations::Subject::traffic);
+  co_return shown(request, shown_vhost(*vhost, context.facts().node, traffic));
 }
 
 Task<Reply> put_vhost(Context& context, Request request) {

@@ -163,8 +163,9 @@ void Session::on_let_in() {
                      "access to vhost '" + vhost_ + "' refused for user '" + user_ + "'"});
     return;
   }
-  state_ = State::running;
+  begin_running();
   opened_at_ = broker().wall_now();
+  count(ChurnEvent::connection_created);
   send(0, wire::ConnectionOpenOk{});
 }
 
@@ -172,7 +173,12 @@ void Session::open_directly(std::string user, std::string vhost) {
   TRV_ASSERT(state_ == State::header);
   user_ = std::move(user);
   vhost_ = std::move(vhost);
+  begin_running();
+}
+
+void Session::begin_running() {
   state_ = State::running;
+  vhost_counts_ = services_.traffic.vhost(vhost_);
 }
 
 void Session::on_close(const wire::ConnectionClose&) {

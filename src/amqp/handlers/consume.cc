@@ -296,6 +296,8 @@ void send_get_ok(Session& session, Channel& channel, Subscription& holder,
   render(session.broker(), holder.queue, delivery.record, additions_of(holder, delivery),
          session.frame_max() - wire::content_overhead, rendered);
   const std::uint64_t tag = session.note_delivery(channel, holder, delivery.sequence);
+  session.count(channel, holder.no_ack ? MessageEvent::get_no_ack : MessageEvent::get);
+  if (delivery.redelivered) session.count(channel, MessageEvent::redeliver);
   session.send_message(
       channel.ref.number,
       wire::BasicGetOk{.delivery_tag = tag,
@@ -334,6 +336,7 @@ void on_get_reply(Session& session, const GetRequest& r, MethodId method, const 
   if (reply.delivery) {
     send_get_ok(session, *channel, *holder, *reply.delivery);
   } else {
+    session.count(*channel, MessageEvent::get_empty);
     session.send(r.channel.number, wire::BasicGetEmpty{});
   }
 }

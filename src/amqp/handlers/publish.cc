@@ -62,6 +62,7 @@ struct Returnable {
   std::string routing_key;
   std::string properties;
   std::string body;
+  std::shared_ptr<ExchangeCounts> counts;
 };
 
 bool add_copies(ByteView headers, ByteView name, std::vector<ByteView>& keys, Failure& failure) {
@@ -171,6 +172,9 @@ bool check(Session& session, Channel& channel, const Properties& p,
 void on_stored(Session& session, const Returnable& message, const broker::Published& published) {
   Channel* channel = session.find_open(message.channel);
   if (!channel) return;
+  if (published.status) {
+    session.count_publish(*channel, message.mandatory, *message.counts, published.routed);
+  }
   if (message.mandatory && published.routed == 0) {
     send_return(session, message.channel.number, message.exchange, message.routing_key,
                 message.properties, Slice::own(message.body));
@@ -207,8 +211,10 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
                  failure_of(outcome.error(), exchange_resource(content.routed_by)));
     return;
   }
+  auto counts = session.exchange_counts(content.routed_by);
   if (outcome->pending) {
-    *later = {channel.ref, number, content.mandatory, body.size(), {}, {}, {}, {}};
+    *later = {channel.ref, number, content.mandatory, body.size(), {}, {},
+              {},          {},     std::move(counts)};
     if (content.mandatory) {
       later->exchange = content.exchange;
       later->routing_key = content.routing_key;
@@ -221,6 +227,9 @@ void publish(Session& session, Channel& channel, const broker::Publication& publ
       channel.confirms.open_group(number);
     }
     return;
+  }
+  if (outcome->published.status) {
+    session.count_publish(channel, content.mandatory, *counts, outcome->published.routed);
   }
   if (content.mandatory && outcome->published.routed == 0) {
     send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
@@ -252,6 +261,8 @@ void answer(Session& session, Channel& channel, const broker::Publication& publi
   const Content& content = channel.content;
   const bool sent = send_reply(session, content.routing_key, publication.record.envelope,
                                publication.record.value);
+  session.count_publish(channel, content.mandatory, *session.exchange_counts(content.routed_by),
+                        sent ? 1 : 0);
   if (!sent && content.mandatory) {
     send_return(session, channel.ref.number, content.exchange, content.routing_key, properties,
                 Slice::own(std::string(publication.record.value)));

@@ -180,6 +180,7 @@ auto declared(ChannelRef ref, MethodId method, std::string name, bool no_wait) {
     } else {
       channel->last_queue = name;
       if (no_wait) return;
+      session.count(ChurnEvent::queue_declared);
       session.send(ref.number, wire::QueueDeclareOk{.queue = local_name(name),
                                                     .message_count = count_of(reply.message_count),
                                                     .consumer_count = reply.consumer_count});

@@ -50,6 +50,20 @@ Unit unit_of(Transaction& transaction) {
   return unit;
 }
 
+void count_all(Session& session, Channel& channel, const Transaction& transaction,
+               const UnitOutcome& outcome) {
+  for (std::size_t i = 0; i < transaction.messages.size(); ++i) {
+    const Transaction::Message& message = transaction.messages[i];
+    session.count_publish(channel, message.mandatory,
+                          *session.exchange_counts(session.exchange_name(message.exchange)),
+                          outcome.routed[i]);
+  }
+  for (const auto& settling : transaction.settlings) {
+    if (settling.how != How::complete) continue;
+    session.count(channel, MessageEvent::ack, settling.entries.size());
+  }
+}
+
 void return_unroutable(Session& session, std::uint16_t channel, const Transaction& transaction,
                        const UnitOutcome& outcome) {
   for (std::size_t i = 0; i < transaction.messages.size(); ++i) {
@@ -75,6 +89,7 @@ void on_committed(Session& session, ChannelRef ref, wire::MethodId method,
     session.fail(*channel, method, failure_of(outcome.status.error(), "transaction"));
     return;
   }
+  count_all(session, *channel, transaction, outcome);
   return_unroutable(session, ref.number, transaction, outcome);
   if (outcome.refused) {
     session.fail(*channel, method, precondition("partial tx completion"));

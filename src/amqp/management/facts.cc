@@ -17,8 +17,9 @@ ConsumerFacts facts_of(const Subscription& s) {
   return facts;
 }
 
-ChannelFacts facts_of(const Channel& channel) {
+ChannelFacts facts_of(const Channel& channel, MessageCounts::Time now) {
   ChannelFacts facts;
+  facts.traffic = channel.counts.at(now);
   facts.number = channel.ref.number;
   facts.confirm = channel.confirms.on();
   facts.transactional = channel.transaction != nullptr;
@@ -62,7 +63,8 @@ SessionFacts Session::facts() const {
   facts.heartbeat_seconds = heartbeat_seconds_;
   facts.running = state_ == State::running;
   for (const auto& [number, channel] : channels_) {
-    if (channel->state == Channel::State::open) facts.channels.push_back(facts_of(*channel));
+    if (channel->state != Channel::State::open) continue;
+    facts.channels.push_back(facts_of(*channel, broker().core().now()));
   }
   return facts;
 }

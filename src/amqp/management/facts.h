@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "amqp/session.h"
+#include "amqp/traffic.h"
 #include "base/ids.h"
 
 namespace trv::amqp {
@@ -33,6 +34,7 @@ struct ChannelFacts {
   std::uint64_t unconfirmed = 0;
   std::uint64_t uncommitted = 0;
   std::uint64_t uncommitted_acks = 0;
+  MessageCounts::Totals traffic;
   std::vector<ConsumerFacts> consumers;
 };
 

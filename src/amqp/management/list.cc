@@ -1,8 +1,11 @@
 // Listing: gathers facts on all cores; making JSON of them is left to the asker's thread.
 #include <algorithm>
 #include <iterator>
+#include <map>
 
+#include "amqp/management/json_table.h"
 #include "amqp/management/management.h"
+#include "amqp/management/message_stats.h"
 #include "amqp/management/render.h"
 #include "amqp/stream_queue.h"
 #include "amqp/wire/table.h"
@@ -11,13 +14,24 @@
 #include "broker/catalog.h"
 #include "broker/queues.h"
 #include "broker/topics.h"
+#include "model/policies.h"
 
 namespace trv::amqp {
 
 namespace {
 
 using broker::Broker;
-using Facts = std::pair<std::vector<SessionFacts>, std::vector<ListedQueue>>;
+using VhostTraffic = std::map<std::string, MessageCounts::Totals>;
+
+// Of a core, or of all together: what was asked for.
+struct Facts {
+  std::vector<SessionFacts> sessions;
+  std::vector<ListedQueue> queues;
+  ExchangeTraffic exchanges;
+  VhostTraffic vhosts;
+  ChurnCounts::Totals churn;
+  EventCounts<broker::QueuesEvent>::Totals queue_churn;
+};
 
 std::vector<SessionFacts> sessions_of(const Sessions& sessions) {
   std::vector<SessionFacts> facts;
@@ -48,6 +62,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.consumers = queue.consumer_count;
     one.policy = std::move(queue.policy);
     one.operator_policy = std::move(queue.operator_policy);
+    one.traffic = queue.traffic;
     listed.push_back(std::move(one));
   }
   for (const broker::TopicFacts& topic : broker.topics().list()) {
@@ -59,6 +74,9 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.type = "stream";
     one.arguments = *arguments;
     one.ready = broker.topics().live_count(*log);
+    const broker::Topics::Governing by = broker.topics().governing(*log);
+    if (by.policy) one.policy = by.policy->name;
+    if (by.operator_policy) one.operator_policy = by.operator_policy->name;
     listed.push_back(std::move(one));
   }
   return listed;
@@ -66,9 +84,9 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
 
 // Readers of streams are the sessions' own; the log does not count them.
 void count_readers(Facts& facts) {
-  for (ListedQueue& queue : facts.second) {
+  for (ListedQueue& queue : facts.queues) {
     if (queue.type != "stream") continue;
-    for (const SessionFacts& session : facts.first) {
+    for (const SessionFacts& session : facts.sessions) {
       for (const ChannelFacts& channel : session.channels) {
         queue.consumers += static_cast<std::uint32_t>(
             std::count_if(channel.consumers.begin(), channel.consumers.end(),
@@ -78,66 +96,121 @@ void count_readers(Facts& facts) {
   }
 }
 
+template <class Totals>
+void add(std::map<std::string, Totals>& all, const std::map<std::string, Totals>& some) {
+  for (const auto& [name, totals] : some) all[name] += totals;
+}
+
 Facts merge(std::vector<Facts> by_core) {
   Facts all;
   for (Facts& facts : by_core) {
-    std::move(facts.first.begin(), facts.first.end(), std::back_inserter(all.first));
-    std::move(facts.second.begin(), facts.second.end(), std::back_inserter(all.second));
+    std::move(facts.sessions.begin(), facts.sessions.end(), std::back_inserter(all.sessions));
+    std::move(facts.queues.begin(), facts.queues.end(), std::back_inserter(all.queues));
+    add(all.exchanges, facts.exchanges);
+    add(all.vhosts, facts.vhosts);
+    all.churn += facts.churn;
+    all.queue_churn += facts.queue_churn;
   }
   const auto by_name = [](const ListedQueue& a, const ListedQueue& b) {
     return std::pair(scope_of(a.name), local_name(a.name)) <
            std::pair(scope_of(b.name), local_name(b.name));
   };
-  std::sort(all.second.begin(), all.second.end(), by_name);
+  std::sort(all.queues.begin(), all.queues.end(), by_name);
   const auto by_time = [](const SessionFacts& a, const SessionFacts& b) {
     return a.opened_at_ms < b.opened_at_ms;
   };
-  std::sort(all.first.begin(), all.first.end(), by_time);
+  std::sort(all.sessions.begin(), all.sessions.end(), by_time);
   count_readers(all);
   return all;
 }
 
-boost::json::array render(broker::Operations::Subject subject, std::vector<Facts> by_core,
-                          const model::Router& router, const auth::Directory& directory) {
-  using Subject = broker::Operations::Subject;
+boost::json::array render_traffic(const VhostTraffic& traffic) {
+  boost::json::array out;
+  for (const auto& [vhost, totals] : traffic) {
+    out.push_back({{"vhost", text_to_json(vhost)}, {"message_stats", message_stats(totals)}});
+  }
+  return out;
+}
+
+using Subject = broker::Operations::Subject;
+
+// What the catalog showed when it was asked.
+struct Tables {
+  std::shared_ptr<const model::Router> router;
+  std::shared_ptr<const auth::Directory> directory;
+  std::shared_ptr<const model::Policies> policies;
+};
+
+boost::json::array render(Subject subject, std::vector<Facts> by_core, const Tables& tables) {
   const Facts facts = merge(std::move(by_core));
   switch (subject) {
     case Subject::connections:
-      return render_connections(facts.first);
+      return render_connections(facts.sessions);
     case Subject::channels:
-      return render_channels(facts.first);
+      return render_channels(facts.sessions);
     case Subject::consumers:
-      return render_consumers(facts.first, facts.second);
+      return render_consumers(facts.sessions, facts.queues);
     case Subject::exchanges:
-      return render_exchanges(router, directory);
+      return render_exchanges(*tables.router, *tables.directory, *tables.policies, facts.exchanges);
     case Subject::queues:
-      return render_queues(facts.second);
+      return render_queues(facts.queues);
     case Subject::bindings:
-      return render_bindings(router, facts.second);
+      return render_bindings(*tables.router, facts.queues);
+    case Subject::traffic:
+      return render_traffic(facts.vhosts);
+    case Subject::churn:
+      return {churn_rates(facts.churn, facts.queue_churn)};
   }
   return {};
+}
+
+bool needs_sessions(Subject subject) {
+  return subject == Subject::connections || subject == Subject::channels ||
+         subject == Subject::consumers || subject == Subject::queues;
+}
+
+bool needs_queues(Subject subject) {
+  return subject == Subject::queues || subject == Subject::bindings ||
+         subject == Subject::consumers;
+}
+
+// On its core.
+Facts facts_of(Subject subject, Broker& broker, const Sessions& sessions, Traffic& traffic) {
+  const runtime::SteadyTime now = broker.core().now();
+  Facts facts;
+  if (needs_sessions(subject)) facts.sessions = sessions_of(sessions);
+  if (needs_queues(subject)) facts.queues = queues_of(broker);
+  if (subject == Subject::exchanges) {
+    for (auto& [name, totals] : traffic.exchanges(*broker.catalog().snapshot(), now)) {
+      facts.exchanges.emplace(std::move(name), totals);
+    }
+  }
+  if (subject == Subject::traffic) {
+    for (auto& [name, totals] : traffic.vhosts(*broker.catalog().access(), now)) {
+      facts.vhosts.emplace(std::move(name), totals);
+    }
+  }
+  if (subject == Subject::churn) {
+    facts.churn = traffic.churn(now);
+    facts.queue_churn = broker.queues().churn();
+  }
+  return facts;
 }
 
 }  // namespace
 
 void Management::list(Subject subject, UniqueFunction<void(Rendering)> done) {
-  const bool with_queues =
-      subject == Subject::queues || subject == Subject::bindings || subject == Subject::consumers;
-  const bool with_sessions = subject != Subject::exchanges && subject != Subject::bindings;
+  const broker::Catalog& catalog = services_.broker.catalog();
   services_.broker.gather(
-      [with_queues, with_sessions, sessions = services_.all_sessions](Broker& broker) {
-        Facts facts;
-        if (with_sessions) {
-          facts.first = sessions_of(*sessions[broker.core().index().value]);
-        }
-        if (with_queues) facts.second = queues_of(broker);
-        return facts;
+      [subject, sessions = services_.all_sessions,
+       traffic = services_.all_traffic](Broker& broker) {
+        const std::size_t core = broker.core().index().value;
+        return facts_of(subject, broker, *sessions[core], *traffic[core]);
       },
-      [subject, router = services_.broker.catalog().snapshot(),
-       directory = services_.broker.catalog().access(),
+      [subject, tables = Tables{catalog.snapshot(), catalog.access(), catalog.policies()},
        done = std::move(done)](std::vector<Facts> by_core) mutable {
-        done([subject, router, directory, by_core = std::move(by_core)]() mutable {
-          return render(subject, std::move(by_core), *router, *directory);
+        done([subject, tables, by_core = std::move(by_core)]() mutable {
+          return render(subject, std::move(by_core), tables);
         });
       });
 }

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <deque>
 #include <unordered_map>
 
 #include "amqp/management/json_table.h"
+#include "amqp/management/message_stats.h"
 #include "auth/directory.h"
 #include "base/base64.h"
 #include "base/scoped_name.h"
@@ -76,7 +78,8 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel) {
           {"messages_unacknowledged", channel.unacknowledged},
           {"messages_unconfirmed", channel.unconfirmed},
           {"messages_uncommitted", channel.uncommitted},
-          {"acks_uncommitted", channel.uncommitted_acks}};
+          {"acks_uncommitted", channel.uncommitted_acks},
+          {"message_stats", message_stats(channel.traffic)}};
 }
 
 json::object render(const SessionFacts& session, const ChannelFacts& channel,
@@ -194,37 +197,49 @@ json::array render_consumers(std::span<const SessionFacts> sessions,
 json::array render_queues(std::span<const ListedQueue> queues) {
   json::array out;
   for (const ListedQueue& queue : queues) {
-    out.push_back({{"name", text_to_json(local_name(queue.name))},
-                   {"vhost", vhost_of(queue.name)},
-                   {"type", queue.type},
-                   {"durable", queue.durable},
-                   {"auto_delete", queue.auto_delete},
-                   {"exclusive", queue.exclusive},
-                   {"arguments", table_to_json(queue.arguments)},
-                   {"state", "running"},
-                   {"policy", name_or_null(queue.policy)},
-                   {"operator_policy", name_or_null(queue.operator_policy)},
-                   {"consumers", queue.consumers},
-                   {"messages", queue.ready + queue.unacknowledged},
-                   {"messages_ready", queue.ready},
-                   {"messages_unacknowledged", queue.unacknowledged}});
+    json::object object = {{"name", text_to_json(local_name(queue.name))},
+                           {"vhost", vhost_of(queue.name)},
+                           {"type", queue.type},
+                           {"durable", queue.durable},
+                           {"auto_delete", queue.auto_delete},
+                           {"exclusive", queue.exclusive},
+                           {"arguments", table_to_json(queue.arguments)},
+                           {"state", "running"},
+                           {"policy", name_or_null(queue.policy)},
+                           {"operator_policy", name_or_null(queue.operator_policy)},
+                           {"consumers", queue.consumers},
+                           {"messages", queue.ready + queue.unacknowledged},
+                           {"messages_ready", queue.ready},
+                           {"messages_unacknowledged", queue.unacknowledged}};
+    if (queue.traffic.any()) object["message_stats"] = message_stats(queue.traffic);
+    out.push_back(std::move(object));
   }
   return out;
 }
 
-json::array render_exchanges(const model::Router& router, const auth::Directory& directory) {
-  std::vector<model::Exchange> all;
-  for (const model::Exchange* exchange : router.exchanges()) all.push_back(*exchange);
+json::array render_exchanges(const model::Router& router, const auth::Directory& directory,
+                             const model::Policies& policies, const ExchangeTraffic& traffic) {
+  std::vector<const model::Exchange*> all = router.exchanges();
+  std::deque<model::Exchange> defaults;
   for (const auto& [vhost, facts] : directory.vhosts()) {
     if (vhost == first_scope) continue;  // among the others
-    all.emplace_back().name = scoped(vhost, "");
+    defaults.emplace_back().name = scoped(vhost, "");
+    all.push_back(&defaults.back());
   }
-  std::sort(all.begin(), all.end(), [](const model::Exchange& a, const model::Exchange& b) {
-    return std::pair(scope_of(a.name), local_name(a.name)) <
-           std::pair(scope_of(b.name), local_name(b.name));
+  std::sort(all.begin(), all.end(), [](const model::Exchange* a, const model::Exchange* b) {
+    return std::pair(scope_of(a->name), local_name(a->name)) <
+           std::pair(scope_of(b->name), local_name(b->name));
   });
   json::array out;
-  for (const model::Exchange& exchange : all) out.push_back(render(exchange));
+  for (const model::Exchange* exchange : all) {
+    json::object object = render(*exchange);
+    const model::Policy* policy =
+        policies.match(model::PolicyClass::users, model::PolicyTarget::exchanges, exchange->name);
+    if (policy) object["policy"] = name_or_null(policy->name);
+    const auto found = traffic.find(exchange->name);
+    if (found != traffic.end()) object["message_stats"] = message_stats(found->second);
+    out.push_back(std::move(object));
+  }
   return out;
 }
 

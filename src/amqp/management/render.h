@@ -2,12 +2,15 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "amqp/management/facts.h"
+#include "amqp/traffic.h"
 #include "broker/queues.h"
+#include "model/policies.h"
 #include "model/router.h"
 
 namespace trv::auth {
@@ -31,7 +34,10 @@ struct ListedQueue {
   std::uint32_t consumers = 0;
   std::string policy;
   std::string operator_policy;
+  broker::QueueTraffic::Totals traffic;
 };
+
+using ExchangeTraffic = std::map<std::string, ExchangeCounts::Totals>;
 
 boost::json::array render_connections(std::span<const SessionFacts> sessions);
 boost::json::array render_channels(std::span<const SessionFacts> sessions);
@@ -40,7 +46,9 @@ boost::json::array render_consumers(std::span<const SessionFacts> sessions,
                                     std::span<const ListedQueue> queues);
 boost::json::array render_queues(std::span<const ListedQueue> queues);
 // Every virtual host has a default exchange.
-boost::json::array render_exchanges(const model::Router& router, const auth::Directory& directory);
+boost::json::array render_exchanges(const model::Router& router, const auth::Directory& directory,
+                                    const model::Policies& policies,
+                                    const ExchangeTraffic& traffic);
 // Also those by which the default exchange reaches every queue.
 boost::json::array render_bindings(const model::Router& router,
                                    std::span<const ListedQueue> queues);

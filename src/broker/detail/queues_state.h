@@ -2,6 +2,7 @@
 // settling and dead-lettering.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -28,12 +29,19 @@ struct Queues::State {
   // Had something to settle that the journal refused; looked at again with the next tick.
   std::vector<std::string> refused;
   bool dispatch_posted = false;
-  std::vector<std::pair<std::string, Sequence>> dying;  // by queue; released by dying_retry
+  struct Dying {
+    std::string queue;
+    Sequence sequence;
+    DeathReason reason;
+  };
+  std::deque<Dying> dying;  // tried again, or released, by dying_retry
   runtime::Timer dying_retry;
   std::uint64_t next_consumer = 1;
+  EventCounts<QueuesEvent> churn;
 
   Queue* find(std::string_view name) const;
   QueueFacts facts_of(Queue& queue) const;
+  void count(Queue& queue, QueueEvent event, std::uint64_t count = 1) const;
 
   // Enters a queue over `topic` into the shard; the entry in the journal is the caller's.
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,
@@ -96,8 +104,10 @@ struct Queues::State {
 
   // A record that was never in the queue becomes its dead letter.
   void kill_refused(const Queue& queue, const model::NewRecord& record);
-  // A dead letter could not be stored: its record goes back to its queue after a while.
-  void keep_dying(const Queue& queue, Sequence sequence);
+  // A dead letter could not be stored: after a while its record goes back to its queue, or, where
+  // dead letters stay, it is tried again.
+  void keep_dying(const Queue& queue, Sequence sequence, DeathReason reason);
+  void retry_dying();
 
   // When the record may no longer be delivered; nothing when it may for ever.
   std::optional<std::int64_t> deadline_ms(const Queue& queue,

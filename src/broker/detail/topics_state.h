@@ -39,6 +39,7 @@ struct Topics::State {
     auto operator<=>(const Expiry&) const = default;
   };
   std::set<Expiry> expiries;
+  PickTopic governed;  // null: none
   detail::CursorCache cursors;
   std::string headers_scratch;  // of one append
 
@@ -46,7 +47,12 @@ struct Topics::State {
                        const model::TopicSettings& settings);
   static void erase(ShardState& shard, Topic& topic);
   static void apply_settings(Topic& topic, const model::TopicSettings& settings);
-  static Sequence retention_point(const Topic& topic, WallTime now);
+  struct Retention {
+    std::int64_t ms;     // as in TopicSettings
+    std::int64_t bytes;  // the same
+  };
+  Retention retention_of(const Topic& topic) const;
+  Sequence retention_point(const Topic& topic, WallTime now) const;
 
   // Puts the open batch into the journal and the index.
   void seal(Topic& topic);

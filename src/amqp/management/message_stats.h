@@ -1,0 +1,19 @@
+// What was counted, as RabbitMQ's HTTP API tells of it: "X" and "X_details". Pure; for any thread.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "amqp/traffic.h"
+#include "broker/queues.h"
+
+namespace trv::amqp {
+
+boost::json::object message_stats(const MessageCounts::Totals& totals);
+boost::json::object message_stats(const ExchangeCounts::Totals& totals);
+boost::json::object message_stats(const broker::QueueTraffic::Totals& totals);
+
+// "churn_rates". Streams are not among the queues that were created and deleted.
+boost::json::object churn_rates(const ChurnCounts::Totals& sessions,
+                                const EventCounts<broker::QueuesEvent>::Totals& queues);
+
+}  // namespace trv::amqp
