@@ -9,7 +9,8 @@ from rawkafka import Kafka
 HEARTBEAT, DESCRIBE, FETCH, ACKNOWLEDGE = 76, 77, 78, 79
 DESCRIBE_OFFSETS, ALTER_OFFSETS, DELETE_OFFSETS = 90, 91, 92
 INCREMENTAL_ALTER_CONFIGS, GROUP = 44, 32
-GAP, ACCEPT, RELEASE, REJECT = range(4)
+GAP, ACCEPT, RELEASE, REJECT, RENEW = range(5)
+WHOLE_BATCHES, RECORD_LIMIT = range(2)
 
 
 # --- frames, all of flexible versions ---------------------------------------------------------------------
@@ -85,6 +86,7 @@ class Member:
         self.connection = Kafka(broker.kafka_port, timeout=20)
         self.group, self.name = group, name or base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
         self.epoch = self.session = 0
+        self.lock_ms = None
 
     def call(self, key, version, data):
         reply = self.connection.call(key, version, b"\0" + data)
@@ -114,10 +116,14 @@ class Member:
             self.epoch = epoch
         return error, epoch, assigned
 
-    def fetch(self, topic, partitions=(0,), acks=(), wait_ms=0, records=500, epoch=None, forgotten=()):
-        """(error, {partition: (error, error of the acknowledgements, values, [(first, last, deliveries)])})."""
-        answer = self.call(FETCH, 1, text(self.group) + text(self.name) + body("i", self.session if epoch is None else epoch)
-                           + body("iiiii", wait_ms, 1, 1 << 20, records, 500)
+    def fetch(self, topic, partitions=(0,), acks=(), wait_ms=0, records=500, epoch=None, forgotten=(), mode=None, renews=False):
+        """With a mode, or renewing, it is of version 2, and what renews asks for nothing.
+        (error, {partition: (error, error of the acknowledgements, values, [(first, last, deliveries)])})."""
+        newer = renews or mode is not None
+        limits = (0, 0, 0, 0, 500) if renews else (wait_ms, 1, 1 << 20, records, 500)
+        answer = self.call(FETCH, 2 if newer else 1, text(self.group) + text(self.name)
+                           + body("i", self.session if epoch is None else epoch) + body("iiiii", *limits)
+                           + (body("bb", mode or WHOLE_BATCHES, renews) if newer else b"")
                            + array([topic.bytes + array(body("i", index) + batches(acks if index == 0 else ()) + b"\0"
                                                         for index in partitions) + b"\0"])
                            + array([topic.bytes + array(body("i", each) for each in forgotten) + b"\0"] if forgotten else [])
@@ -147,13 +153,15 @@ class Member:
             self.session += 1
         return error, partitions
 
-    def acknowledge(self, topic, acks, epoch=None, partition=0):
-        """(error, error of the partition)."""
-        answer = self.call(ACKNOWLEDGE, 1, text(self.group) + text(self.name)
-                           + body("i", self.session if epoch is None else epoch)
+    def acknowledge(self, topic, acks, epoch=None, partition=0, renews=None):
+        """(error, error of the partition). With `renews` it is of version 2; the time of locks is in self.lock_ms then."""
+        answer = self.call(ACKNOWLEDGE, 1 if renews is None else 2, text(self.group) + text(self.name)
+                           + body("i", self.session if epoch is None else epoch) + (b"" if renews is None else body("b", renews))
                            + array([topic.bytes + array([body("i", partition) + batches(acks) + b"\0"]) + b"\0"]) + b"\0")
         _, error = answer.take("ih")
         answer.text()
+        if renews is not None:
+            self.lock_ms = answer.take("i")
         code = None
         for _ in range(answer.varint() - 1):
             answer.uuid()
@@ -168,9 +176,13 @@ class Member:
             self.session += 1
         return error, code
 
-    def starts(self, topics):
+    def lags(self, topics):
+        """As starts(), with (start, lag)."""
+        return self.starts(topics, version=1)
+
+    def starts(self, topics, version=0):
         """(error of the group, {(topic, partition): (start, error)})."""
-        answer = self.call(DESCRIBE_OFFSETS, 0, array([text(self.group) + array(
+        answer = self.call(DESCRIBE_OFFSETS, version, array([text(self.group) + array(
             None if topics is None else (text(name) + array([body("i", 0)]) + b"\0" for name in topics)) + b"\0"]) + b"\0")
         answer.take("i")
         found = {}
@@ -180,10 +192,10 @@ class Member:
             name = answer.text()
             answer.uuid()
             for _ in range(answer.varint() - 1):
-                index, start, _, error = answer.take("iqih")
+                index, start, _, *lag, error = answer.take("iqiqh" if version else "iqih")
                 answer.text()
                 answer.tags()
-                found[name, index] = (start, error)
+                found[name, index] = (start, lag[0] if version else error)
             answer.tags()
         return answer.take("h"), found
 

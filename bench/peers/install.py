@@ -17,6 +17,9 @@ MAVEN_SECONDS_MAX = 900
 ARTEFACTS = {
     "kafka": ("org.apache.kafka:kafka_2.13:4.1.0", "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"),
     "kafka-tools": ("org.apache.kafka:kafka-tools:4.1.0",),
+    # What is newer than the release that we measure ourselves by.
+    "kafka-4.3": ("org.apache.kafka:kafka_2.13:4.3.1", "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"),
+    "kafka-tools-4.3": ("org.apache.kafka:kafka-tools:4.3.1",),
     "kafka-streams": ("org.apache.kafka:kafka-streams:4.1.0",),
     "kafka-connect": ("org.apache.kafka:connect-mirror:4.1.0", "org.apache.kafka:connect-file:4.1.0",
                       "org.apache.logging.log4j:log4j-slf4j-impl:2.24.3"),

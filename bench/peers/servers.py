@@ -153,6 +153,7 @@ class Kafka(Server):
     """One node in KRaft mode, with the collector and flags of Kafka's own start script."""
 
     name = "Kafka"
+    folder = "kafka"  # of install.ARTEFACTS
     fresh_per_cell = False
     flags = ["-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35",
              "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true"]
@@ -163,7 +164,7 @@ class Kafka(Server):
 
     def java(self, *arguments):
         return ["java", f"-Xms{HEAP}", f"-Xmx{HEAP}", *self.flags, f"-Dlog4j2.configurationFile={self.root}/log4j2.properties",
-                "-cp", install.class_path("kafka"), *map(str, arguments)]
+                "-cp", install.class_path(self.folder), *map(str, arguments)]
 
     def prepare(self):
         properties = self.root / "server.properties"

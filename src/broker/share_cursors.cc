@@ -19,6 +19,16 @@ using model::ShareCursor;
 // When the journal has no place for what comes back.
 constexpr std::chrono::seconds retry_interval(1);
 
+// Whether the batch belongs to a transaction that was aborted.
+bool is_aborted(Topic& topic, PartitionIndex partition, const model::BatchHeader& batch) {
+  if (!batch.transactional() || TRV_MUTANT(share_group_reads_aborted)) return false;
+  const Offset end = batch.base_offset + batch.offset_count();
+  const auto aborted = topic.state.producers(partition).aborted_in(batch.base_offset, end);
+  return std::any_of(aborted.begin(), aborted.end(), [&batch](const auto& transaction) {
+    return transaction.producer == batch.producer_id;
+  });
+}
+
 }  // namespace
 
 struct ShareCursors::State {
@@ -37,6 +47,7 @@ struct ShareCursors::State {
   Result<Commit> apply(Topic& topic, const std::string& group, PartitionIndex partition,
                        const model::ShareOutcomes& outcomes);
   Offset first_offset(Topic& topic, const Wanted& wanted);
+  Offset readable_end(Topic& topic, const Wanted& wanted);
   Result<bool> acquire_batch(Topic& topic, ShareCursor& cursor, ShareCursor::LockId lock,
                              const Wanted& wanted, Acquired& acquired);
   void pass_over_erased(Topic& topic, ShareCursor& cursor, const FetchedBatch& batch);
@@ -113,6 +124,13 @@ Offset ShareCursors::State::first_offset(Topic& topic, const Wanted& wanted) {
   return topics.high_watermark(topic, wanted.partition);
 }
 
+// Up to here the group may be given records.
+Offset ShareCursors::State::readable_end(Topic& topic, const Wanted& wanted) {
+  return wanted.isolation == Isolation::committed
+             ? broker.topics().last_stable_offset(topic, wanted.partition)
+             : broker.topics().high_watermark(topic, wanted.partition);
+}
+
 // Records that were taken out one by one.
 void ShareCursors::State::pass_over_erased(Topic& topic, ShareCursor& cursor,
                                            const FetchedBatch& batch) {
@@ -129,11 +147,11 @@ void ShareCursors::State::pass_over_erased(Topic& topic, ShareCursor& cursor,
 Result<bool> ShareCursors::State::acquire_batch(Topic& topic, ShareCursor& cursor,
                                                 ShareCursor::LockId lock, const Wanted& wanted,
                                                 Acquired& acquired) {
-  const Offset end = broker.topics().high_watermark(topic, wanted.partition);
+  const Offset end = readable_end(topic, wanted);
   std::optional<Offset> at = cursor.first_ready(end);
   if (!at || cursor.locked_count() >= ShareCursor::locked_max) return false;
   Result<Fetched> fetched =
-      broker.topics().fetch(topic, wanted.partition, *at, {0, true}, Isolation::uncommitted);
+      broker.topics().fetch(topic, wanted.partition, *at, {0, true}, wanted.isolation);
   if (!fetched) return fetched.error();
   if (fetched->batches.empty()) {
     cursor.pass_over(*at, end);
@@ -143,13 +161,18 @@ Result<bool> ShareCursors::State::acquire_batch(Topic& topic, ShareCursor& curso
   const Offset base = batch.header.base_offset;
   const Offset batch_end = std::min(base + batch.header.offset_count(), end);
   cursor.pass_over(*at, std::min(base, end));  // compacted
-  if (batch.header.control()) {
+  const bool unwanted =
+      wanted.isolation == Isolation::committed && is_aborted(topic, wanted.partition, batch.header);
+  if (batch.header.control() || unwanted) {
     cursor.pass_over(base, batch_end);
     return true;
   }
   if (acquired.size > 0 && acquired.size + batch.bytes.size() > wanted.bytes_max) return false;
   pass_over_erased(topic, cursor, batch);
-  std::size_t count = cursor.acquire(lock, std::max(base, *at), batch_end, ShareCursor::locked_max,
+  const bool exact = wanted.exact && !TRV_MUTANT(share_record_limit_exceeded);
+  const std::size_t count_max =
+      exact ? wanted.records_max - acquired.record_count : ShareCursor::locked_max;
+  std::size_t count = cursor.acquire(lock, std::max(base, *at), batch_end, count_max,
                                      wanted.range_max, acquired.ranges);
   if (count == 0) return true;
   acquired.record_count += count;
@@ -192,7 +215,8 @@ Result<ShareCursors::Acquired> ShareCursors::acquire(Topic& topic, const Wanted&
 
 Result<Commit> ShareCursors::acknowledge(Topic& topic, const std::string& group,
                                          const std::string& member, PartitionIndex partition,
-                                         std::span<const ShareCursor::Ack> acks) {
+                                         std::span<const ShareCursor::Ack> acks,
+                                         std::chrono::milliseconds lock) {
   ShareCursor* cursor = topic.share_cursors.find(group, partition);
   if (cursor == nullptr) return Error{Errc::not_found, "the group does not read the partition"};
   cursor->trim(topic.state.log_start(partition));
@@ -208,8 +232,13 @@ Result<Commit> ShareCursors::acknowledge(Topic& topic, const std::string& group,
                  "completed."};
   }
   // What was settled before may be on its way to the disk.
-  if (outcomes->empty()) return last_change(topic);
-  return state_->apply(topic, group, partition, *outcomes);
+  Result<Commit> commit = outcomes->empty() ? Result<Commit>(last_change(topic))
+                                            : state_->apply(topic, group, partition, *outcomes);
+  if (!commit) return commit;
+  const Moment until = state_->now() + lock;
+  cursor->renew(member, acks, until);
+  state_->watch({topic.shard, topic.state.id(), group, partition}, until);
+  return commit;
 }
 
 void ShareCursors::release(Topic& topic, const std::string& group, const std::string& member,
@@ -279,7 +308,10 @@ std::vector<ShareCursors::Position> ShareCursors::positions(const Topic& topic,
   if (at == groups.end()) return positions;
   for (const auto& [index, cursor] : at->second) {
     PartitionIndex partition(index);
-    positions.push_back({partition, std::max(cursor.start(), topic.state.log_start(partition))});
+    const Offset start = std::max(cursor.start(), topic.state.log_start(partition));
+    const Offset end = state_->broker.topics().high_watermark(topic, partition);
+    positions.push_back(
+        {partition, start, static_cast<std::int64_t>(cursor.unsettled_count(start, end))});
   }
   return positions;
 }

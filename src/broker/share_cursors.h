@@ -41,9 +41,12 @@ class ShareCursors {
     std::string group;
     std::string member;
     PartitionIndex partition;
-    std::size_t records_max = 0;  // may be exceeded up to the end of a batch
-    std::size_t bytes_max = 0;    // a first batch is given whole
-    std::size_t range_max = 1;    // of what Acquired::ranges tells
+    std::size_t records_max = 0;
+    bool exact = false;         // else records_max may be exceeded up to the end of a batch
+    std::size_t bytes_max = 0;  // a first batch is given whole
+    std::size_t range_max = 1;  // of what Acquired::ranges tells
+    // Committed: up to the first open transaction, and nothing of those that were aborted.
+    Isolation isolation = Isolation::uncommitted;
     ShareStart start;
     std::chrono::milliseconds lock{30'000};
   };
@@ -57,12 +60,15 @@ class ShareCursors {
   // Errors: no_space, io_error, corrupt. Requires: the partition exists.
   Result<Acquired> acquire(Topic& topic, const Wanted& wanted);
 
+  // What is renewed is locked for `lock` from now on. Locks are not durable, so nothing waits for
+  // that.
   // Errors: invalid_state (one of them is not held by the member: then nothing is changed),
   // invalid_argument (nor by anybody, ever), not_found (the group has not begun with the
   // partition), no_space, io_error. Requires: `acks` are ascending.
   Result<Commit> acknowledge(Topic& topic, const std::string& group, const std::string& member,
                              PartitionIndex partition,
-                             std::span<const model::ShareCursor::Ack> acks);
+                             std::span<const model::ShareCursor::Ack> acks,
+                             std::chrono::milliseconds lock);
   // What the member holds comes back at once.
   void release(Topic& topic, const std::string& group, const std::string& member,
                PartitionIndex partition);
@@ -71,6 +77,7 @@ class ShareCursors {
   struct Position {
     PartitionIndex partition;
     Offset start;
+    std::int64_t lag = 0;  // what is visible from there on and not settled
   };
   std::vector<Position> positions(const Topic& topic, std::string_view group) const;
   // Topics of this core that the group has begun with.

@@ -15,6 +15,7 @@ namespace {
 using namespace std::chrono_literals;
 using model::GroupError;
 using Ack = model::ShareCursor::Ack;
+using As = Ack::As;
 using Range = model::ShareCursor::Acquired;
 
 bool shown(std::string_view) { return true; }
@@ -59,13 +60,14 @@ class ShareGroupsTest : public testing::Test {
     return answer.value_or(ShareGroups::Answer());
   }
   std::vector<Range> acquire(std::string member, std::size_t records_max = 1000,
-                             std::chrono::milliseconds lock = 30s) {
+                             std::chrono::milliseconds lock = 30s, bool exact = false) {
     std::vector<Range> ranges;
     broker_.round([&] {
       ShareCursors::Wanted wanted;
       wanted.group = "g";
       wanted.member = std::move(member);
       wanted.records_max = records_max;
+      wanted.exact = exact;
       wanted.bytes_max = 1 << 20;
       wanted.range_max = 1000;
       wanted.start.from = ShareStart::From::beginning;
@@ -77,13 +79,13 @@ class ShareGroupsTest : public testing::Test {
     });
     return ranges;
   }
-  Errc acknowledge(std::string member, std::int64_t first, std::int64_t end, bool settles = true) {
+  Errc acknowledge(std::string member, std::int64_t first, std::int64_t end, As as = As::settled) {
     Errc code{};
     bool done = false;
     broker_.round([&] {
-      Ack ack{Offset(first), Offset(end), settles};
-      auto acked =
-          cursors().acknowledge(*topic(), "g", member, PartitionIndex(0), std::span(&ack, 1));
+      Ack ack{Offset(first), Offset(end), as};
+      auto acked = cursors().acknowledge(*topic(), "g", member, PartitionIndex(0),
+                                         std::span(&ack, 1), renewed_for_);
       done = acked.ok();
       if (acked) {
         wait_for(*acked);
@@ -95,13 +97,17 @@ class ShareGroupsTest : public testing::Test {
     last_done_ = done;
     return code;
   }
-  bool acknowledged(std::string member, std::int64_t first, std::int64_t end, bool settles = true) {
-    acknowledge(std::move(member), first, end, settles);
+  bool acknowledged(std::string member, std::int64_t first, std::int64_t end, As as = As::settled) {
+    acknowledge(std::move(member), first, end, as);
     return last_done_;
   }
   // A crash takes what nobody waits for.
   void wait_for(Commit commit) {
     broker_->when_durable(commit, [](Result<Durable> result) { EXPECT_TRUE(result.ok()); });
+  }
+  std::int64_t lag() {
+    auto positions = cursors().positions(*topic(), "g");
+    return positions.empty() ? -1 : positions.front().lag;
   }
   std::int64_t start() {
     auto positions = cursors().positions(*topic(), "g");
@@ -115,6 +121,7 @@ class ShareGroupsTest : public testing::Test {
   }
 
   TestBroker broker_;
+  std::chrono::milliseconds renewed_for_ = 60s;
   bool last_done_ = false;
 };
 
@@ -125,7 +132,7 @@ TEST_F(ShareGroupsTest, RecordsAreSharedAndSurviveACrash) {
   EXPECT_EQ(acquire("b"), std::vector{range(3, 5)});
   EXPECT_EQ(acquire("b"), std::vector<Range>{});
   EXPECT_TRUE(acknowledged("a", 0, 1));
-  EXPECT_TRUE(acknowledged("a", 1, 2, false));
+  EXPECT_TRUE(acknowledged("a", 1, 2, As::released));
   EXPECT_EQ(acknowledge("b", 2, 3), Errc::invalid_state);
   broker_.crash();
   EXPECT_EQ(start(), 1);
@@ -153,6 +160,52 @@ TEST_F(ShareGroupsTest, LocksEndInTime) {
   EXPECT_EQ(acquire("b"), std::vector{range(0, 1, 2)});
   broker_.crash();
   EXPECT_EQ(acquire("c"), std::vector{range(0, 1, 2)});
+}
+
+TEST_F(ShareGroupsTest, LocksAreRenewed) {
+  create("t");
+  append("t", 3, 3);
+  EXPECT_EQ(acquire("a", 1000, 100ms), std::vector{range(0, 2)});
+  EXPECT_EQ(acknowledge("b", 0, 1, As::renewed), Errc::invalid_state);
+  EXPECT_TRUE(acknowledged("a", 0, 2, As::renewed));
+  broker_.run_for(500ms);
+  EXPECT_EQ(acquire("b"), std::vector{range(2, 2, 2)}) << "what was not renewed";
+  EXPECT_EQ(acknowledge("a", 2, 3, As::renewed), Errc::invalid_state);
+  EXPECT_TRUE(acknowledged("a", 0, 2));
+  EXPECT_EQ(start(), 2);
+  // A renewed lock ends, too.
+  renewed_for_ = 100ms;
+  EXPECT_TRUE(acknowledged("b", 2, 3, As::renewed));
+  broker_.run_for(300ms);
+  EXPECT_EQ(acquire("c"), std::vector{range(2, 2, 3)});
+  broker_.crash();
+  EXPECT_EQ(acquire("c"), std::vector{range(2, 2, 3)}) << "renewing is no delivery";
+}
+
+TEST_F(ShareGroupsTest, AsManyAsAskedFor) {
+  create("t");
+  append("t", 8, 4);
+  EXPECT_EQ(acquire("a", 1, 30s, true), std::vector{range(0, 0)});
+  EXPECT_EQ(acquire("b", 2, 30s, true), std::vector{range(1, 2)});
+  EXPECT_EQ(acquire("a", 3, 30s, true), std::vector{range(3, 5)}) << "over two batches";
+  EXPECT_EQ(acquire("b", 5, 30s, true), std::vector{range(6, 7)});
+}
+
+TEST_F(ShareGroupsTest, TheLagIsWhatIsNotSettled) {
+  create("t");
+  EXPECT_EQ(lag(), -1);
+  append("t", 6, 3);
+  acquire("a");
+  EXPECT_EQ(lag(), 6);
+  EXPECT_TRUE(acknowledged("a", 1, 3));
+  EXPECT_TRUE(acknowledged("a", 5, 6, As::released));
+  EXPECT_EQ(start(), 0);
+  EXPECT_EQ(lag(), 4);
+  broker_.crash();
+  EXPECT_EQ(lag(), 4);
+  broker_.round([&] { ASSERT_TRUE(broker_->topics().trim_to(*topic(), Sequence(2)).ok()); });
+  EXPECT_EQ(start(), 2);
+  EXPECT_EQ(lag(), 3);
 }
 
 TEST_F(ShareGroupsTest, WhatWasTrimmedOrErasedIsPassedOver) {

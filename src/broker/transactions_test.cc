@@ -8,6 +8,7 @@
 #include "broker/broker_test_support.h"
 #include "broker/entry.h"
 #include "broker/groups.h"
+#include "broker/share_cursors.h"
 #include "model/batch.h"
 
 namespace trv::broker {
@@ -118,6 +119,47 @@ TEST_F(TransactionsTest, CommitShowsAndAbortHides) {
   // The same end again is fine, another one is not.
   EXPECT_EQ(end(producer, false), TransactionError::none);
   EXPECT_EQ(end(producer, true), TransactionError::invalid_state);
+}
+
+TEST_F(TransactionsTest, AShareGroupMayWantOnlyWhatCommits) {
+  using Ranges = std::vector<model::ShareCursor::Acquired>;
+  auto share = [this](const std::string& group, Isolation isolation) {
+    Ranges ranges;
+    broker_.round([&] {
+      ShareCursors::Wanted wanted;
+      wanted.group = group;
+      wanted.member = "m";
+      wanted.records_max = wanted.bytes_max = wanted.range_max = 1 << 20;
+      wanted.isolation = isolation;
+      wanted.start.from = ShareStart::From::beginning;
+      auto acquired =
+          broker_->groups().share_cursors().acquire(*broker_->topics().find("t"), wanted);
+      ASSERT_TRUE(acquired.ok());
+      ranges = acquired->ranges;
+    });
+    return ranges;
+  };
+  auto one = [](std::int64_t offset) { return Ranges{{Offset(offset), Offset(offset), 1}}; };
+  ProducerIdentity producer = init();
+  ASSERT_EQ(add(producer), TransactionError::none);
+  ASSERT_TRUE(write(producer, "a").ok());
+  EXPECT_EQ(share("any", Isolation::uncommitted), one(0));
+  EXPECT_EQ(share("sure", Isolation::committed), Ranges{}) << "it is open";
+  bool woken = false;
+  broker_.round([&] { broker_->topics().watch("t", [&] { woken = true; }); });
+  EXPECT_EQ(end(producer, true), TransactionError::none);
+  EXPECT_TRUE(woken);
+  EXPECT_EQ(share("sure", Isolation::committed), one(0));
+
+  ASSERT_EQ(add(producer), TransactionError::none);
+  ASSERT_TRUE(write(producer, "b", 1).ok());
+  EXPECT_EQ(end(producer, false), TransactionError::none);
+  EXPECT_EQ(share("sure", Isolation::committed), Ranges{}) << "it was aborted";
+  EXPECT_EQ(share("any", Isolation::uncommitted), one(2));
+  ASSERT_EQ(add(producer), TransactionError::none);
+  ASSERT_TRUE(write(producer, "c", 2).ok());
+  EXPECT_EQ(end(producer, true), TransactionError::none);
+  EXPECT_EQ(share("sure", Isolation::committed), one(4)) << "the same producer's next";
 }
 
 TEST_F(TransactionsTest, AnEndOfTheSecondProtocolFencesWhatComesLate) {

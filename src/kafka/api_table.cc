@@ -96,9 +96,9 @@ constexpr std::array table{
     in_order<wire::DescribeTopicPartitionsApi, handle_describe_topic_partitions>({0, 0, 0}),
     in_order<wire::ShareGroupHeartbeatApi, handle_share_group_heartbeat>({1, 1, 1}),
     in_order<wire::ShareGroupDescribeApi, handle_share_group_describe>({1, 1, 1}),
-    row<wire::ShareFetchApi, handle_share_fetch>({1, 1, 1}),
-    row<wire::ShareAcknowledgeApi, handle_share_acknowledge>({1, 1, 1}),
-    in_order<wire::DescribeShareGroupOffsetsApi, handle_describe_share_group_offsets>({0, 0, 0}),
+    row<wire::ShareFetchApi, handle_share_fetch>({1, 1, 2}),
+    row<wire::ShareAcknowledgeApi, handle_share_acknowledge>({1, 1, 2}),
+    in_order<wire::DescribeShareGroupOffsetsApi, handle_describe_share_group_offsets>({0, 0, 1}),
     in_order<wire::AlterShareGroupOffsetsApi, handle_alter_share_group_offsets>({0, 0, 0}),
     in_order<wire::DeleteShareGroupOffsetsApi, handle_delete_share_group_offsets>({0, 0, 0}),
 };

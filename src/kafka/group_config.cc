@@ -13,6 +13,8 @@ constexpr std::string_view lock_name = "share.record.lock.duration.ms";
 constexpr std::string_view interval_name = "share.heartbeat.interval.ms";
 constexpr std::string_view session_name = "share.session.timeout.ms";
 constexpr std::string_view isolation_name = "share.isolation.level";
+constexpr std::string_view renew_name = "share.renew.acknowledge.enable";
+constexpr std::string_view committed = "read_committed";
 constexpr std::string_view since_prefix = "by_duration:";
 
 // In the order of their names. The limits are what Kafka's brokers allow when nothing is said.
@@ -21,6 +23,7 @@ constexpr std::array configs{
     GroupConfig{interval_name, ConfigType::int32, "5000", 5'000, 15'000},
     GroupConfig{isolation_name, ConfigType::string, "read_uncommitted"},
     GroupConfig{lock_name, ConfigType::int32, "30000", 15'000, 60'000},
+    GroupConfig{renew_name, ConfigType::boolean, "true"},
     GroupConfig{session_name, ConfigType::int32, "45000", 45'000, 60'000},
 };
 
@@ -70,10 +73,22 @@ std::optional<broker::ShareStart> start_of(std::string_view text) {
   return broker::ShareStart{From::time, *ago};
 }
 
+// As Kafka reads it, in any case.
+std::optional<bool> truth(std::string_view text) {
+  auto is = [text](std::string_view word) {
+    return std::equal(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+      return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b;
+    });
+  };
+  if (is("true")) return true;
+  if (is("false")) return false;
+  return std::nullopt;
+}
+
 bool is_good(const GroupConfig& config, std::string_view value) {
   if (config.name == start_name) return start_of(value).has_value();
-  // Others of its values are not built.
-  if (config.name == isolation_name) return value == config.default_value;
+  if (config.name == isolation_name) return value == config.default_value || value == committed;
+  if (config.type == ConfigType::boolean) return truth(value).has_value();
   std::optional<std::int64_t> given = number(value);
   return given && *given >= config.min && *given <= config.max;
 }
@@ -113,8 +128,12 @@ Status check_group_config(std::string_view name, std::string_view value) {
 }
 
 ShareTerms share_terms(const model::ShareGroupRecords::Settings& settings) {
+  const bool commits = value_of(settings, isolation_name) == committed;
   return {start_of(value_of(settings, start_name)).value_or(broker::ShareStart{}),
-          time_of(settings, lock_name), time_of(settings, interval_name),
+          commits ? broker::Isolation::committed : broker::Isolation::uncommitted,
+          truth(value_of(settings, renew_name)).value_or(true),
+          time_of(settings, lock_name),
+          time_of(settings, interval_name),
           time_of(settings, session_name)};
 }
 

@@ -33,6 +33,8 @@ Status check_group_config(std::string_view name, std::string_view value);
 // What the settings of a group come to.
 struct ShareTerms {
   broker::ShareStart start;
+  broker::Isolation isolation;
+  bool renews;  // members may renew their locks
   std::chrono::milliseconds lock;
   std::chrono::milliseconds heartbeat_interval;
   std::chrono::milliseconds session_timeout;

@@ -15,6 +15,8 @@ TEST(GroupConfig, DefaultsAreKafkas) {
   }
   ShareTerms terms = share_terms({});
   EXPECT_EQ(terms.start.from, From::end);
+  EXPECT_EQ(terms.isolation, broker::Isolation::uncommitted);
+  EXPECT_TRUE(terms.renews);
   EXPECT_EQ(terms.lock, 30s);
   EXPECT_EQ(terms.heartbeat_interval, 5s);
   EXPECT_EQ(terms.session_timeout, 45s);
@@ -22,7 +24,15 @@ TEST(GroupConfig, DefaultsAreKafkas) {
 
 TEST(GroupConfig, ValuesAreChecked) {
   EXPECT_FALSE(check_group_config("consumer.session.timeout.ms", "45000").ok());
-  EXPECT_FALSE(check_group_config("share.isolation.level", "read_committed").ok());
+  for (const char* bad : {"", "committed", "READ_COMMITTED"}) {
+    EXPECT_FALSE(check_group_config("share.isolation.level", bad).ok()) << bad;
+  }
+  EXPECT_EQ(share_terms({{"share.isolation.level", "read_committed"}}).isolation,
+            broker::Isolation::committed);
+  for (const char* bad : {"", "yes", "tru", "truee"}) {
+    EXPECT_FALSE(check_group_config("share.renew.acknowledge.enable", bad).ok()) << bad;
+  }
+  EXPECT_FALSE(share_terms({{"share.renew.acknowledge.enable", "False"}}).renews);
   for (const char* bad : {"", "14999", "60001", "20000x", "twenty"}) {
     EXPECT_FALSE(check_group_config("share.record.lock.duration.ms", bad).ok()) << bad;
   }

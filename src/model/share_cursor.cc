@@ -88,6 +88,12 @@ std::optional<Offset> ShareCursor::first_ready(Offset end) const {
   return offset(*ready);
 }
 
+std::uint64_t ShareCursor::unsettled_count(Offset first, Offset end) const {
+  first = std::max(first, start());
+  if (first >= end) return 0;
+  return static_cast<std::uint64_t>(end - first) - places_.settled_count(place(first), place(end));
+}
+
 void ShareCursor::pass_over(Offset first, Offset end) {
   Sequence at = place(first);
   while (at < place(end)) {
@@ -160,9 +166,9 @@ std::optional<ShareOutcomes> ShareCursor::outcomes_of(std::string_view member,
       auto lock = locks_.find(out.consumer);
       const bool own = lock != locks_.end() && lock->second.member == member;
       if (sequence != at || (!own && !TRV_MUTANT(anyone_acknowledges_shared))) return std::nullopt;
-      if (ack.settles) {
+      if (ack.as == Ack::As::settled) {
         add_outcome(outcomes, {offset(at), offset(at + 1), 0});
-      } else {
+      } else if (ack.as == Ack::As::released) {
         add_returned(outcomes, at, out);
       }
       ++at;
@@ -170,6 +176,26 @@ std::optional<ShareOutcomes> ShareCursor::outcomes_of(std::string_view member,
     if (at < place(ack.end)) return std::nullopt;
   }
   return outcomes;
+}
+
+void ShareCursor::leave_lock(LockId lock) {
+  auto it = locks_.find(lock);
+  if (it != locks_.end() && --it->second.count == 0) locks_.erase(it);
+}
+
+void ShareCursor::renew(std::string_view member, std::span<const Ack> acks, Moment until) {
+  if (TRV_MUTANT(share_renewal_forgotten)) return;
+  const LockId lock = open_lock(member, until);
+  for (const Ack& ack : acks) {
+    if (ack.as != Ack::As::renewed) continue;
+    Sequence first = std::max(place(ack.first), places_.floor());
+    for (const auto& [at, out] : places_.outstanding_in(first, place(ack.end))) {
+      leave_lock(out.consumer);
+      places_.hand_over(at, lock);
+      ++locks_.at(lock).count;
+    }
+  }
+  close_lock(lock);
 }
 
 ShareOutcomes ShareCursor::returned(const std::function<bool(const Lock&)>& chosen) const {
@@ -203,8 +229,7 @@ void ShareCursor::postpone_overdue(Moment now, Moment until) {
 void ShareCursor::apply(std::span<const ShareOutcome> outcomes) {
   for (const ShareOutcome& outcome : outcomes) {
     for (const auto& [at, out] : places_.outstanding_in(place(outcome.first), place(outcome.end))) {
-      auto lock = locks_.find(out.consumer);
-      if (lock != locks_.end() && --lock->second.count == 0) locks_.erase(lock);
+      leave_lock(out.consumer);
       if (outcome.deliveries > 0) places_.release(at);
     }
     if (outcome.deliveries == 0) {

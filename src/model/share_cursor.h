@@ -10,6 +10,7 @@
 //
 //   ready --acquire()--> locked by a member, until a time
 //   locked --settled (accepted, rejected, not there)--> done
+//   locked --renewed--> locked by the same member, until a later time
 //   locked --released, or its time is up--> ready, one delivery more; with deliveries_max: done
 //
 // Commands: u8 op, sized group, then
@@ -63,6 +64,8 @@ class ShareCursor {
   // Nothing from here on was given out.
   Offset next() const { return Offset(places_.next().value); }
   std::size_t locked_count() const { return places_.outstanding_count(); }
+  // How many of [first, end) are not settled.
+  std::uint64_t unsettled_count(Offset first, Offset end) const;
   // The first that could be locked below `end`.
   std::optional<Offset> first_ready(Offset end) const;
 
@@ -92,12 +95,15 @@ class ShareCursor {
   struct Ack {
     Offset first;
     Offset end;
-    bool settles = true;  // else: released
+    enum class As : std::uint8_t { settled, released, renewed } as = As::settled;
   };
   // Nothing when one of them is not locked by the member; those below start() are passed over.
   // `acks` ascending.
   std::optional<ShareOutcomes> outcomes_of(std::string_view member,
                                            std::span<const Ack> acks) const;
+  // What `acks` renew is locked until then; the others are passed over. Requires: outcomes_of()
+  // took them, and those were applied.
+  void renew(std::string_view member, std::span<const Ack> acks, Moment until);
   // Everything that the member has comes back.
   ShareOutcomes outcomes_of_leaving(std::string_view member) const;
   ShareOutcomes outcomes_of_overdue(Moment now) const;
@@ -115,6 +121,8 @@ class ShareCursor {
     Moment until;
     std::size_t count = 0;  // of what is out under it; too high after trim()
   };
+  // One record less is out under the lock.
+  void leave_lock(LockId lock);
   // One record that comes back.
   static void add_returned(ShareOutcomes& outcomes, Sequence at, const Outstanding& out);
   ShareOutcomes returned(const std::function<bool(const Lock&)>& chosen) const;

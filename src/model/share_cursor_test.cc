@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <random>
 
@@ -29,8 +30,15 @@ std::vector<Acquired> acquire(ShareCursor& cursor, std::string_view member, std:
 Acquired range(std::int64_t first, std::int64_t last, std::uint32_t deliveries = 1) {
   return {Offset(first), Offset(last), deliveries};
 }
-Ack settle(std::int64_t first, std::int64_t end) { return {Offset(first), Offset(end), true}; }
-Ack release(std::int64_t first, std::int64_t end) { return {Offset(first), Offset(end), false}; }
+Ack settle(std::int64_t first, std::int64_t end) {
+  return {Offset(first), Offset(end), Ack::As::settled};
+}
+Ack release(std::int64_t first, std::int64_t end) {
+  return {Offset(first), Offset(end), Ack::As::released};
+}
+Ack renewal(std::int64_t first, std::int64_t end) {
+  return {Offset(first), Offset(end), Ack::As::renewed};
+}
 
 // Whether the member may say so; it is applied then.
 bool acknowledge(ShareCursor& cursor, std::string_view member, const std::vector<Ack>& acks) {
@@ -100,6 +108,43 @@ TEST(ShareCursor, LocksEnd) {
   // An old lock says nothing about who has the records now.
   cursor.apply(cursor.outcomes_of_overdue(now + 11s));
   EXPECT_TRUE(acknowledge(cursor, "c", {settle(0, 2)}));
+}
+
+TEST(ShareCursor, LocksAreRenewed) {
+  ShareCursor cursor{Offset(0)};
+  acquire(cursor, "a", 0, 4, now + 10s);
+  acquire(cursor, "b", 4, 5, now + 10s);
+  EXPECT_FALSE(cursor.outcomes_of("a", std::vector{renewal(3, 5)})) << "one is another's";
+  EXPECT_FALSE(cursor.outcomes_of("a", std::vector{renewal(4, 9)})) << "nobody's";
+  const std::vector acks{settle(0, 1), renewal(1, 3)};
+  EXPECT_TRUE(acknowledge(cursor, "a", acks));
+  cursor.renew("a", acks, now + 40s);
+  EXPECT_EQ(cursor.locked_count(), 4u);
+  EXPECT_EQ(cursor.outcomes_of_overdue(now + 10s), (ShareOutcomes{{Offset(3), Offset(5), 1}}))
+      << "what was not renewed";
+  cursor.apply(cursor.outcomes_of_overdue(now + 10s));
+  cursor.forget_overdue(now + 10s);
+  EXPECT_EQ(cursor.next_deadline(), now + 40s);
+  EXPECT_TRUE(acknowledge(cursor, "a", {settle(1, 2)}));
+  EXPECT_EQ(cursor.outcomes_of_overdue(now + 40s), (ShareOutcomes{{Offset(2), Offset(3), 1}}))
+      << "a renewal is no delivery";
+  // Renewing it all leaves no empty locks behind.
+  const std::vector again{renewal(2, 3)};
+  cursor.renew("a", again, now + 50s);
+  EXPECT_EQ(cursor.next_deadline(), now + 50s);
+  EXPECT_TRUE(acknowledge(cursor, "a", {release(2, 3)}));
+  EXPECT_EQ(cursor.next_deadline(), std::nullopt);
+}
+
+TEST(ShareCursor, CountsWhatIsNotSettled) {
+  ShareCursor cursor{Offset(10)};
+  EXPECT_EQ(cursor.unsettled_count(Offset(10), Offset(10)), 0u);
+  EXPECT_EQ(cursor.unsettled_count(Offset(0), Offset(20)), 10u);
+  acquire(cursor, "a", 10, 16);
+  acknowledge(cursor, "a", {settle(12, 14), release(14, 15)});
+  EXPECT_EQ(cursor.unsettled_count(Offset(10), Offset(20)), 8u);
+  EXPECT_EQ(cursor.unsettled_count(Offset(13), Offset(20)), 6u) << "the log begins later";
+  EXPECT_EQ(cursor.unsettled_count(Offset(30), Offset(20)), 0u);
 }
 
 TEST(ShareCursor, WhatAMemberHasComesBackWhenItLeaves) {
@@ -235,17 +280,20 @@ TEST_F(ShareCursorsTest, RandomHistoriesAreReplayed) {
         }
         continue;
       }
-      Ack ack{Offset(first), Offset(end), random() % 2 == 0};
+      constexpr std::array kinds{Ack::As::settled, Ack::As::released, Ack::As::renewed};
+      Ack ack{Offset(first), Offset(end), kinds[random() % kinds.size()]};
       auto outcome = cursor().outcomes_of(member, std::span(&ack, 1));
       bool may = true;
       for (std::int64_t at = std::max(first, cursor().start().value); at < end; ++at) {
         may = may && held.contains(at) && held[at] == member;
       }
       ASSERT_EQ(outcome.has_value(), may);
+      if (may) cursor().renew(member, std::span(&ack, 1), now);
       if (!may || outcome->empty()) continue;
       for (std::int64_t at = std::max(first, cursor().start().value); at < end; ++at) {
         held.erase(at);
-        if (ack.settles || deliveries[at] >= ShareCursor::deliveries_max) settled.insert(at);
+        const bool last = deliveries[at] >= ShareCursor::deliveries_max;
+        if (ack.as == Ack::As::settled || last) settled.insert(at);
       }
       apply(outcomes(*outcome));
     }

@@ -11,7 +11,7 @@ import pytest
 import redis
 from confluent_kafka import AcknowledgeType, Consumer, KafkaException, Producer, ShareConsumer
 from confluent_kafka.admin import AdminClient, NewTopic
-from rawshare import ACCEPT, FETCH, GAP, REJECT, RELEASE, Member, array, body, text
+from rawshare import ACCEPT, FETCH, GAP, RECORD_LIMIT, REJECT, RELEASE, RENEW, WHOLE_BATCHES, Member, array, body, text
 
 INVALID_CONFIG, INVALID_REQUEST, NON_EMPTY, NOT_FOUND = 40, 42, 68, 69
 UNKNOWN_MEMBER, UNKNOWN_PARTITION, UNKNOWN_ID, FENCED = 25, 3, 100, 110
@@ -190,6 +190,83 @@ def test_acknowledgements(broker, topic, member):
     other.close()
 
 
+def test_renewing(broker, topic, member):
+    produce(broker, topic, [b"a", b"b", b"c"])
+    member.set("share.record.lock.duration.ms", "15000")
+    ident = begin(member, topic)
+    assert member.fetch(ident, epoch=0, acks=[(0, 0, RENEW)], renews=True) == (INVALID_REQUEST, {}), "nothing can be held yet"
+    assert member.fetch(ident)[1][0][3] == [(0, 2, 1)]
+    taken = time.monotonic()
+    assert member.acknowledge(ident, [(0, 0, RENEW)], renews=False) == (0, INVALID_REQUEST), "it must say so"
+    assert member.fetch(ident, acks=[(0, 0, RENEW)], mode=WHOLE_BATCHES)[1][0][1] == INVALID_REQUEST
+    other = Member(broker, member.group)
+    other.fetch(ident)
+    assert other.acknowledge(ident, [(0, 0, RENEW)], renews=True) == (0, INVALID_STATE), "it is another's"
+    time.sleep(8)
+    assert member.acknowledge(ident, [(0, 0, RENEW)], renews=True) == (0, 0) and member.lock_ms == 15000
+    error, got = member.fetch(ident, acks=[(1, 1, RENEW)], renews=True)
+    assert (error, got) == (0, {0: (0, 0, 0, [])}), "nothing is given out beside it"
+    time.sleep(taken + 16 - time.monotonic())
+    assert other.fetch(ident)[1][0][3] == [(2, 2, 2)], "what was not renewed came back"
+    assert member.acknowledge(ident, [(0, 1, ACCEPT)]) == (0, 0)
+    assert member.set("share.renew.acknowledge.enable", "false") == 0
+    assert other.acknowledge(ident, [(2, 2, RENEW)], renews=True) == (0, INVALID_STATE)
+    assert other.acknowledge(ident, [(2, 2, ACCEPT)], renews=True) == (0, 0)
+    other.close()
+
+
+def test_as_many_as_asked_for(broker, topic, member):
+    for values in ([b"a", b"b", b"c", b"d"], [b"e", b"f"]):
+        produce(broker, topic, values)
+    ident = begin(member, topic)
+    other = Member(broker, member.group)
+    for who, count, ranges in ((member, 1, [(0, 0, 1)]), (other, 2, [(1, 2, 1)]), (member, 2, [(3, 4, 1)]), (other, 9, [(5, 5, 1)])):
+        assert who.fetch(ident, records=count, mode=RECORD_LIMIT)[1][0][3] == ranges
+    assert member.acknowledge(ident, [(3, 3, RELEASE)]) == (0, 0)
+    assert other.fetch(ident, records=5, mode=RECORD_LIMIT)[1][0][3] == [(3, 3, 2)]
+    assert member.fetch(ident, mode=7) == (INVALID_REQUEST, {})
+    other.close()
+
+
+def test_the_lag(broker, topic, member):
+    ident = begin(member, topic)
+    assert member.lags([topic])[1] == {(topic, 0): (-1, -1)}, "nothing was read yet"
+    produce(broker, topic, [b"a", b"b", b"c", b"d"])
+    member.fetch(ident)
+    assert member.lags([topic]) == (0, {(topic, 0): (0, 4)})
+    member.acknowledge(ident, [(0, 0, ACCEPT), (2, 2, REJECT), (3, 3, RELEASE)])
+    assert member.lags([topic, "none"])[1] == {(topic, 0): (1, 2), ("none", 0): (-1, -1)}
+    produce(broker, topic, [b"e"])
+    assert member.lags(None)[1] == {(topic, 0): (1, 3)}
+
+
+def test_only_what_commits(broker, topic, member):
+    assert member.set("share.isolation.level", "read_committed") == 0
+    ident = begin(member, topic)
+    assert member.fetch(ident) == (0, {})
+    writer = Producer({"bootstrap.servers": broker.bootstrap, "transactional.id": topic})
+    writer.init_transactions()
+    writer.begin_transaction()
+    writer.produce(topic, b"lost")
+    writer.flush()
+    produce(broker, topic, [b"behind it"])
+    assert member.fetch(ident, wait_ms=300) == (0, {}), "the transaction is open"
+    writer.abort_transaction()
+    assert member.fetch(ident, wait_ms=5000)[1][0][3] == [(1, 1, 1)]
+    writer.begin_transaction()
+    writer.produce(topic, b"kept")
+    writer.flush()
+    assert member.fetch(ident, wait_ms=300) == (0, {})
+    writer.commit_transaction()
+    assert member.fetch(ident, wait_ms=5000)[1][0][3] == [(3, 3, 1)]
+    assert member.set("share.isolation.level", "read_uncommitted") == 0
+    writer.begin_transaction()
+    writer.produce(topic, b"lost, but seen")
+    writer.flush()
+    assert member.fetch(ident, wait_ms=5000)[1][0][3] == [(5, 5, 1)]
+    writer.abort_transaction()
+
+
 def test_a_fetch_waits_for_what_comes_back(broker, topic, member):
     produce(broker, topic, [b"a"])
     ident = begin(member, topic)
@@ -252,7 +329,7 @@ def test_offsets_and_settings(broker, topic, member):
     assert stranger.fetch(ident)[1][0][3] == [(1, 1, 1)]
     stranger.close()
     for setting, value in (("share.auto.offset.reset", "sometime"), ("share.record.lock.duration.ms", "5"),
-                           ("share.isolation.level", "read_committed"), ("consumer.session.timeout.ms", "45000")):
+                           ("share.isolation.level", "committed"), ("consumer.session.timeout.ms", "45000")):
         assert member.set(setting, value) == INVALID_CONFIG
     assert member.set("share.auto.offset.reset", "by_duration:PT1H") == 0
 

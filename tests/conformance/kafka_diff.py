@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Sends the same requests to Apache Kafka and to our broker and compares the decoded answers.
 
-  kafka_diff.py [--port PORT] [--kafka-port PORT] [--shards N] [--key KEY]... [--verbose]
+  kafka_diff.py [--port PORT] [--kafka-port PORT] [--shards N] [--key KEY]... [--release 4.1|4.3] [--verbose]
 
 Every key that we advertise, in every version that both have: the vectors of kafka_vectors and kafka_group_vectors with
 good and bad input, and for each version bodies that are cut, too long, or have nulls where none is allowed. What must
 differ (ids, times, addresses, the words of error messages) is replaced before comparing. A difference that is not
-in EXPECTED, and a row there that nothing matched, make the exit code 1. --port and --kafka-port name running servers.
+in EXPECTED, and a row there that nothing matched, make the exit code 1. --port and --kafka-port name running servers. The
+whole is meant for Kafka 4.1; --release 4.3 is for single keys, of which that has newer versions.
 """
 
 import argparse
@@ -38,6 +39,7 @@ SETTLE_SECONDS = 20
 LEARN_SECONDS, GROUPS_LEARN_SECONDS = 0.1, 1
 NOT_YET = {14, 15, 16, 51}  # a coordinator that loads, a transaction that ends
 MEMBER_ID_REQUIRED = 79
+RELEASES = {"4.1": ("kafka", "kafka-tools"), "4.3": ("kafka-4.3", "kafka-tools-4.3")}  # folders of install.ARTEFACTS
 NO_ID = uuid.UUID(int=0)
 
 # (pattern of "Key v1 label | path: theirs -> ours", reason). Each place where two answers differ must match one.
@@ -493,6 +495,10 @@ class Kafka(servers.Kafka):
     properties = ("offsets.topic.num.partitions=1\ntransaction.state.log.num.partitions=1\nshare.coordinator.state.topic.num.partitions=1\n"
                   "share.coordinator.state.topic.replication.factor=1\nshare.coordinator.state.topic.min.isr=1\n")
 
+    def __init__(self, base, release):
+        super().__init__(base)
+        self.folder, self.tools = RELEASES[release]
+
     def prepare(self):
         super().prepare()
         with open(self.root / "server.properties", "a", encoding="utf-8") as file:
@@ -503,7 +509,7 @@ class Kafka(servers.Kafka):
         super().start()
         tool = self.java("org.apache.kafka.tools.FeatureCommand", "--bootstrap-server", f"127.0.0.1:{self.kafka_port}", "upgrade",
                          "--feature", "share.version=1")
-        tool[tool.index("-cp") + 1] += f":{install.class_path('kafka-tools')}"
+        tool[tool.index("-cp") + 1] += f":{install.class_path(self.tools)}"
         subprocess.run(tool, check=True, stdout=subprocess.DEVNULL)
         return self
 
@@ -515,14 +521,15 @@ def main():
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--key", type=int, action="append", help="only this one")
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--release", choices=sorted(RELEASES), default="4.1", help="of Kafka")
     options = parser.parse_args()
-    jar, = install.fetch("kafka").glob("kafka-clients-*.jar")
+    jar, = install.fetch(RELEASES[options.release][0]).glob("kafka-clients-*.jar")
     schemas = messages.Schemas(jar)
     kafka = broker = None
     with tempfile.TemporaryDirectory(prefix="kafka-diff-") as directory:
         try:
             if not options.kafka_port:
-                kafka = Kafka(directory).start()
+                kafka = Kafka(directory, options.release).start()
             if not options.port:
                 broker = harness.Broker(shards=options.shards).start()
             comparison = Comparison(schemas, options.kafka_port or kafka.kafka_port, options.port or broker.kafka_port,

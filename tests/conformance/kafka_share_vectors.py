@@ -7,7 +7,8 @@ import uuid
 
 HEARTBEAT, DESCRIBE, FETCH, ACKNOWLEDGE, STARTS, ALTER, DELETE = 76, 77, 78, 79, 90, 91, 92
 INCREMENTAL_CONFIGS, GROUP = 44, 32
-GAP, ACCEPT, RELEASE, REJECT = range(4)
+GAP, ACCEPT, RELEASE, REJECT, RENEW = range(5)
+NO_RECORDS = {"MaxBytes": 0, "MinBytes": 0, "MaxRecords": 0, "MaxWaitMs": 0, "IsRenewAck": True}
 JOIN_SECONDS = 20
 
 
@@ -50,8 +51,8 @@ class Group:
                 "MaxBytes": 1 << 20, "MaxRecords": 500, "BatchSize": 500, **extra, "Topics": [{"TopicId": topic or self.id, "Partitions": [
                     {"PartitionIndex": partition, "AcknowledgementBatches": batches(acks)}]}]}
 
-    def acknowledged(self, epoch, acks, member=None, topic=None, partition=0):
-        return {"GroupId": self.name, "MemberId": member or self.member, "ShareSessionEpoch": epoch, "Topics": [
+    def acknowledged(self, epoch, acks, member=None, topic=None, partition=0, **extra):
+        return {"GroupId": self.name, "MemberId": member or self.member, "ShareSessionEpoch": epoch, **extra, "Topics": [
             {"TopicId": topic or self.id, "Partitions": [{"PartitionIndex": partition, "AcknowledgementBatches": batches(acks)}]}]}
 
     def hold(self):
@@ -114,6 +115,55 @@ def share_fetch(run):
     run.call("the end", group.fetched(-1, [(2, 2, ACCEPT)]))
 
 
+def share_fetch_renewing(run):
+    if run.version < 2:
+        return
+    group = Group(run, "r")
+    run.call("renewing at first", group.fetched(0, [(0, 0, RENEW)], **NO_RECORDS))
+    epoch = group.hold()
+    for name, value in (("MaxBytes", 1), ("MinBytes", 1), ("MaxRecords", 1), ("MaxWaitMs", 1)):
+        run.call(f"renewing with {name}", group.fetched(epoch, [(0, 0, RENEW)], **{**NO_RECORDS, name: value}))
+    run.call("type 4 without saying so", group.fetched(epoch, [(0, 0, RENEW)]))
+    run.call("renewing", group.fetched(epoch + 1, [(0, 3, RENEW)], **NO_RECORDS))
+    run.call("renewing some", group.fetched(epoch + 2, [(0, 1, [ACCEPT, RENEW])], **NO_RECORDS))
+    run.call("renewing what is done with", group.fetched(epoch + 3, [(0, 0, RENEW)], **NO_RECORDS))
+    run.call("renewing nothing", group.fetched(epoch + 4, **NO_RECORDS))
+    run.call("mode 7", group.fetched(epoch + 5, ShareAcquireMode=7))
+    run.call("the end", group.fetched(-1, [(1, 3, RENEW)], **NO_RECORDS))
+
+
+def share_fetch_exactly(run):
+    """As many records as asked for, of one batch of six and one of two."""
+    if run.version < 2:
+        return
+    group = Group(run, "x", values=6)
+    run.fill(group.topic, 2)
+    group.join()
+    wanted = {"ShareAcquireMode": 1, "MaxRecords": 2}
+    epoch, got, deadline = 0, [], time.monotonic() + JOIN_SECONDS
+    while not got or got[-1][1] < 7:
+        assert time.monotonic() < deadline, "not everything was given out"
+        answer = run.exchange(lambda to: to.send(FETCH, 2, group.fetched(epoch, wait=500, **wanted)))
+        got += [(each["FirstOffset"], each["LastOffset"], each["DeliveryCount"]) for topic in answer["Responses"]
+                for part in topic["Partitions"] for each in part["AcquiredRecords"]]
+        epoch += 1
+    run.note("two by two", got)
+
+
+def share_acknowledge_renewing(run):
+    if run.version < 2:
+        return
+    group = Group(run, "r")
+    epoch = group.hold()
+    cases = (("type 4 without saying so", [(0, 0, RENEW)], False), ("renewing", [(0, 3, RENEW)], True),
+             ("renewing some", [(0, 1, [ACCEPT, RENEW])], True), ("renewing what is done with", [(0, 0, RENEW)], True),
+             ("renewing beyond", [(2, 9, RENEW)], True), ("type 5", [(1, 1, 5)], True), ("saying so only", [(1, 1, ACCEPT)], True))
+    for label, acks, said in cases:
+        run.call(label, group.acknowledged(epoch, acks, IsRenewAck=said))
+        epoch += 1
+    run.call("the end", group.acknowledged(-1, [(2, 3, RENEW)], IsRenewAck=True))
+
+
 def share_acknowledge(run):
     group = Group(run)
     run.call("without a session", group.acknowledged(1, [(0, 0, ACCEPT)]))
@@ -138,6 +188,17 @@ def asked(group, topics=None):
     return {"Groups": [{"GroupId": group, "Topics": topics}]}
 
 
+def await_lag(run, group, lag):
+    """The lag of the one partition, when it is that, or after a while. Where it begins Kafka writes down later still."""
+    deadline = time.monotonic() + JOIN_SECONDS
+    while True:
+        answer = run.exchange(lambda to: to.send(STARTS, 1, asked(group.name)))
+        told = [part["Lag"] for topic in answer["Groups"][0]["Topics"] for part in topic["Partitions"]]
+        if told == [lag] or time.monotonic() > deadline:
+            return told
+        time.sleep(0.2)
+
+
 def share_starts(run):
     run.call("unknown group", asked(run.name("none")))
     run.call("nothing", {"Groups": []})
@@ -145,7 +206,11 @@ def share_starts(run):
     epoch = group.hold()
     run.prepare(ACKNOWLEDGE, 1, group.acknowledged(epoch, [(0, 3, ACCEPT)]))
     # Kafka tells of what it has got to some time later.
-    answer = run.exchange(lambda to: to.send(STARTS, 0, asked(group.name)))
+    if run.version >= 1:
+        run.note("the lag", await_lag(run, group, 0))
+        run.fill(group.topic, 3)
+        run.note("with more", await_lag(run, group, 3))
+    answer = run.exchange(lambda to: to.send(STARTS, run.version, asked(group.name)))
     run.note("all of them", [(topic["TopicName"].replace(group.topic, "t"), [(each["PartitionIndex"], each["ErrorCode"]) for each in
                                                                             topic["Partitions"]]) for topic in answer["Groups"][0]["Topics"]])
 
@@ -168,5 +233,6 @@ def share_delete(run):
     run.call("of a topic that does not exist", {"GroupId": group.name, "Topics": [{"TopicName": run.name("none")}]})
 
 
-SCRIPTS = {HEARTBEAT: [share_heartbeat], DESCRIBE: [share_describe], FETCH: [share_fetch], ACKNOWLEDGE: [share_acknowledge],
+SCRIPTS = {HEARTBEAT: [share_heartbeat], DESCRIBE: [share_describe], FETCH: [share_fetch, share_fetch_renewing, share_fetch_exactly],
+           ACKNOWLEDGE: [share_acknowledge, share_acknowledge_renewing],
            STARTS: [share_starts], ALTER: [share_alter], DELETE: [share_delete]}

@@ -3,7 +3,7 @@
 
   kafka_tools.py [--port PORT] [--shards N]
 
-The tools are those of Kafka 4.1, from Maven (as the side-by-side comparison fetches them). Each step is one call of a
+The tools are those of Kafka 4.1, and for what share groups can do since then those of 4.3, from Maven. Each step is one call of a
 tool: its arguments, whether it must succeed, and what its output must match. --port names a running server (Kafka
 itself, say) instead of our own broker; its topics whose names begin with kt- are taken for ours.
 """
@@ -33,9 +33,9 @@ CONFIG = "kafka.admin.ConfigCommand"
 
 
 class Steps:
-    def __init__(self, port):
+    def __init__(self, port, folders=("kafka-tools", "kafka")):
         self.bootstrap = f"127.0.0.1:{port}"
-        self.class_path = f"{install.class_path('kafka-tools')}:{install.class_path('kafka')}"
+        self.class_path = ":".join(map(install.class_path, folders))
         self.failures = []
         self.count = 0
 
@@ -225,6 +225,29 @@ def share_groups(steps):
     step(SHARE_GROUPS, "--list", hides=["^kt-share$"])
 
 
+def newer_share_groups(port):
+    """What share groups can do since Kafka 4.2: so many records and no more, locks that are renewed, the lag."""
+    steps = Steps(port, ("kafka-tools-4.3", "kafka-4.3"))
+    step = steps.step
+    group = ["--entity-type", "groups", "--entity-name", "kt-newer"]
+    step("TopicCommand", "--create", "--topic", "kt-n", "--partitions", 1)
+    step(CONFIG, "--alter", *group, "--add-config", "share.auto.offset.reset=earliest,share.record.lock.duration.ms=15000,"
+         "share.isolation.level=read_committed", prints=["Completed updating config for group kt-newer"])
+    step("ConsoleProducer", "--topic", "kt-n", text="".join(f"value{index}\n" for index in range(10)))
+    step(SHARE_CONSUMER, "--topic", "kt-n", "--group", "kt-newer", "--max-messages", 4, "--timeout-ms", 30000, "--command-property",
+         "share.acquire.mode=record_limit", "--command-property", "max.poll.records=2", prints=["^value0$", "^value3$"], hides=["^value4$"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-newer", prints=["START-OFFSET\\s+LAG", "kt-newer\\s+kt-n\\s+0\\s+4\\s+6\\s*$"])
+    step(SHARE_CONSUMER, "--topic", "kt-n", "--group", "kt-newer", "--max-messages", 6, "--timeout-ms", 30000,
+         "--formatter-property", "print.delivery=true", prints=["value4$", "value9$", "Processed a total of 6 messages"], hides=["value3$"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-newer", prints=["kt-newer\\s+kt-n\\s+0\\s+10\\s+0\\s*$"])
+    step("ConsoleProducer", "--topic", "kt-n", text="slow\n")
+    step(str(HERE / "RenewedLock.java"), "kt-n", "kt-newer", 40, prints=["^record slow renewed, delivered once, to others 0, failures 0$"])
+    step(SHARE_GROUPS, "--describe", "--group", "kt-newer", prints=["kt-newer\\s+kt-n\\s+0\\s+11\\s+0\\s*$"])
+    step(SHARE_GROUPS, "--delete", "--group", "kt-newer")
+    step("TopicCommand", "--delete", "--topic", "kt-n")
+    return steps
+
+
 def sessions(steps):
     """A consumer of many partitions tells in its log of what its requests leave out. It goes on when it has everything: the
     first answer may bring all of it, and belongs to no session yet."""
@@ -305,9 +328,9 @@ def run_all(port, *, own):
         transactions(steps)
         clean(steps)
         if own:
-            others = logins(directory)
-            steps.count += others.count
-            steps.failures += others.failures
+            for others in (newer_share_groups(port), logins(directory)):
+                steps.count += others.count
+                steps.failures += others.failures
     for failure in steps.failures:
         print(f"\nFAILED: {failure}")
     print(f"Kafka's tools {install.version_of('kafka-tools')}: {steps.count} steps, {len(steps.failures)} failed")

@@ -14,6 +14,10 @@ namespace {
 
 constexpr std::chrono::milliseconds wait_max(60'000);
 
+// What the number of records in a request means: whole batches may exceed it, or nothing may.
+constexpr std::int8_t mode_batches = 0;
+constexpr std::int8_t mode_records = 1;
+
 struct Refusal {
   ErrorCode code = ErrorCode::none;
   const char* message = nullptr;
@@ -27,6 +31,25 @@ Refusal check_names(const Request& request) {
   }
   if (!request.member_id || request.member_id->empty()) {
     return {ErrorCode::invalid_request, "MemberId can't be empty."};
+  }
+  return {};
+}
+
+// The time that giving out takes would be lost to what is renewed, so nothing may be asked for.
+Refusal check_renewal(const wire::ShareFetchRequest& request) {
+  const bool asks = request.max_bytes != 0 || request.min_bytes != 0 || request.max_records != 0 ||
+                    request.max_wait_ms != 0;
+  if (!request.is_renew_ack || !asks) return {};
+  return {ErrorCode::invalid_request,
+          "maxBytes, minBytes, maxRecords and maxWaitMs must be set to 0, if isRenewAck is true."};
+}
+
+Refusal check_fetch(const wire::ShareFetchRequest& request) {
+  Refusal refusal = check_names(request);
+  if (refusal.code == ErrorCode::none) refusal = check_renewal(request);
+  if (refusal.code != ErrorCode::none) return refusal;
+  if (request.share_acquire_mode != mode_batches && request.share_acquire_mode != mode_records) {
+    return {ErrorCode::invalid_request, "Unknown share acquire mode."};
   }
   return {};
 }
@@ -99,7 +122,8 @@ void add_acks(const Request& request, std::vector<ShareTopic>& topics) {
       const bool silent = partition.acknowledgement_batches.empty();
       if (silent && std::is_same_v<Request, wire::ShareFetchRequest>) continue;
       topic_in(topics, asked.topic_id)
-          .acks.push_back(share_acks(partition.index, partition.acknowledgement_batches));
+          .acks.push_back(
+              share_acks(partition.index, partition.acknowledgement_batches, request.is_renew_ack));
     }
   }
 }
@@ -109,6 +133,30 @@ void add_released(const ShareSessions::Topics& closed, std::vector<ShareTopic>& 
   for (const ShareSessionTopic& topic : closed) {
     topic_in(topics, topic.id).released = topic.partitions;
   }
+}
+
+// What is read now. A request that renews reads nothing.
+ShareSessions::Topics turn_of(ShareSessions& sessions, const ShareSessions::Key& key,
+                              const wire::ShareFetchRequest& request) {
+  return request.is_renew_ack ? ShareSessions::Topics() : sessions.next_turn(key);
+}
+
+// All but the topics.
+ShareRequest wish_of(const wire::ShareFetchRequest& request, const ShareSessions::Key& key) {
+  constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
+  ShareRequest run;
+  run.group = key.first;
+  run.member = key.second;
+  run.records_max = static_cast<std::size_t>(std::max(request.max_records, 0));
+  run.exact = request.share_acquire_mode == mode_records;
+  run.bytes_max =
+      std::min(static_cast<std::size_t>(std::max(request.max_bytes, 0)), fetch_size_max);
+  // Who counts records wants them in one piece.
+  const bool cut = request.batch_size > 0 && !run.exact;
+  run.range_max = cut ? static_cast<std::size_t>(request.batch_size) : no_limit;
+  run.wait = std::clamp(std::chrono::milliseconds(request.max_wait_ms),
+                        std::chrono::milliseconds(0), wait_max);
+  return run;
 }
 
 void start_run(const Reply& reply, ShareRequest request) {
@@ -135,7 +183,7 @@ void name_and_start(const Call& call, ShareRequest request) {
 }  // namespace
 
 void handle_share_fetch(const Call& call, const wire::ShareFetchRequest& request) {
-  Refusal refusal = check_names(request);
+  Refusal refusal = check_fetch(request);
   if (refusal.code != ErrorCode::none) {
     return refuse<wire::ShareFetchResponse>(call.reply, refusal);
   }
@@ -145,21 +193,12 @@ void handle_share_fetch(const Call& call, const wire::ShareFetchRequest& request
   if (refusal.code != ErrorCode::none) {
     return refuse<wire::ShareFetchResponse>(call.reply, refusal);
   }
-  ShareRequest run;
-  run.group = key.first;
-  run.member = key.second;
-  run.records_max = static_cast<std::size_t>(std::max(request.max_records, 0));
-  run.bytes_max =
-      std::min(static_cast<std::size_t>(std::max(request.max_bytes, 0)), fetch_size_max);
-  run.range_max = request.batch_size > 0 ? static_cast<std::size_t>(request.batch_size)
-                                         : std::numeric_limits<std::size_t>::max();
-  run.wait = std::clamp(std::chrono::milliseconds(request.max_wait_ms),
-                        std::chrono::milliseconds(0), wait_max);
+  ShareRequest run = wish_of(request, key);
   if (request.share_session_epoch == ShareSessions::epoch_last) {
     add_acks(request, run.topics);
     add_released(sessions.close(key), run.topics);
   } else {
-    for (ShareSessionTopic& topic : sessions.next_turn(key)) {
+    for (ShareSessionTopic& topic : turn_of(sessions, key, request)) {
       run.topics.push_back({topic.id, {}, {}, std::move(topic.partitions), {}});
     }
     add_acks(request, run.topics);

@@ -81,15 +81,17 @@ struct AskedGroup {
 
 void fill_partitions(broker::Broker& owner, broker::Topic* topic, const AskedGroup& asked,
                      const std::vector<std::int32_t>* wanted, Described::Group::Topic& told) {
-  std::map<std::int32_t, std::int64_t> starts;
+  std::map<std::int32_t, broker::ShareCursors::Position> places;
   if (topic != nullptr) {
     told.topic_id = topic_uuid(owner.topics().state(*topic).id());
     for (const auto& position : owner.groups().share_cursors().positions(*topic, asked.group)) {
-      starts.emplace(position.partition.value, position.start.value);
+      places.emplace(position.partition.value, position);
     }
   }
   if (wanted == nullptr) {
-    for (const auto& [index, start] : starts) told.partitions.push_back({index, start, 0, 0, {}});
+    for (const auto& [index, place] : places) {
+      told.partitions.push_back({index, place.start.value, 0, place.lag, 0, {}});
+    }
     return;
   }
   for (std::int32_t index : *wanted) {
@@ -97,8 +99,9 @@ void fill_partitions(broker::Broker& owner, broker::Topic* topic, const AskedGro
     partition.index = index;
     partition.start_offset = start_unknown;
     // Of what does not exist nothing was read, either.
-    if (auto start = starts.find(index); start != starts.end()) {
-      partition.start_offset = start->second;
+    if (auto place = places.find(index); place != places.end()) {
+      partition.start_offset = place->second.start.value;
+      partition.lag = place->second.lag;
     }
   }
 }

@@ -24,6 +24,7 @@ void unwatch(broker::Broker& here, const std::string& name, broker::WatchId watc
 
 wire::ShareAcknowledgeResponse acknowledge_response(wire::ShareFetchResponse fetched) {
   wire::ShareAcknowledgeResponse response;
+  response.acquisition_lock_timeout_ms = fetched.acquisition_lock_timeout_ms;
   for (auto& from : fetched.topics) {
     auto& topic = response.topics.emplace_back();
     topic.topic_id = from.topic_id;
@@ -111,6 +112,7 @@ void ShareRun::visit(std::size_t place) {
   visit.terms = terms_;
   visit.records_max = request_.records_max - std::min(request_.records_max, record_count_);
   visit.bytes_max = request_.bytes_max - std::min(request_.bytes_max, size_);
+  visit.exact = request_.exact;
   visit.range_max = request_.range_max;
   const std::vector<std::int32_t> wanted = visit.topic.wanted;
   if (!group_exists_) visit.topic.wanted.clear();

@@ -25,6 +25,7 @@ struct ShareRequest {
   std::string member;
   std::vector<ShareTopic> topics;
   std::size_t records_max = 0;
+  bool exact = false;  // records_max
   std::size_t bytes_max = 0;
   std::size_t range_max = 1;
   std::chrono::milliseconds wait{0};
@@ -59,7 +60,7 @@ class ShareRun {
   Reply reply_;
   Id id_;
   ShareRequest request_;
-  ShareTerms terms_{};
+  ShareTerms terms_ = share_terms({});
   bool group_exists_ = true;
   // Of each topic: what was told so far. Acknowledgements are told of in the first round only.
   std::vector<std::map<std::int32_t, ShareVisitResult::Partition>> told_;

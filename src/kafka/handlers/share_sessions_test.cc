@@ -71,8 +71,10 @@ TEST(ShareSessions, SoManyAtMost) {
   EXPECT_EQ(sessions.open({"g", "7"}, ConnectionId(1), {}), ErrorCode::none) << "in its place";
 }
 
+using As = model::ShareCursor::Ack::As;
+
 TEST(ShareAcks, BatchesAreChecked) {
-  auto wrong = [](std::vector<Batch> batches) { return share_acks(3, batches).wrong; };
+  auto wrong = [](std::vector<Batch> batches) { return share_acks(3, batches, false).wrong; };
   EXPECT_EQ(wrong({}), ErrorCode::none);
   EXPECT_EQ(wrong({{0, 4, {1}}, {5, 5, {2}}}), ErrorCode::none);
   EXPECT_EQ(wrong({{0, 1, {0, 3}}}), ErrorCode::none);
@@ -86,14 +88,27 @@ TEST(ShareAcks, BatchesAreChecked) {
 
 TEST(ShareAcks, TypesBecomeOurs) {
   std::vector<Batch> batches{{0, 3, {1}}, {4, 6, {0, 2, 3}}};
-  ShareAcks acks = share_acks(3, batches);
+  ShareAcks acks = share_acks(3, batches, false);
   ASSERT_EQ(acks.acks.size(), 4u);
   EXPECT_EQ(acks.acks[0].first, Offset(0));
   EXPECT_EQ(acks.acks[0].end, Offset(4));
-  EXPECT_TRUE(acks.acks[0].settles);
-  EXPECT_TRUE(acks.acks[1].settles) << "a gap";
-  EXPECT_FALSE(acks.acks[2].settles);
-  EXPECT_TRUE(acks.acks[3].settles);
+  EXPECT_EQ(acks.acks[0].as, As::settled);
+  EXPECT_EQ(acks.acks[1].as, As::settled) << "a gap";
+  EXPECT_EQ(acks.acks[2].as, As::released);
+  EXPECT_EQ(acks.acks[3].as, As::settled);
+}
+
+TEST(ShareAcks, OnlyARequestThatSaysSoRenews) {
+  std::vector<Batch> batches{{0, 3, {4}}, {4, 5, {4, 1}}};
+  EXPECT_EQ(share_acks(3, batches, false).wrong, ErrorCode::invalid_request);
+  ShareAcks acks = share_acks(3, batches, true);
+  EXPECT_EQ(acks.wrong, ErrorCode::none);
+  ASSERT_EQ(acks.acks.size(), 3u);
+  EXPECT_EQ(acks.acks[0].as, As::renewed);
+  EXPECT_EQ(acks.acks[1].as, As::renewed);
+  EXPECT_EQ(acks.acks[2].as, As::settled);
+  batches.push_back({6, 6, {5}});
+  EXPECT_EQ(share_acks(3, batches, true).wrong, ErrorCode::invalid_request);
 }
 
 }  // namespace

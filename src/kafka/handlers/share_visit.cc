@@ -64,10 +64,20 @@ class Visitor {
       return refuse(told, said.wrong, "The acknowledgement batches are not good.");
     }
     if (said.acks.empty()) return;
-    Result<broker::Commit> done = cursors_.acknowledge(*topic_, visit_.group, visit_.member,
-                                                       PartitionIndex(said.partition), said.acks);
+    if (renews(said) && !visit_.terms.renews) {
+      return refuse(told, ErrorCode::invalid_record_state,
+                    "Renewing acquisition locks is not enabled for the group.");
+    }
+    Result<broker::Commit> done =
+        cursors_.acknowledge(*topic_, visit_.group, visit_.member, PartitionIndex(said.partition),
+                             said.acks, visit_.terms.lock);
     if (done) return note(*done);
     refuse(told, code_of(done.error().code), done.error().message);
+  }
+  static bool renews(const ShareAcks& said) {
+    return std::any_of(said.acks.begin(), said.acks.end(), [](const auto& ack) {
+      return ack.as == model::ShareCursor::Ack::As::renewed;
+    });
   }
   static ErrorCode code_of(Errc code) {
     if (code == Errc::invalid_state) return ErrorCode::invalid_record_state;
@@ -91,8 +101,10 @@ class Visitor {
     wanted.member = visit_.member;
     wanted.partition = PartitionIndex(index);
     wanted.records_max = records_left_;
+    wanted.exact = visit_.exact;
     wanted.bytes_max = bytes_left_;
     wanted.range_max = visit_.range_max;
+    wanted.isolation = visit_.terms.isolation;
     wanted.start = visit_.terms.start;
     wanted.lock = visit_.terms.lock;
     Result<broker::ShareCursors::Acquired> acquired = cursors_.acquire(*topic_, wanted);
@@ -124,6 +136,15 @@ class Visitor {
 };
 
 }  // namespace
+
+model::ShareCursor::Ack::As ack_of_type(std::int8_t type) {
+  using As = model::ShareCursor::Ack::As;
+  constexpr std::int8_t type_release = 2;
+  constexpr std::int8_t type_renew = 4;
+  if (type == type_release) return As::released;
+  // Gaps, accepted and rejected records are done with.
+  return type == type_renew ? As::renewed : As::settled;
+}
 
 void order_acks(ShareAcks& said) {
   using Ack = model::ShareCursor::Ack;

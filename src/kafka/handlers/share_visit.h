@@ -29,9 +29,12 @@ struct ShareAcks {
 // time.
 void order_acks(ShareAcks& acks);
 
-// Checks the batches of a request and puts them into neutral words.
+// Checks the batches of a request and puts them into neutral words. `may_renew`: the request says
+// that it renews.
 template <class Batches>
-ShareAcks share_acks(std::int32_t partition, const Batches& batches);
+ShareAcks share_acks(std::int32_t partition, const Batches& batches, bool may_renew);
+
+model::ShareCursor::Ack::As ack_of_type(std::int8_t type);
 
 struct ShareTopic {
   std::optional<wire::Uuid> id;  // always there; see name_topics()
@@ -47,6 +50,7 @@ struct ShareVisit {
   ShareTopic topic;
   ShareTerms terms{};
   std::size_t records_max = 0;
+  bool exact = false;  // records_max
   std::size_t bytes_max = 0;
   std::size_t range_max = 1;
 };
@@ -69,10 +73,8 @@ ShareVisitResult visit_shared(broker::Broker& owner, const ShareVisit& visit);
 void fail_visit(ShareVisitResult& result);
 
 template <class Batches>
-ShareAcks share_acks(std::int32_t partition, const Batches& batches) {
-  // Gaps, accepted and rejected records are done with.
-  constexpr std::int8_t type_release = 2;
-  constexpr std::int8_t type_max = 3;
+ShareAcks share_acks(std::int32_t partition, const Batches& batches, bool may_renew) {
+  const std::int8_t type_max = may_renew ? 4 : 3;
   constexpr std::int64_t offset_max = std::numeric_limits<std::int64_t>::max() - 1;
   ShareAcks result;
   result.partition = partition;
@@ -90,12 +92,12 @@ ShareAcks share_acks(std::int32_t partition, const Batches& batches) {
     }
     const Offset first(batch.first_offset);
     if (types.size() == 1) {
-      result.acks.push_back({first, Offset(batch.last_offset + 1), types.front() != type_release});
+      result.acks.push_back({first, Offset(batch.last_offset + 1), ack_of_type(types.front())});
       continue;
     }
     for (std::size_t i = 0; i < types.size(); ++i) {
       const Offset at = first + static_cast<std::int64_t>(i);
-      result.acks.push_back({at, at + 1, types[i] != type_release});
+      result.acks.push_back({at, at + 1, ack_of_type(types[i])});
     }
   }
   order_acks(result);

@@ -42,6 +42,9 @@ void encode(Encoder& out, const DescribeShareGroupOffsetsResponse& in) {
         out.i32(item12.index);
         out.i64(item12.start_offset);
         out.i32(item12.leader_epoch);
+        if (version >= 1) {
+          out.i64(item12.lag);
+        }
         out.i16(item12.error_code);
         out.nullable_string(item12.error_message);
         out.tag_count(0);

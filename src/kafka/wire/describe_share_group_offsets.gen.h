@@ -24,6 +24,7 @@ struct DescribeShareGroupOffsetsResponse {
         std::int32_t index = 0;
         std::int64_t start_offset = 0;
         std::int32_t leader_epoch = 0;
+        std::int64_t lag = -1;
         std::int16_t error_code = 0;
         std::optional<std::string> error_message;
       };
@@ -43,7 +44,7 @@ struct DescribeShareGroupOffsetsResponse {
 struct DescribeShareGroupOffsetsApi {
   static constexpr std::int16_t key = 90;
   static constexpr std::int16_t version_min = 0;
-  static constexpr std::int16_t version_max = 0;
+  static constexpr std::int16_t version_max = 1;
   static constexpr std::int16_t flexible_from = 0;
   using Request = DescribeShareGroupOffsetsRequest;
   using Response = DescribeShareGroupOffsetsResponse;

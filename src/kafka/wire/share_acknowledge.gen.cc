@@ -8,6 +8,9 @@ void decode(Decoder& in, ShareAcknowledgeRequest& out) {
   out.group_id = in.nullable_string();
   out.member_id = in.nullable_string();
   out.share_session_epoch = in.i32();
+  if (version >= 2) {
+    out.is_renew_ack = in.boolean();
+  }
   std::size_t count1 = in.array(17);
   for (std::size_t i3 = 0; i3 < count1 && in.ok(); ++i3) {
     auto& item2 = out.topics.emplace_back();
@@ -39,6 +42,9 @@ void encode(Encoder& out, const ShareAcknowledgeResponse& in) {
   out.i32(in.throttle_time_ms);
   out.i16(in.error_code);
   out.nullable_string(in.error_message);
+  if (version >= 2) {
+    out.i32(in.acquisition_lock_timeout_ms);
+  }
   out.array(in.topics.size());
   for (const auto& item13 : in.topics) {
     out.uuid(item13.topic_id);

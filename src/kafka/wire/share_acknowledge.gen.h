@@ -22,6 +22,7 @@ struct ShareAcknowledgeRequest {
   std::optional<ByteView> group_id;
   std::optional<ByteView> member_id;
   std::int32_t share_session_epoch = 0;
+  bool is_renew_ack = false;
   std::vector<Topic> topics;
 };
 
@@ -49,6 +50,7 @@ struct ShareAcknowledgeResponse {
   std::int32_t throttle_time_ms = 0;
   std::int16_t error_code = 0;
   std::optional<std::string> error_message;
+  std::int32_t acquisition_lock_timeout_ms = 0;
   std::vector<Topic> topics;
   std::vector<NodeEndpoint> node_endpoints;
 };
@@ -56,7 +58,7 @@ struct ShareAcknowledgeResponse {
 struct ShareAcknowledgeApi {
   static constexpr std::int16_t key = 79;
   static constexpr std::int16_t version_min = 1;
-  static constexpr std::int16_t version_max = 1;
+  static constexpr std::int16_t version_max = 2;
   static constexpr std::int16_t flexible_from = 0;
   using Request = ShareAcknowledgeRequest;
   using Response = ShareAcknowledgeResponse;

@@ -13,6 +13,12 @@ void decode(Decoder& in, ShareFetchRequest& out) {
   out.max_bytes = in.i32();
   out.max_records = in.i32();
   out.batch_size = in.i32();
+  if (version >= 2) {
+    out.share_acquire_mode = in.i8();
+  }
+  if (version >= 2) {
+    out.is_renew_ack = in.boolean();
+  }
   std::size_t count1 = in.array(17);
   for (std::size_t i3 = 0; i3 < count1 && in.ok(); ++i3) {
     auto& item2 = out.topics.emplace_back();

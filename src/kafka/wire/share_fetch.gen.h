@@ -31,6 +31,8 @@ struct ShareFetchRequest {
   std::int32_t max_bytes = 0;
   std::int32_t max_records = 0;
   std::int32_t batch_size = 0;
+  std::int8_t share_acquire_mode = 0;
+  bool is_renew_ack = false;
   std::vector<Topic> topics;
   std::vector<ForgottenTopic> forgotten_topics;
 };
@@ -76,7 +78,7 @@ struct ShareFetchResponse {
 struct ShareFetchApi {
   static constexpr std::int16_t key = 78;
   static constexpr std::int16_t version_min = 1;
-  static constexpr std::int16_t version_max = 1;
+  static constexpr std::int16_t version_max = 2;
   static constexpr std::int16_t flexible_from = 0;
   using Request = ShareFetchRequest;
   using Response = ShareFetchResponse;
