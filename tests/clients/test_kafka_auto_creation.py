@@ -2,11 +2,11 @@
 
 import harness
 import pytest
-from kafka.protocol.admin import DescribeConfigsRequest
+from kafka.protocol.admin import CreateTopicsRequest, DescribeConfigsRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafkarequests import Requests
 
-UNKNOWN_TOPIC = 3
+UNKNOWN_TOPIC, INVALID_TOPIC = 3, 17
 
 
 def ask(kafka, version, name, **fields):
@@ -33,3 +33,17 @@ def test_the_option(shards, setting, name):
         kafka.close()
     finally:
         broker.close()
+
+
+def test_what_kafka_keeps_in_topics(broker):
+    """Who waits for its records is told that there will not be any, instead of being given an empty topic."""
+    kafka = Requests(broker)
+    for name in ("__consumer_offsets", "__transaction_state", "__share_group_state"):
+        assert ask(kafka, 4, name, allow_auto_topic_creation=True) == INVALID_TOPIC
+        assert ask(kafka, 4, name, allow_auto_topic_creation=False) == UNKNOWN_TOPIC
+        topic = CreateTopicsRequest.CreatableTopic
+        created = kafka.call(CreateTopicsRequest, 4, timeout_ms=10000, validate_only=False, topics=[topic(
+            version=4, name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[])])
+        assert created.topics[0].error_code == INVALID_TOPIC
+    assert ask(kafka, 4, "__consumer_offset", allow_auto_topic_creation=True) == 0
+    kafka.close()

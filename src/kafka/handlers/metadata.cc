@@ -7,6 +7,7 @@
 #include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/handlers/reserved_topics.h"
 #include "kafka/handlers/topic_places.h"
 #include "kafka/names.h"
 
@@ -100,13 +101,17 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
 // On the owner's core.
 void describe_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked asked) {
   broker::Topic* found = owner.topics().find(asked.name);
-  if (found == nullptr && asked.create) {
+  const bool reserved = is_reserved_topic(asked.name);
+  if (found == nullptr && asked.create && !reserved) {
     create_asked(owner, std::move(answer), std::move(asked));
     return;
   }
   AnswerTopic topic;
   if (found == nullptr) {
-    topic = describe_error(asked.name, ErrorCode::unknown_topic_or_partition);
+    // Who asks for the creation would ask again and again.
+    topic = describe_error(asked.name, reserved && asked.create
+                                           ? ErrorCode::invalid_topic
+                                           : ErrorCode::unknown_topic_or_partition);
   } else {
     const model::Topic& state = owner.topics().state(*found);
     topic = describe_topic(asked.name, state.id(), state.partition_count(), asked.node_id);
