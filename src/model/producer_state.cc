@@ -29,6 +29,12 @@ std::int32_t last_sequence_of(const BatchFacts& batch) {
   return advance_sequence(batch.first_sequence, batch.record_count - 1);
 }
 
+bool was_aborted(const ProducerStates& states, ProducerId producer, Offset offset) {
+  const std::vector<AbortedTransaction> found = states.aborted_in(offset, offset + 1);
+  return std::any_of(found.begin(), found.end(),
+                     [producer](const auto& aborted) { return aborted.producer == producer; });
+}
+
 }  // namespace
 
 void ProducerStates::Producer::start_epoch(ProducerEpoch next) {
@@ -86,6 +92,12 @@ Result<BatchVerdict> ProducerStates::check_sequence(const Producer* known,
   for (std::size_t i = 0; i < known->batch_count; ++i) {
     const Batch& stored = known->batches[i];
     if (stored.first_sequence == batch.first_sequence && stored.last_sequence == last) {
+      // Its sender has given up what was aborted: this is another batch with its number, and a
+      // success would lose it.
+      if (was_aborted(*this, batch.producer, stored.base_offset) &&
+          !TRV_MUTANT(aborted_batch_is_an_original)) {
+        return refuse(Errc::sequence_gap, "an aborted transaction has used the sequence", batch);
+      }
       return BatchVerdict{true, stored.base_offset, stored.timestamp};
     }
   }

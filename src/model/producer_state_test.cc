@@ -124,6 +124,27 @@ TEST(ProducerStates, DuplicateOfABatchThatIsNotDurableYet) {
   EXPECT_EQ(verdict->base_offset, first);
 }
 
+// A client that gives up a batch together with its transaction may not know that it was stored, and
+// use its sequence again.
+TEST(ProducerStates, WhatWasAbortedIsNoOriginal) {
+  Log log;
+  log.open(1, 0, 0);
+  log.mark(1, 0, true);
+  Offset aborted = log.open(1, 0, 1);
+  auto again = batch(1, 0, 1, 1, true);
+  EXPECT_EQ(log.states.check(again)->base_offset, aborted) << "its transaction may still commit";
+  log.mark(1, 0, false);
+  EXPECT_EQ(log.states.check(again).error().code, Errc::sequence_gap);
+  log.states.expect_transaction(ProducerId{1}, 0);
+  EXPECT_EQ(log.states.check(again).error().code, Errc::sequence_gap) << "in the next one, too";
+  auto decoded = ProducerStates::decode(log.states.encode());
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_FALSE(decoded->check(again).ok()) << "after a restart, too";
+  EXPECT_TRUE(log.states.check(batch(1, 0, 0, 1, true))->duplicate)
+      << "what was committed is there";
+  EXPECT_FALSE(log.states.check(batch(1, 0, 2, 1, true))->duplicate) << "the next one goes on";
+}
+
 TEST(ProducerStates, TransactionNeedsItsAnnouncement) {
   Log log;
   auto facts = batch(1, 0, 0, 1, true);
