@@ -67,6 +67,7 @@ inline constexpr std::uint32_t appends = 1u << 19;     // adds records to a log
 inline constexpr std::uint32_t reads_log = 1u
                                            << 20;  // shows records: after own appends are durable
 inline constexpr std::uint32_t script = 1u << 21;  // runs a script, which may do either
+inline constexpr std::uint32_t may_write = 1u << 22;  // waits in a pause of those that write
 }  // namespace flag
 
 struct Command {
@@ -86,11 +87,20 @@ struct Command {
   bool has(std::uint32_t f) const { return (flags & f) != 0; }
 };
 
+// What a client that keeps what it reads wants to hear of (CLIENT TRACKING).
+enum class Tracks : std::uint8_t {
+  nothing,
+  keys,       // of changes of the keys that it has read
+  broadcast,  // of changes of all keys with its prefixes
+};
+
 // Who asked. Values, so that it can travel to another core.
 struct Caller {
   ConnectionId connection;
   CoreIndex home;
   Protocol protocol = Protocol::resp2;
+  Tracks tracks = Tracks::nothing;
+  std::string peer{};  // its address, as long as there are monitors
 };
 
 struct BlockRequest {
@@ -122,6 +132,7 @@ struct Call {
   TransactionScope* transaction = nullptr;  // inside EXEC
   bool retry = false;                       // a blocked command runs again
   bool scripted = false;                    // inside a script
+  const Call* script = nullptr;             // the command that runs it
 
   // What the handler may leave behind:
   broker::Commit commit{};
@@ -130,6 +141,9 @@ struct Call {
   bool appended = false;  // a script has added records to a log
   std::optional<BlockRequest> block{};
   std::vector<KeyTouch> touches{};  // for KeyEvents
+  // The reply of the last command of a script that failed, without its line end. Its error is
+  // counted already, should the script answer with it.
+  std::string inner_error{};
 
   void wait_for(broker::Commit change) {
     commit = waits ? commit | change : change;

@@ -34,7 +34,11 @@ Connection::~Connection() { service_.remove_client(session_.id); }
 
 runtime::Core& Connection::core() const { return service_.broker().core(); }
 
-Caller Connection::caller() const { return {session_.id, core().index(), session_.protocol}; }
+Caller Connection::caller() const {
+  Caller caller{session_.id, core().index(), session_.protocol, session_.tracking.tracks(), {}};
+  if (service_.monitors().any()) caller.peer = stream_->peer_address();
+  return caller;
+}
 
 ClientFacts Connection::facts() const {
   ClientFacts facts;
@@ -45,7 +49,7 @@ ClientFacts Connection::facts() const {
   facts.idle = std::chrono::duration_cast<std::chrono::seconds>(now - last_request_);
   facts.input_bytes = input_.size();
   facts.output_bytes = stream_->unsent() + replies_.byte_size();
-  facts.blocked = blocked_on_.has_value();
+  facts.blocked = blocked_on_.has_value() || session_.held;
   return facts;
 }
 
@@ -65,7 +69,7 @@ runtime::Task<> Connection::run() {
     process();
   }
   // Whoever has finished sending may still read the replies to what it sent, but not wait for more.
-  while (!stream_->closed() && !session_.closing && paused() && !blocked_on_) {
+  while (!stream_->closed() && !session_.closing && paused() && !blocked_on_ && !session_.held) {
     loop_waits_ = true;
     co_await wake_.wait();
     loop_waits_ = false;
@@ -92,6 +96,7 @@ void Connection::wake_loop() {
 void Connection::leave() {
   ended_ = true;
   drop_subscriptions();
+  service_.forget_client(session_);
   if (blocked_on_) {
     Service& waiting_at = service_.peer(*blocked_on_);
     if (*blocked_on_ == core().index()) {
@@ -112,7 +117,14 @@ bool Connection::input_full() const {
 
 bool Connection::output_full() const { return draining_ || replies_.byte_size() > output_high; }
 
-bool Connection::paused() const { return pending_place_ != 0 || barrier_ || output_full(); }
+bool Connection::paused() const {
+  return pending_place_ != 0 || barrier_ || session_.held || output_full();
+}
+
+void Connection::resume() {
+  session_.held = false;
+  process();
+}
 
 void Connection::process() {
   if (processing_) return;
@@ -152,9 +164,22 @@ bool Connection::step() {
     barrier_ = true;  // it stays in the buffer
     return false;
   }
+  if (held_by_pause(parser_.args())) {
+    session_.held = true;
+    return false;
+  }
   execute(parser_.args());
   input_.consume(parser_.consumed());
   return true;
+}
+
+// What is refused anyway is so at once.
+bool Connection::held_by_pause(std::span<const ByteView> args) const {
+  if (service_.pause().kind() == Pause::Kind::none) return false;
+  const Command* command = find_command(service_.table(), args);
+  if (!command || !has_arity(*command, args)) return false;
+  if (!session_.authenticated && !command->has(flag::no_auth)) return false;
+  return service_.pause().holds(*command, session_, args);
 }
 
 bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
@@ -189,12 +214,21 @@ void Connection::execute(std::span<const ByteView> args) {
   const Command* command = admit(service_.table(), session_, args, reply);
   if (command) {
     session_.last_command = command;
-    return dispatch(*command, args);
+    dispatch(*command, args);
+    return end_command(session_, command);
   }
-  service_.counters().note_reply(ByteView(out).substr(start));
+  end_command(session_, nullptr);
+  note_refused(args, ByteView(out).substr(start));
   if (session_.reply_mode != ReplyMode::on) out.resize(start);
   if (session_.reply_mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
   replies_.count_tail();
+}
+
+void Connection::note_refused(std::span<const ByteView> args, ByteView reply) {
+  if (!reply.starts_with('-')) return;  // queued
+  service_.counters().note_reply(reply);
+  const Command* command = find_command(service_.table(), args);
+  if (command && command->run) service_.command_stats().note_rejected(*command);
 }
 
 void Connection::dispatch(const Command& command, std::span<const ByteView> args) {
@@ -212,7 +246,10 @@ void Connection::dispatch(const Command& command, std::span<const ByteView> args
       owner = one;
     });
     if (several) {
-      ReplyWriter(replies_.tail(), session_.protocol).error(text::several_cores);
+      std::string& out = replies_.tail();
+      std::size_t start = out.size();
+      ReplyWriter(out, session_.protocol).error(text::several_cores);
+      note_refused(args, ByteView(out).substr(start));
       return replies_.count_tail();
     }
     if (shaped && owner && *owner != here) return ship(command, args, *owner);
@@ -234,18 +271,20 @@ void Connection::run_here(const Command& command, std::span<const ByteView> args
   call.client = this;
   ReplyMode mode = session_.reply_mode;
   if (mode == ReplyMode::skip) session_.reply_mode = ReplyMode::on;
+  running_ = true;
   service_.run(call);
-  // CLIENT REPLY ON is the one that is answered though replies were off; and subscriptions are
-  // confirmed in any case.
+  // CLIENT REPLY ON and RESET are answered though replies were off, or this one was to be skipped;
+  // and subscriptions are confirmed in any case.
   const bool subscribes = command.has(flag::pubsub) && command.has(flag::subscriber);
-  const bool dropped =
-      !subscribes && (mode == ReplyMode::skip ||
-                      (mode == ReplyMode::off && session_.reply_mode == ReplyMode::off));
+  const bool turned_on = command.name == "reset" || (command.name == "client|reply" &&
+                                                     ByteView(out).substr(start) == "+OK\r\n");
+  const bool dropped = mode != ReplyMode::on && !turned_on && !subscribes;
   if (dropped && !call.block && !call.deferred) {
     out.resize(start);
     call.waits = false;
   }
   finish(call, start);
+  send_late_pushes();
 }
 
 void Connection::finish(Call& call, std::size_t start) {
@@ -281,15 +320,11 @@ void Connection::execute_transaction() {
   std::string& out = replies_.tail();
   std::size_t start = out.size();
   ReplyWriter reply(out, session_.protocol);
-  ++service_.counters().commands;
   bool broken = session_.transaction == TransactionState::broken;
   std::vector<QueuedCommand> queue = std::exchange(session_.queue, {});
   std::vector<WatchedKey> watched = std::exchange(session_.watched, {});
   session_.end_transaction();
-  if (broken) {
-    reply.error(text::exec_abort);
-    return replies_.count_tail();
-  }
+  if (broken) return refuse_transaction(text::exec_abort);
   CoreIndex here = core().index();
   std::optional<CoreIndex> owner;
   bool several = false;
@@ -310,15 +345,24 @@ void Connection::execute_transaction() {
         needs_home || (one.command->where != Where::keys && one.command->where != Where::anywhere);
   }
   if (several || (needs_home && owner && *owner != here)) {
-    reply.error(text::several_cores);
-    return replies_.count_tail();
+    return refuse_transaction(text::several_cores);
   }
   if (appends) appends_pending_ = true;
   if (owner && *owner != here)
     return ship_transaction(std::move(queue), std::move(watched), *owner);
   Caller who = caller();
+  running_ = true;
   broker::Commit commit = service_.run_transaction(queue, watched, who, reply, this);
   if (commit.round != 0) replies_.wait(start, commit);
+  replies_.count_tail();
+  send_late_pushes();
+}
+
+void Connection::refuse_transaction(std::string_view why) {
+  std::string& out = replies_.tail();
+  std::size_t start = out.size();
+  ReplyWriter(out, session_.protocol).error(why);
+  service_.count_exec(caller(), ByteView(out).substr(start), {});
   replies_.count_tail();
 }
 
@@ -383,21 +427,55 @@ void Connection::drain() {
   if (ended_) wake_loop();
 }
 
+bool Connection::too_much_unread() const {
+  return stream_->unsent() + replies_.byte_size() + late_pushes_.size() > subscriber_output_max;
+}
+
 void Connection::push(const Slice& bytes) {
   if (ended_) return;
-  if (replies_.idle() && replies_.byte_size() == 0) {
+  if (running_) {
+    // It would end up inside the reply.
+    late_pushes_ += bytes.view();
+  } else if (replies_.idle() && replies_.byte_size() == 0) {
     // Nothing is before it: one encoding serves all subscribers.
     service_.counters().output_bytes += bytes.size();
     stream_->write(bytes);
+  } else if (awaits_no_reading()) {
+    replies_.push_before_open(bytes.view());
   } else {
     replies_.push(bytes.view());
     replies_.count_tail();
   }
-  if (stream_->unsent() + replies_.byte_size() > subscriber_output_max) {
+  end_push();
+}
+
+void Connection::push_behind(const Slice& bytes) {
+  if (ended_) return;
+  if (running_) {
+    late_pushes_ += bytes.view();
+  } else {
+    replies_.push(bytes.view());
+    replies_.count_tail();
+  }
+  end_push();
+}
+
+// A blocked command that shows nothing: what it will answer does not depend on what is told before.
+bool Connection::awaits_no_reading() const {
+  return blocked_on_ && session_.last_command && !session_.last_command->has(flag::read_only);
+}
+
+void Connection::end_push() {
+  if (too_much_unread()) {
     ++service_.counters().slow_subscribers;
     return kill(false);
   }
   if (!processing_) end_batch();
+}
+
+void Connection::send_late_pushes() {
+  running_ = false;
+  if (!late_pushes_.empty()) push(Slice::own(std::exchange(late_pushes_, {})));
 }
 
 std::uint64_t Connection::defer() {
@@ -427,19 +505,25 @@ bool Connection::unblock(bool with_error) {
   } else {
     reply.null_array();
   }
+  // Which is the command that waits.
+  const Command* command = session_.last_command;
+  TRV_ASSERT(command != nullptr);
   if (*blocked_on_ == core().index()) {
     if (!service_.waiters().cancel(session_.id)) return false;
+    service_.count_late(*command, bytes);
     fulfil(pending_place_, std::move(bytes), {});
     return true;
   }
   // What it waits for may be on its way: only who still waits is told that it need not.
   Service& waiting_at = service_.peer(*blocked_on_);
   ReplyPlace place{core().index(), session_.id, pending_place_};
-  service_.broker().post(*blocked_on_, [&waiting_at, place, bytes = std::move(bytes)]() mutable {
-    if (waiting_at.waiters().cancel(place.connection)) {
-      waiting_at.fulfil(place, std::move(bytes), {});
-    }
-  });
+  service_.broker().post(*blocked_on_,
+                         [&waiting_at, place, command, bytes = std::move(bytes)]() mutable {
+                           if (waiting_at.waiters().cancel(place.connection)) {
+                             waiting_at.count_late(*command, bytes);
+                             waiting_at.fulfil(place, std::move(bytes), {});
+                           }
+                         });
   return true;
 }
 

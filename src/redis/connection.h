@@ -6,7 +6,8 @@
 // Requests wait in the read buffer (which has a limit) while
 //   - a blocked command has no answer yet,
 //   - a command that shows records follows an append of this client that is not durable yet,
-//   - too much output is unsent.
+//   - too much output is unsent,
+//   - CLIENT PAUSE holds the next one.
 #pragma once
 
 #include <memory>
@@ -36,10 +37,11 @@ class Connection final : public Client {
   Session& session() override { return session_; }
   ClientFacts facts() const override;
   void push(const Slice& bytes) override;
+  void push_behind(const Slice& bytes) override;
   std::uint64_t defer() override;
   void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) override;
   void on_durable(std::uint64_t place, bool ok) override;
-  void resume() override { process(); }
+  void resume() override;
   bool unblock(bool with_error) override;
   void kill(bool linger) override;
 
@@ -48,16 +50,20 @@ class Connection final : public Client {
   // One request. False when there is none, or it has to wait.
   bool step();
   void execute(std::span<const ByteView> args);
+  // The request was answered before it became a command: with an error, or it is queued.
+  void note_refused(std::span<const ByteView> args, ByteView reply);
   void dispatch(const Command& command, std::span<const ByteView> args);
   void run_here(const Command& command, std::span<const ByteView> args);
   void ship(const Command& command, std::span<const ByteView> args, CoreIndex owner);
   void execute_transaction();
+  void refuse_transaction(std::string_view why);
   void ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
                         CoreIndex owner);
   void finish(Call& call, std::size_t start);
   // Whether the request shows records that this client's own appends must precede.
   bool must_wait_for_appends(std::span<const ByteView> args) const;
   bool reads_log(const Command& command, std::span<const ByteView> args) const;
+  bool held_by_pause(std::span<const ByteView> args) const;
   bool paused() const;
   bool output_full() const;
   void end_batch();
@@ -68,6 +74,10 @@ class Connection final : public Client {
   bool input_full() const;
   void wake_loop();
   void drop_subscriptions();
+  void send_late_pushes();
+  void end_push();
+  bool awaits_no_reading() const;
+  bool too_much_unread() const;
   void leave();
   Caller caller() const;
   runtime::Core& core() const;
@@ -90,6 +100,8 @@ class Connection final : public Client {
   bool appends_pending_ = false;  // an append of this client is not durable yet
   bool barrier_ = false;          // the next request waits for that
   bool processing_ = false;
+  bool running_ = false;     // a request writes its reply
+  std::string late_pushes_;  // what came for this client meanwhile
   bool ended_ = false;
   runtime::SteadyTime opened_;
   runtime::SteadyTime last_request_;

@@ -8,6 +8,7 @@
 // - `! crash`: the same without stopping, and what was not synced is lost
 // - `! bad disk`: no sync succeeds until the next crash
 // - `! client NAME`: goes on as another client, new when the name is
+// - `! gone NAME`: that client leaves
 // - `! sleep`: 2 ms pass
 // - `! late`: shows what came for the client since
 #include <gtest/gtest.h>
@@ -39,12 +40,18 @@ class GoldenClient final : public Client {
       service_.channels().unsubscribe_pattern(*this, name);
     }
     service_.waiters().cancel(session_.id);
+    service_.forget_client(session_);
     service_.remove_client(session_.id);
   }
 
   Session& session() override { return session_; }
-  ClientFacts facts() const override { return {}; }
-  void push(const Slice& bytes) override { out_ += bytes.view(); }
+  ClientFacts facts() const override {
+    ClientFacts facts;
+    facts.peer_address = "peer:1";
+    return facts;
+  }
+  void push(const Slice& bytes) override { late_ += bytes.view(); }
+  void push_behind(const Slice& bytes) override { late_ += bytes.view(); }
   std::uint64_t defer() override { return 1; }
   void fulfil(std::uint64_t, std::string bytes, broker::Commit commit) override {
     if (commit.round == 0) {
@@ -67,13 +74,16 @@ class GoldenClient final : public Client {
     const Command* command = admit(service_.table(), session_, args, reply);
     broker::Commit commit;
     if (command) commit = run(*command, args, reply);
+    end_command(session_, command);
     fulfil(0, std::move(out), commit);
   }
-  std::string take() { return std::exchange(out_, {}); }
+  // Replies, and behind them what came that is none.
+  std::string take() { return std::exchange(out_, {}) + std::exchange(late_, {}); }
 
  private:
   broker::Commit run(const Command& command, std::span<const ByteView> args, ReplyWriter& reply) {
-    Caller caller{session_.id, service_.broker().core().index(), session_.protocol};
+    Caller caller{session_.id, service_.broker().core().index(), session_.protocol,
+                  session_.tracking.tracks(), "peer:1"};
     if (command.where == Where::transaction && session_.transaction != TransactionState::none) {
       bool broken = session_.transaction == TransactionState::broken;
       auto queue = std::exchange(session_.queue, {});
@@ -95,12 +105,22 @@ class GoldenClient final : public Client {
   Service& service_;
   Session session_;
   std::string out_;
+  std::string late_;
 };
 
 // Values that differ from run to run.
 std::string normalize(std::string text) {
   static const std::regex clock_id(R"(\b1[0-9]{12}-[0-9]+\b)");
   text = std::regex_replace(text, clock_id, "<id>");
+  static const std::regex monitored(R"(\+1[0-9]{9}\.[0-9]{6} )");
+  text = std::regex_replace(text, monitored, "+<time> ");
+  static const std::regex usec(R"(usec=[0-9]+,usec_per_call=[0-9.]+)");
+  text = std::regex_replace(text, usec, "usec=<us>,usec_per_call=<us>");
+  static const std::regex counted(R"(\$[0-9]+\n# Commandstats)");
+  text = std::regex_replace(text, counted, "$$<size>\n# Commandstats");
+  // Else it would be taken for a comment.
+  static const std::regex section(R"(\n# )");
+  text = std::regex_replace(text, section, "\n(#) ");
   static const std::regex idle(R"(((idle|inactive)\n):\d+)");
   return std::regex_replace(text, idle, "$1:<ms>");
 }
@@ -179,6 +199,8 @@ class Conversation {
       start();
     } else if (what.starts_with("client ")) {
       name_ = what.substr(7);
+    } else if (what.starts_with("gone ")) {
+      clients_.erase(what.substr(5));
     } else if (what == "sleep") {
       broker_.run_for(std::chrono::milliseconds(2));
     } else if (what == "late") {

@@ -4,7 +4,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "broker/keyspaces.h"
 #include "redis/command.h"
 #include "redis/service.h"
 
@@ -223,16 +222,16 @@ bool is_push(const KeyTouch& touch) {
 
 }  // namespace
 
-void KeyEvents::set_flags(std::uint32_t flags) {
-  flags_ = flags;
-  broker::Keyspaces& keyspaces = service_.broker().keyspaces();
-  if (!wants(key_event::expired)) return keyspaces.watch_expired({});
-  keyspaces.watch_expired([this](std::string_view name, broker::Commit removal) {
-    publish_after(removal, {{key_event::expired, "expired", std::string(name)}});
-  });
+void KeyEvents::on_expired(std::string_view name, broker::Commit removal) {
+  if (!wants(key_event::expired)) return;
+  publish_after(removal, {{key_event::expired, "expired", std::string(name)}});
 }
 
 void KeyEvents::note(Call& call, std::uint32_t kind, std::string_view event, ByteView key) {
+  // What changes in a stream is heard of here alone.
+  if (kind == key_event::stream || kind == key_event::generic) {
+    service_.tracking().on_changed(key, call.caller.connection);
+  }
   if (wants(kind)) call.touches.push_back({std::string(key), kind, event});
 }
 

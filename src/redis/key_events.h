@@ -62,7 +62,7 @@ class KeyEvents {
   explicit KeyEvents(Service& service) : service_(service) {}
 
   std::uint32_t flags() const { return flags_; }
-  void set_flags(std::uint32_t flags);
+  void set_flags(std::uint32_t flags) { flags_ = flags; }
   // Any of these kinds is asked for.
   bool wants(std::uint32_t kinds) const {
     return (flags_ & kinds) != 0 && (flags_ & (key_event::keyspace | key_event::keyevent)) != 0;
@@ -73,6 +73,8 @@ class KeyEvents {
   void note(Call& call, std::uint32_t kind, std::string_view event, ByteView key);
   // A command that only reads has not found the key.
   void note_miss(Call& call, ByteView key);
+  // The time of a key was over; `removal` has removed it.
+  void on_expired(std::string_view name, broker::Commit removal);
   // Publishes what the call's command has noted.
   void tell(Call& call);
 

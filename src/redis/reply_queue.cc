@@ -16,9 +16,9 @@ ReplyQueue::Slot* ReplyQueue::find(SlotId id) {
 }
 
 void ReplyQueue::count(Slot& slot) {
-  byte_size_ += slot.bytes.size();
   byte_size_ -= slot.counted;
-  slot.counted = slot.bytes.size();
+  slot.counted = slot.before.size() + slot.bytes.size();
+  byte_size_ += slot.counted;
 }
 
 void ReplyQueue::count_tail() {
@@ -54,6 +54,12 @@ void ReplyQueue::wait(std::size_t start, broker::Commit commit) {
 ReplyQueue::SlotId ReplyQueue::open() {
   add(State::open);
   return first_id_ + slots_.size() - 1;
+}
+
+void ReplyQueue::push_before_open(std::string_view bytes) {
+  if (slots_.empty() || slots_.back().state != State::open) return push(bytes);
+  slots_.back().before.append(bytes);
+  count(slots_.back());
 }
 
 bool ReplyQueue::fulfil(SlotId id, std::string bytes, broker::Commit commit, bool durable) {

@@ -6,7 +6,8 @@
 //   ready     complete; sent when all before it are
 //   waiting   complete; may be sent when its commit is durable. Later replies of the same batch
 //             join it, as they have to wait for it anyway
-//   open      the reply is still to come (another core, a blocked command)
+//   open      the reply is still to come (another core, a blocked command). What is sent meanwhile
+//             and is not a reply may go before it
 //
 // Invariants: bytes leave in the order of the requests; a waiting slot is armed once, at the end of
 // the batch that filled it, and never grows afterwards.
@@ -33,6 +34,9 @@ class ReplyQueue {
   // Appends bytes behind everything that is queued.
   void push(std::string_view bytes) { tail().append(bytes); }
 
+  // The same before the reply that the last slot waits for, behind all others.
+  void push_before_open(std::string_view bytes);
+
   // Gives an open slot its reply. Result: whether there is such a slot.
   bool fulfil(SlotId id, std::string bytes, broker::Commit commit, bool durable);
   // The commit of a waiting slot is durable. False when the slot is gone.
@@ -55,6 +59,7 @@ class ReplyQueue {
   enum class State : std::uint8_t { ready, waiting, open };
   struct Slot {
     std::string bytes;
+    std::string before;  // of an open slot: sent as soon as all before it is
     broker::Commit commit;
     State state = State::ready;
     bool armed = false;
@@ -88,7 +93,13 @@ void ReplyQueue::drain(Send&& send) {
     send(direct_);
     direct_.clear();
   }
-  while (!slots_.empty() && slots_.front().state == State::ready) {
+  while (!slots_.empty()) {
+    if (!slots_.front().before.empty()) {
+      send(slots_.front().before);
+      slots_.front().before.clear();
+      count(slots_.front());
+    }
+    if (slots_.front().state != State::ready) break;
     Slot slot = std::move(slots_.front());
     slots_.pop_front();
     ++first_id_;

@@ -164,5 +164,29 @@ TEST(ReplyQueue, AnyOrderOfEventsKeepsTheOrderOfReplies) {
   }
 }
 
+TEST(ReplyQueue, WhatIsNoReplyMayOvertakeOneThatIsAwaited) {
+  Harness h;
+  h.queue.push_before_open("a");
+  h.drain();
+  EXPECT_EQ(h.sent, "a");
+  h.waiting("first", commit(1));
+  ReplyQueue::SlotId open = h.queue.open();
+  h.queue.push_before_open("told");
+  h.queue.push_before_open(" twice");
+  EXPECT_EQ(h.queue.byte_size(), 15u);
+  h.batch();
+  EXPECT_EQ(h.sent, "a");
+  ASSERT_TRUE(h.queue.release(h.armed.at(0)));
+  h.drain();
+  EXPECT_EQ(h.sent, "afirsttold twice");
+  EXPECT_EQ(h.queue.byte_size(), 0u);
+  h.queue.push_before_open(" more");
+  ASSERT_TRUE(h.queue.fulfil(open, " answer", {}, true));
+  h.drain();
+  EXPECT_EQ(h.sent, "afirsttold twice more answer");
+  EXPECT_EQ(h.queue.byte_size(), 0u);
+  EXPECT_TRUE(h.queue.idle());
+}
+
 }  // namespace
 }  // namespace trv::redis

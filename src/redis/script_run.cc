@@ -25,12 +25,30 @@ void learn_script(Service& service, const Command& command, std::span<const Byte
   }
 }
 
+bool script_may_write(Service& service, const Command& command, std::span<const ByteView> args) {
+  if (command.has(flag::read_only)) return false;
+  const bool has_source = command.name == "eval";
+  std::string digest = has_source ? ScriptEngine::digest_of(args[1]) : std::string(args[1]);
+  // One that does not compile is told so at once.
+  if (has_source && service.scripts().load(digest, args[1], true)) return false;
+  const ScriptEngine::Script* script = service.scripts().find(digest);
+  return !script || !script->read_only;
+}
+
 void ScriptRun::call(std::span<const ByteView> args, Protocol protocol, std::string& out) {
   ReplyWriter reply(out, protocol);
   Service& service = outer_.service;
   const Command* command = find_command(service.table(), args);
-  if (!command) return reply.error("ERR Unknown Redis command called from script");
-  if (std::string why = why_refused(*command, args); !why.empty()) return reply.error(why);
+  const std::size_t start = out.size();
+  if (!command) {
+    reply.error("ERR Unknown Redis command called from script");
+    return refuse(out, start);
+  }
+  if (std::string why = why_refused(*command, args); !why.empty()) {
+    reply.error(why);
+    service.command_stats().note_rejected(*command);
+    return refuse(out, start);
+  }
   if (command->has(flag::write)) wrote_ = true;
   Caller caller = outer_.caller;
   caller.protocol = protocol;
@@ -39,12 +57,24 @@ void ScriptRun::call(std::span<const ByteView> args, Protocol protocol, std::str
   inner.client = outer_.client;
   inner.transaction = outer_.transaction ? outer_.transaction : &scope_;
   inner.scripted = true;
+  inner.script = &outer_;
   service.run(inner);
+  keep_error(out, start);
   TRV_ASSERT(!inner.block);
   TRV_ASSERT(!inner.deferred);
   if (!inner.waits) return;
   outer_.wait_for(inner.commit);
   outer_.appended = outer_.appended || command->has(flag::appends);
+}
+
+void ScriptRun::refuse(const std::string& out, std::size_t start) {
+  outer_.service.counters().note_reply(ByteView(out).substr(start));
+  keep_error(out, start);
+}
+
+void ScriptRun::keep_error(const std::string& out, std::size_t start) {
+  ByteView said = ByteView(out).substr(start);
+  if (said.starts_with('-')) outer_.inner_error = said.substr(0, said.find('\r'));
 }
 
 bool ScriptRun::knows(std::span<const ByteView> args) {

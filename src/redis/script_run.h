@@ -15,6 +15,9 @@ namespace trv::redis {
 // the command is sent to another core: what this core sends on, an EVALSHA, finds it everywhere.
 void learn_script(Service& service, const Command& command, std::span<const ByteView> args);
 
+// Whether the script that the command runs may change anything, as far as can be told before.
+bool script_may_write(Service& service, const Command& command, std::span<const ByteView> args);
+
 class ScriptRun final : public ScriptHost {
  public:
   // A script that has changed something is not left half done for being slow, but neither may it
@@ -33,6 +36,10 @@ class ScriptRun final : public ScriptHost {
  private:
   // Why the command can not be called; empty when it can.
   std::string why_refused(const Command& command, std::span<const ByteView> args);
+  // Counts the error that was written from `start` on, of a command that did not run.
+  void refuse(const std::string& out, std::size_t start);
+  // Such an error may become the script's own; it is not counted twice.
+  void keep_error(const std::string& out, std::size_t start);
   bool lies_elsewhere(const Command& command, std::span<const ByteView> args) const;
 
   Call& outer_;

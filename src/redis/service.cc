@@ -1,5 +1,6 @@
 #include "redis/service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/mutant.h"
@@ -16,13 +17,39 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
       key_events_(*this),
       slow_log_(broker.core().index(), broker.core_count()),
       scripts_({}, std::hash<std::string>{}(settings_.run_id)),
+      monitors_(*this),
+      pause_(*this),
+      tracking_(*this),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {
   key_events_.set_flags(settings_.key_events);
+  broker_.keyspaces().watch_expired([this](std::string_view name, broker::Commit removal) {
+    ++counters_.expired;
+    key_events_.on_expired(name, removal);
+    tracking_.on_changed(name, {});
+  });
+}
+
+void Service::connect(std::vector<Service*> peers) {
+  peers_ = std::move(peers);
+  limit_tracking();
+}
+
+void Service::limit_tracking() {
+  const std::uint64_t keys_max = settings_.tracked_keys_max;
+  const std::uint64_t share = std::max<std::uint64_t>(keys_max / peers_.size(), 1);
+  tracking_.set_keys_max(keys_max == 0 ? 0 : share);
+}
+
+Service::~Service() { broker_.keyspaces().watch_expired({}); }
+
+Client* Service::find_client(ConnectionId id) const {
+  auto at = clients_.find(id);
+  return at == clients_.end() ? nullptr : at->second;
 }
 
 ConnectionId Service::add_client(Client& client) {
-  // Unique over all cores, ascending on each.
+  // Unique over all cores, ascending on each; at_home() finds the core by it.
   auto cores = static_cast<std::uint64_t>(broker_.core_count());
   ConnectionId id(next_client_++ * cores + broker_.core().index().value);
   clients_.emplace(id, &client);
@@ -30,6 +57,30 @@ ConnectionId Service::add_client(Client& client) {
 }
 
 void Service::remove_client(ConnectionId id) { clients_.erase(id); }
+
+void Service::forget_client(Session& session) {
+  const bool known_everywhere = session.monitor || session.tracking.broadcast;
+  session.monitor = false;
+  session.tracking = {};
+  if (!known_everywhere) return;
+  each_core([id = session.id](Service& there) {
+    there.monitors().remove(id);
+    there.tracking().remove_prefixes(id);
+  });
+}
+
+void Service::resume_held() {
+  std::vector<ConnectionId> held;
+  for (const auto& [id, client] : clients_) {
+    if (client->session().held) held.push_back(id);
+  }
+  for (ConnectionId id : held) {
+    Client* client = find_client(id);
+    // What one of them runs may begin another pause.
+    if (client && pause_.kind() == Pause::Kind::none) client->resume();
+  }
+  waiters_.retry_everything();
+}
 
 void Counters::note_reply(ByteView reply) {
   constexpr std::size_t kinds_max = 128;  // scripts make their own
@@ -43,14 +94,52 @@ void Service::run(Call& call) {
   ++counters_.commands;
   std::size_t start = call.reply.out().size();
   runtime::Stopwatch watch;
+  const bool monitored = monitors_.any() && Monitors::shows(call.command);
+  const bool runs_others = call.command.has(flag::script);
+  if (monitored && runs_others) monitors_.tell(call);
   call.command.run(call);
+  if (monitored && !runs_others) monitors_.tell(call);
+  if (call.caller.tracks != Tracks::nothing) track(call);
   rest_on_changes(call);
-  // What a script calls is part of it.
-  if (!call.scripted) slow_log_.consider(call, watch.elapsed());
+  count(call, ByteView(call.reply.out()).substr(start), watch.elapsed());
   key_events_.tell(call);
-  const std::string& out = call.reply.out();
-  counters_.note_reply(ByteView(out).substr(start));
   if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
+}
+
+void Service::track(const Call& call) {
+  if (!call.command.has(flag::read_only) || call.command.has(flag::script)) return;
+  tracking_.remember(call, call.args, call.command);
+  // What a script reads makes up its answer, and so may what it says that it is about.
+  if (call.script) tracking_.remember(call, call.script->args, call.script->command);
+}
+
+void Service::count(const Call& call, ByteView reply, std::chrono::nanoseconds took) {
+  const bool failed = reply.starts_with('-');
+  const bool counted = !call.inner_error.empty() && reply.starts_with(call.inner_error);
+  if (!counted) counters_.note_reply(reply);
+  if (call.block) {
+    command_stats_.note_blocked(call.command, took);
+  } else {
+    command_stats_.note_call(call.command, took, failed);
+  }
+  // What a script calls is part of it.
+  if (call.scripted) return;
+  slow_log_.consider(call, took);
+  latency_events_.consider(
+      call.command.has(flag::fast) ? latency_event::fast_command : latency_event::command, call.now,
+      took);
+}
+
+void Service::count_exec(const Caller& caller, ByteView reply, std::chrono::nanoseconds took) {
+  ++counters_.commands;
+  if (monitors_.any()) monitors_.tell_exec(caller, broker_.wall_now());
+  counters_.note_reply(reply);
+  command_stats_.note_call(*table_.find("exec"), took, reply.starts_with('-'));
+}
+
+void Service::count_late(const Command& command, ByteView reply) {
+  counters_.note_reply(reply);
+  if (reply.starts_with('-')) command_stats_.note_failed(command);
 }
 
 void Service::rest_on_changes(Call& call) {
@@ -126,8 +215,10 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
   for (const WatchedKey& one : watched) {
     if (fingerprint(one.key, now) == one.fingerprint || TRV_MUTANT(watch_sees_no_change)) continue;
     reply.null_array();
+    count_exec(caller, {}, {});
     return {};
   }
+  runtime::Stopwatch watch;
   TransactionScope scope;
   broker::Commit commit;
   reply.array(queue.size());
@@ -143,6 +234,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     TRV_ASSERT(!call.deferred);
     if (call.waits) commit = commit | call.commit;
   }
+  count_exec(caller, {}, watch.elapsed());
   waiters_.serve();
   return commit;
 }

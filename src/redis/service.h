@@ -14,12 +14,17 @@
 #include "base/slice.h"
 #include "broker/broker.h"
 #include "redis/channels.h"
+#include "redis/command_stats.h"
 #include "redis/command_table.h"
 #include "redis/errors.h"
 #include "redis/key_events.h"
+#include "redis/latency_events.h"
+#include "redis/monitors.h"
+#include "redis/pause.h"
 #include "redis/scripting/engine.h"
 #include "redis/session.h"
 #include "redis/slow_log.h"
+#include "redis/tracking.h"
 #include "redis/waiters.h"
 
 namespace trv::redis {
@@ -43,6 +48,8 @@ class Client {
   virtual ClientFacts facts() const = 0;
   // Sends something that is not a reply. A client that leaves too much unread is disconnected.
   virtual void push(const Slice& bytes) = 0;
+  // The same behind all replies, also the one that a blocked command will have.
+  virtual void push_behind(const Slice& bytes) = 0;
   // Takes the place of the reply of the command that is being run.
   virtual std::uint64_t defer() = 0;
   virtual void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) = 0;
@@ -77,6 +84,7 @@ struct ServiceSettings {
   // Approximate trimming removes so many entries at a time (Redis's stream-node-max-entries).
   std::uint64_t trim_block = 100;
   std::uint32_t key_events = 0;  // notify-keyspace-events, as KeyEvents has it
+  std::uint64_t tracked_keys_max = Tracking::keys_max_usual;  // of all cores
   // A script that has changed nothing ends after this time.
   std::chrono::milliseconds script_time_max{5000};
 };
@@ -96,6 +104,7 @@ struct Counters {
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
   std::uint64_t slow_subscribers = 0;  // disconnected
+  std::uint64_t expired = 0;           // keys whose time was over
 };
 
 // Where the reply of a command belongs that was not answered at once.
@@ -108,6 +117,9 @@ struct ReplyPlace {
 class Service {
  public:
   Service(broker::Broker& broker, ServiceSettings settings);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
 
   broker::Broker& broker() { return broker_; }
   const ServiceSettings& settings() const { return settings_; }
@@ -118,7 +130,14 @@ class Service {
   KeyEvents& key_events() { return key_events_; }
   SlowLog& slow_log() { return slow_log_; }
   Counters& counters() { return counters_; }
+  CommandStats& command_stats() { return command_stats_; }
+  LatencyEvents& latency_events() { return latency_events_; }
   ScriptEngine& scripts() { return scripts_; }
+  Monitors& monitors() { return monitors_; }
+  Pause& pause() { return pause_; }
+  Tracking& tracking() { return tracking_; }
+  // Takes its setting, of which each core has a part.
+  void limit_tracking();
   runtime::SteadyTime started() const { return started_; }
   // An empty string whose memory is kept between commands. Not across calls that may use it too.
   std::string& scratch() {
@@ -130,18 +149,36 @@ class Service {
   // For random answers; which one was given is journaled with the change.
   std::mt19937_64& random() { return random_; }
 
-  void connect(std::vector<Service*> peers) { peers_ = std::move(peers); }
+  void connect(std::vector<Service*> peers);
   Service& peer(CoreIndex core) { return *peers_[core.value]; }
   Service& peer_of(broker::Broker& broker) { return peer(broker.core().index()); }
   bool single_core() const { return peers_.size() == 1; }
 
   // Clients of this core, by id.
   const std::map<ConnectionId, Client*>& clients() const { return clients_; }
+  Client* find_client(ConnectionId id) const;
   ConnectionId add_client(Client& client);
   void remove_client(ConnectionId id);
+  // All cores forget what a client that leaves has asked them to tell it.
+  void forget_client(Session& session);
+
+  // Runs `work(Service&)` on the core that has, or had, the client: at once when it is this one.
+  template <class F>
+  void at_home(ConnectionId client, F work);
+  // The same on every core.
+  template <class F>
+  void each_core(F work);
+  // A pause is over.
+  void resume_held();
 
   // Runs a command here. The reply is appended to `call.reply` unless the call says otherwise.
   void run(Call& call);
+  // Counts what came of a command that has run.
+  void count(const Call& call, ByteView reply, std::chrono::nanoseconds took);
+  // The same for EXEC, beside what is counted of its commands.
+  void count_exec(const Caller& caller, ByteView reply, std::chrono::nanoseconds took);
+  // The same for a command whose reply comes late.
+  void count_late(const Command& command, ByteView reply);
   // After a command has run: that there was nothing (left) to do may be the work of a change that
   // is not durable yet, and then the answer waits for that.
   void rest_on_changes(Call& call);
@@ -171,6 +208,9 @@ class Service {
   void gather(Call& call, Each each, Merge merge);
 
  private:
+  // Notes the keys that a command has read for a client that keeps them.
+  void track(const Call& call);
+
   broker::Broker& broker_;
   ServiceSettings settings_;
   CommandTable table_;
@@ -179,8 +219,13 @@ class Service {
   KeyEvents key_events_;
   SlowLog slow_log_;
   Counters counters_;
+  CommandStats command_stats_;
+  LatencyEvents latency_events_;
   broker::Commit last_change_{};  // that a command has made here
   ScriptEngine scripts_;
+  Monitors monitors_;
+  Pause pause_;
+  Tracking tracking_;
   std::vector<Service*> peers_;
   std::map<ConnectionId, Client*> clients_;
   static constexpr std::size_t scratch_size_max = 1u << 20;
@@ -189,6 +234,21 @@ class Service {
   std::uint64_t next_client_ = 1;
   runtime::SteadyTime started_;
 };
+
+template <class F>
+void Service::at_home(ConnectionId client, F work) {
+  const auto cores = static_cast<std::uint64_t>(broker_.core_count());
+  const CoreIndex home(static_cast<std::uint16_t>(client.value % cores));
+  Service& there = peer(home);
+  broker_.at_core(home, [&there, work = std::move(work)](broker::Broker&) { work(there); });
+}
+
+template <class F>
+void Service::each_core(F work) {
+  for (Service* one : peers_) {
+    broker_.at_core(one->broker_.core().index(), [one, work](broker::Broker&) { work(*one); });
+  }
+}
 
 template <class Each, class Merge>
 void Service::gather(Call& call, Each each, Merge merge) {
@@ -203,10 +263,12 @@ void Service::gather(Call& call, Each each, Merge merge) {
   ReplyPlace place{call.caller.home, call.caller.connection, call.client->defer()};
   call.deferred = true;
   broker_.gather([this, each](broker::Broker& here) mutable { return each(peer_of(here)); },
-                 [this, place, merge, protocol = call.reply.protocol()](std::vector<R> results) {
+                 [this, place, merge, protocol = call.reply.protocol(),
+                  &command = call.command](std::vector<R> results) {
                    std::string out;
                    ReplyWriter writer(out, protocol);
                    merge(std::move(results), writer);
+                   count_late(command, out);
                    fulfil(place, std::move(out), {});
                  });
 }

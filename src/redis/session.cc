@@ -49,6 +49,10 @@ std::string why_refused(const Session& session, const Command& command) {
     return std::string(text::no_auth);
   bool queueing = session.transaction != TransactionState::none;
   if (queueing && command.has(flag::no_multi)) return std::string(text::not_in_transaction);
+  // As in Redis, where a monitor is a kind of replica.
+  if (session.monitor && command.has(flag::write | flag::read_only)) {
+    return "ERR Replica can't interact with the keyspace";
+  }
   if (session.subscriber() && !command.has(flag::subscriber)) {
     std::string name(command.name.substr(0, command.name.find('|')));
     return "ERR Can't execute '" + name +
@@ -71,6 +75,14 @@ bool enqueue(Session& session, const Command& command, std::span<const ByteView>
 
 }  // namespace
 
+Tracks TrackingOptions::tracks() const {
+  if (!on) return Tracks::nothing;
+  if (broadcast) return Tracks::broadcast;
+  if (opt_in && caching != Caching::yes) return Tracks::nothing;
+  if (opt_out && caching == Caching::no) return Tracks::nothing;
+  return Tracks::keys;
+}
+
 const Command* find_command(const CommandTable& table, std::span<const ByteView> args) {
   const Command* command = table.find(args[0]);
   if (!command || command->name.find('|') != std::string_view::npos) return nullptr;
@@ -82,6 +94,13 @@ bool has_arity(const Command& command, std::span<const ByteView> args) {
   auto count = static_cast<std::int64_t>(args.size());
   bool fits = command.arity < 0 ? count >= -command.arity : count == command.arity;
   return fits && command.run;
+}
+
+void end_command(Session& session, const Command* command) {
+  // It holds for all commands of a transaction.
+  const bool goes_on = session.transaction != TransactionState::none ||
+                       (command && command->name.starts_with("client|"));
+  if (!goes_on) session.tracking.caching = TrackingOptions::Caching::unsaid;
 }
 
 const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,

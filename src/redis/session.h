@@ -39,6 +39,24 @@ enum class ReplyMode : std::uint8_t {
   skip,  // the next command's reply is dropped
 };
 
+// What the client keeps of what it reads, and how it hears that this is no longer so.
+struct TrackingOptions {
+  // CLIENT CACHING, about the next command.
+  enum class Caching : std::uint8_t { unsaid, yes, no };
+
+  bool on = false;
+  bool broadcast = false;
+  bool opt_in = false;   // only what CLIENT CACHING yes was said of
+  bool opt_out = false;  // all but what CLIENT CACHING no was said of
+  bool no_loop = false;  // not of its own changes
+  bool broken = false;   // whom it redirects to is gone
+  Caching caching = Caching::unsaid;
+  ConnectionId redirect{};  // 0: to itself
+  std::vector<std::string> prefixes;
+
+  Tracks tracks() const;
+};
+
 struct Session {
   static constexpr std::size_t queue_bytes_max = 64u << 20;  // arguments queued by MULTI
   static constexpr std::size_t watched_keys_max = 100'000;
@@ -64,6 +82,10 @@ struct Session {
   // In RESP2 a client with subscriptions may only change them.
   bool subscriber() const { return protocol == Protocol::resp2 && subscription_count() > 0; }
 
+  TrackingOptions tracking;
+  bool monitor = false;
+  bool held = false;  // its next request waits for the end of a pause
+
   const Command* last_command = nullptr;
   bool closing = false;  // after what was answered so far
 
@@ -78,6 +100,9 @@ struct Session {
 const Command* find_command(const CommandTable& table, std::span<const ByteView> args);
 // Whether the command can have as many words.
 bool has_arity(const Command& command, std::span<const ByteView> args);
+
+// The request has run or was refused; null when it was. What was said about the next one is over.
+void end_command(Session& session, const Command* command);
 
 // Finds the command of a request and decides what becomes of it: the command to run now, or null
 // when it was refused or queued, which was then answered.

@@ -6,6 +6,7 @@
 
 #include "base/mutant.h"
 #include "redis/service.h"
+#include "runtime/stopwatch.h"
 
 namespace trv::redis {
 
@@ -83,12 +84,14 @@ void Waiters::on_timeout(ConnectionId connection) {
 }
 
 bool Waiters::retry(Waiter& waiter, bool answer_later) {
+  if (service_.pause().holds_blocked(*waiter.command)) return false;
   std::vector<ByteView> args(waiter.request.args.begin(), waiter.request.args.end());
   std::string bytes;
   ReplyWriter reply(bytes, waiter.caller.protocol);
   Call call{service_,      service_.broker(),           *waiter.command, args, reply,
             waiter.caller, service_.broker().wall_now()};
   call.retry = true;
+  runtime::Stopwatch watch;
   waiter.command->run(call);
   service_.rest_on_changes(call);
   if (call.block) {
@@ -98,6 +101,7 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
   }
   service_.key_events().tell(call);
   service_.counters().note_reply(bytes);
+  service_.command_stats().note_end(*waiter.command, watch.elapsed(), bytes.starts_with('-'));
   // It leaves first: its client's next command may block again at once.
   broker::Commit commit = call.waits ? call.commit : broker::Commit{};
   Done done = std::move(waiter.done);
@@ -141,6 +145,16 @@ void Waiters::serve() {
     retry_all(name, true);
   }
   serving_ = false;
+}
+
+void Waiters::retry_everything() {
+  std::vector<ConnectionId> all;
+  for (const auto& [id, waiter] : waiters_) all.push_back(id);
+  for (ConnectionId id : all) {
+    auto at = waiters_.find(id);
+    if (at != waiters_.end()) retry(at->second, true);
+  }
+  serve();
 }
 
 void Waiters::retry_all(const std::string& name, bool answer_later) {

@@ -39,6 +39,8 @@ class Waiters {
   // Called after each command, transaction or script. Waiters of the keys that have changed run
   // their commands again, which may change further keys; the replies follow in later handlers.
   void serve();
+  // What a pause has kept from being served is looked at again.
+  void retry_everything();
   std::size_t size() const { return waiters_.size(); }
 
  private:

@@ -19,25 +19,49 @@ bool printable(ByteView text) {
   return true;
 }
 
+struct FlagLetter {
+  char letter;
+  bool on;
+};
+
+std::string flags_of(const Session& session, bool blocked) {
+  const TrackingOptions& tracking = session.tracking;
+  const FlagLetter letters[] = {
+      {'O', session.monitor},
+      {'P', session.subscription_count() > 0},
+      {'x', session.transaction != TransactionState::none},
+      {'b', blocked},
+      {'t', tracking.on},
+      {'R', tracking.broken},
+      {'B', tracking.broadcast},
+      {'e', session.no_evict},
+      {'T', session.no_touch},
+  };
+  std::string flags;
+  for (const FlagLetter& one : letters) {
+    if (one.on) flags += one.letter;
+  }
+  return flags.empty() ? "N" : flags;
+}
+
+// Arguments are read where they lie in the input, and replies are not kept in pieces: what Redis
+// tells of such buffers is 0 here. The socket's number is not known.
 std::string describe(Client& client) {
   const Session& session = client.session();
-  ClientFacts facts = client.facts();
-  std::string flags;
-  if (facts.blocked) flags += 'b';
-  if (session.transaction != TransactionState::none) flags += 'x';
-  if (session.subscription_count() > 0) flags += 'P';
-  if (session.no_evict) flags += 'e';
-  if (session.no_touch) flags += 'T';
-  if (flags.empty()) flags = "N";
-  long queued =
-      session.transaction == TransactionState::none ? -1 : static_cast<long>(session.queue.size());
+  const ClientFacts facts = client.facts();
+  const bool in_transaction = session.transaction != TransactionState::none;
+  const long queued = in_transaction ? static_cast<long>(session.queue.size()) : -1;
+  const long redirect =
+      session.tracking.on ? static_cast<long>(session.tracking.redirect.value) : -1;
   return fmt::format(
-      "id={} addr={} laddr={} name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 multi={} "
-      "qbuf={} omem={} cmd={} user=default resp={} lib-name={} lib-ver={}\n",
+      "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 "
+      "multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem={} "
+      "tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}\n",
       session.id.value, facts.peer_address, facts.local_address, session.name, facts.age.count(),
-      facts.idle.count(), flags, session.channels.size(), session.patterns.size(), queued,
-      facts.input_bytes, facts.output_bytes,
-      session.last_command ? session.last_command->name : std::string_view("NULL"),
+      facts.idle.count(), flags_of(session, facts.blocked), session.channels.size(),
+      session.patterns.size(), queued, facts.input_bytes, session.queue_bytes, facts.output_bytes,
+      facts.input_bytes + session.queue_bytes + facts.output_bytes,
+      session.last_command ? session.last_command->name : std::string_view("NULL"), redirect,
       static_cast<int>(session.protocol), session.library_name, session.library_version);
 }
 
@@ -79,6 +103,7 @@ struct ClientFilter {
   std::optional<std::string> local_address;
   std::optional<std::string> type;
   std::optional<std::string> user;
+  std::optional<std::chrono::seconds> age_min;
   bool skip_me = true;
   std::uint64_t me = 0;
 
@@ -90,6 +115,7 @@ struct ClientFilter {
     if (address && client.facts().peer_address != *address) return false;
     if (local_address && client.facts().local_address != *local_address) return false;
     if (user && *user != "default") return false;
+    if (age_min && client.facts().age < *age_min) return false;
     if (type) {
       bool pubsub = session.subscription_count() > 0;
       if (is_word(*type, "normal") ? pubsub : is_word(*type, "pubsub") ? !pubsub : true) {
@@ -185,7 +211,18 @@ bool parse_kill(Call& call, ClientFilter& filter) {
       filter.address = value;
     } else if (is_word(word, "laddr")) {
       filter.local_address = value;
+    } else if (is_word(word, "maxage")) {
+      std::optional<std::int64_t> age = parse_integer(value);
+      if (!age || *age < 1) {
+        call.reply.error(age ? "ERR maxage is not an integer or out of range" : text::not_integer);
+        return false;
+      }
+      filter.age_min = std::chrono::seconds(*age);
     } else if (is_word(word, "user")) {
+      if (value != "default") {
+        call.reply.error("ERR No such user '" + value + "'");
+        return false;
+      }
       filter.user = value;
     } else if (is_word(word, "type")) {
       if (!known_type(value)) {
@@ -273,10 +310,6 @@ void set_flag(Call& call, bool& target) {
 void client_no_evict(Call& call) { set_flag(call, call.session->no_evict); }
 void client_no_touch(Call& call) { set_flag(call, call.session->no_touch); }
 
-void client_tracking(Call& call) {
-  call.reply.error("ERR client tracking is not supported by this server");
-}
-
 constexpr std::uint32_t any = flag::loading | flag::stale | flag::no_script;
 
 constexpr Command rows[] = {
@@ -304,8 +337,6 @@ constexpr Command rows[] = {
      "7.0.0", "Keeps the connection from being evicted; none ever is.", client_no_evict},
     {"client|no-touch", 3, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "7.2.0",
      "Keeps commands from counting as uses; nothing counts them.", client_no_touch},
-    {"client|tracking", -3, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "6.0.0",
-     "Not supported: answers with an error.", client_tracking},
 };
 
 }  // namespace

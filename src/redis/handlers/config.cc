@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <map>
+#include <set>
 
 #include "redis/handlers/families.h"
 #include "redis/service.h"
@@ -62,6 +63,20 @@ constexpr char slow_limit_option[] = "slowlog-log-slower-than";
 constexpr char slow_size_option[] = "slowlog-max-len";
 constexpr std::uint64_t slow_size_limit = 100'000;
 constexpr char key_events_option[] = "notify-keyspace-events";
+constexpr char latency_option[] = "latency-tracking";
+constexpr char latency_threshold_option[] = "latency-monitor-threshold";
+constexpr std::uint64_t latency_threshold_max = 86'400'000;
+constexpr char tracked_keys_option[] = "tracking-table-max-keys";
+constexpr char percentiles_option[] = "latency-tracking-info-percentiles";
+
+std::string percentiles_text(const CommandStats::Settings& stats) {
+  std::string text;
+  for (double percent : stats.percentiles) {
+    if (!text.empty()) text += ' ';
+    text += percent_text(percent);
+  }
+  return text;
+}
 
 std::map<std::string, std::string> present_settings(Call& call) {
   const ServiceSettings& settings = call.service.settings();
@@ -84,6 +99,12 @@ std::map<std::string, std::string> present_settings(Call& call) {
   const SlowLog::Settings& slow = call.service.slow_log().settings();
   present.emplace(slow_limit_option, fmt::format("{}", slow.slower_than_us));
   present.emplace(slow_size_option, fmt::format("{}", slow.size_max));
+  const CommandStats::Settings& stats = call.service.command_stats().settings();
+  present.emplace(latency_option, stats.latency ? "yes" : "no");
+  present.emplace(percentiles_option, percentiles_text(stats));
+  present.emplace(tracked_keys_option, fmt::format("{}", settings.tracked_keys_max));
+  present.emplace(latency_threshold_option,
+                  fmt::format("{}", call.service.latency_events().threshold_ms()));
   for (std::string_view name : script_time_options) {
     present.emplace(name, fmt::format("{}", settings.script_time_max.count()));
   }
@@ -117,6 +138,9 @@ struct Changeable {
   std::chrono::milliseconds script_time_max;
   std::uint32_t key_events;
   SlowLog::Settings slow;
+  CommandStats::Settings stats;
+  std::uint64_t latency_threshold_ms;
+  std::uint64_t tracked_keys_max;
 };
 
 std::string lower(ByteView text) {
@@ -136,6 +160,10 @@ void change_settings(Call& call, const Changeable& changed) {
       there.settings().script_time_max = changed.script_time_max;
       there.key_events().set_flags(changed.key_events);
       there.slow_log().set_settings(changed.slow);
+      there.command_stats().set_settings(changed.stats);
+      there.latency_events().set_threshold(changed.latency_threshold_ms);
+      there.settings().tracked_keys_max = changed.tracked_keys_max;
+      there.limit_tracking();
     });
   }
 }
@@ -185,6 +213,36 @@ bool number_within(Call& call, std::string_view name, ByteView value, std::uint6
   return false;
 }
 
+bool change_latency(Call& call, ByteView value, CommandStats::Settings& settings) {
+  settings.latency = is_word(value, "yes");
+  if (settings.latency || is_word(value, "no")) return true;
+  refuse_value(call, latency_option, "argument must be 'yes' or 'no'");
+  return false;
+}
+
+bool change_percentiles(Call& call, ByteView value, CommandStats::Settings& settings) {
+  settings.percentiles.clear();
+  for (std::size_t at = 0; at < value.size();) {
+    std::size_t end = std::min(value.find(' ', at), value.size());
+    ByteView word = value.substr(at, end - at);
+    at = end + 1;
+    if (word.empty()) continue;
+    std::optional<double> percent = parse_real(word);
+    if (!percent || settings.percentiles.size() == CommandStats::percentiles_max) {
+      refuse_value(call, percentiles_option,
+                   "Invalid latency-tracking-info-percentiles parameters");
+      return false;
+    }
+    if (*percent < 0 || *percent > 100) {
+      refuse_value(call, percentiles_option,
+                   "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]");
+      return false;
+    }
+    settings.percentiles.push_back(*percent);
+  }
+  return true;
+}
+
 // Whether the setting is one that can be changed. `ok` becomes false after an error reply.
 bool change(Call& call, std::string_view name, ByteView value, Changeable& settings, bool& ok) {
   constexpr std::uint64_t any_number = std::numeric_limits<std::uint64_t>::max();
@@ -196,6 +254,14 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
   } else if (name == slow_size_option) {
     ok = number_within(call, name, value, 0, slow_size_limit, number);
     if (ok) settings.slow.size_max = number;
+  } else if (name == latency_option) {
+    ok = change_latency(call, value, settings.stats);
+  } else if (name == latency_threshold_option) {
+    ok = number_within(call, name, value, 0, latency_threshold_max, settings.latency_threshold_ms);
+  } else if (name == tracked_keys_option) {
+    ok = number_within(call, name, value, 0, any_number, settings.tracked_keys_max);
+  } else if (name == percentiles_option) {
+    ok = change_percentiles(call, value, settings.stats);
   } else if (name == trim_block_option) {
     ok = number_within(call, name, value, 1, trim_block_max, settings.trim_block);
   } else if (is_script_time(name)) {
@@ -215,14 +281,23 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
 void config_set(Call& call) {
   std::map<std::string, std::string> settings = present_settings(call);
   if (call.args.size() % 2 != 0) return call.reply.error(wrong_arity("config|set"));
-  Changeable changed{call.service.settings().encodings, call.service.settings().trim_block,
-                     call.service.settings().script_time_max, call.service.key_events().flags(),
-                     call.service.slow_log().settings()};
+  Changeable changed{call.service.settings().encodings,
+                     call.service.settings().trim_block,
+                     call.service.settings().script_time_max,
+                     call.service.key_events().flags(),
+                     call.service.slow_log().settings(),
+                     call.service.command_stats().settings(),
+                     call.service.latency_events().threshold_ms(),
+                     call.service.settings().tracked_keys_max};
+  std::set<std::string> named;
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
     if (at == settings.end()) {
       return call.reply.error("ERR Unknown option or number of arguments for CONFIG SET - '" +
                               std::string(call.args[i]) + "'");
+    }
+    if (!named.insert(at->first).second) {
+      return refuse_value(call, at->first, "duplicate parameter");
     }
     bool ok = true;
     if (change(call, at->first, call.args[i + 1], changed, ok)) {
@@ -242,6 +317,7 @@ void config_resetstat(Call& call) {
       call,
       [](Service& service) {
         service.counters() = Counters();
+        service.command_stats().clear();
         return 0;
       },
       [](const std::vector<int>&, ReplyWriter& reply) { reply.ok(); });

@@ -142,6 +142,7 @@ void reset(Call& call) {
   for (const std::string& name : session.patterns) {
     call.service.channels().unsubscribe_pattern(*call.client, name);
   }
+  call.service.forget_client(session);
   ConnectionId id = session.id;
   std::string library = std::move(session.library_name);
   std::string library_version = std::move(session.library_version);

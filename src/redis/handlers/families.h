@@ -10,6 +10,8 @@ namespace trv::redis {
 
 std::span<const Command> connection_commands();
 std::span<const Command> client_commands();
+std::span<const Command> client_pause_commands();
+std::span<const Command> client_tracking_commands();
 std::span<const Command> string_commands();
 std::span<const Command> key_commands();
 std::span<const Command> stream_write_commands();
@@ -43,10 +45,11 @@ std::span<const Command> script_commands();
 std::span<const Command> hyper_log_commands();
 std::span<const Command> geo_commands();
 std::span<const Command> slow_log_commands();
+std::span<const Command> latency_commands();
 std::span<const Command> geo_search_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 36;
+inline constexpr std::size_t family_count = 39;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

@@ -74,8 +74,9 @@ void pfmerge(Call& call) {
 constexpr Command rows[] = {
     {"pfadd", -2, flag::write | flag::deny_oom | flag::fast, Where::keys, KeyRule::range, 1, 1, 1,
      "hyperloglog", "2.8.9", "Adds elements to a HyperLogLog key.", pfadd},
-    {"pfcount", -2, flag::read_only, Where::keys, KeyRule::range, 1, -1, 1, "hyperloglog", "2.8.9",
-     "Estimates how many different elements HyperLogLog keys have seen.", pfcount},
+    {"pfcount", -2, flag::read_only | flag::may_write, Where::keys, KeyRule::range, 1, -1, 1,
+     "hyperloglog", "2.8.9", "Estimates how many different elements HyperLogLog keys have seen.",
+     pfcount},
     {"pfmerge", -2, flag::write | flag::deny_oom, Where::keys, KeyRule::range, 1, -1, 1,
      "hyperloglog", "2.8.9", "Merges HyperLogLog keys into one.", pfmerge},
 };

@@ -31,9 +31,9 @@ std::vector<std::string> flags_of(const Command& command) {
   for (const FlagName& one : flag_names) {
     if (command.has(one.bit)) names.emplace_back(one.name);
   }
-  if (command.key_rule == KeyRule::streams || command.key_rule == KeyRule::counted) {
-    names.emplace_back("movablekeys");
-  }
+  // What SORT_RO has behind BY and GET names keys, too.
+  const bool fixed = command.key_rule == KeyRule::none || command.key_rule == KeyRule::range;
+  if (!fixed || command.name == "sort_ro") names.emplace_back("movablekeys");
   return names;
 }
 
@@ -45,8 +45,8 @@ std::vector<std::string> categories_of(const Command& command) {
     names.emplace_back("@keyspace");
   }
   if (command.family == "transactions") names.emplace_back("@transaction");
-  for (std::string_view family :
-       {"string", "stream", "pubsub", "connection", "hash", "list", "set", "bitmap"}) {
+  for (std::string_view family : {"string", "stream", "pubsub", "connection", "hash", "list", "set",
+                                  "bitmap", "scripting", "geo", "hyperloglog"}) {
     if (command.family == family) names.push_back("@" + std::string(family));
   }
   if (command.family == "sorted-set") names.emplace_back("@sortedset");
@@ -216,9 +216,7 @@ void command_docs(Call& call) {
 
 void command_list(Call& call) {
   std::vector<const Command*> commands = call.service.table().all();
-  if (call.args.size() == 2) {
-    commands = top_level(call);
-  } else if (call.args.size() == 5 && is_word(call.args[2], "filterby")) {
+  if (call.args.size() == 5 && is_word(call.args[2], "filterby")) {
     ByteView filter = call.args[4];
     if (is_word(call.args[3], "module")) {
       commands.clear();
@@ -236,7 +234,7 @@ void command_list(Call& call) {
     } else {
       return call.reply.error(text::syntax);
     }
-  } else {
+  } else if (call.args.size() > 2) {
     return call.reply.error(text::syntax);
   }
   call.reply.array(commands.size());
@@ -257,6 +255,9 @@ void command_getkeys(Call& call) {
   auto count = static_cast<std::int64_t>(args.size());
   bool fits = command->arity < 0 ? count >= -command->arity : count == command->arity;
   if (!fits) return call.reply.error("ERR Invalid number of arguments specified for command");
+  // A script needs no keys.
+  const bool without = command->has(flag::script) && args[2] == "0";
+  if (without) return call.reply.array(0);
   std::vector<std::size_t> keys;
   bool shaped = CommandTable::each_key(*command, args, [&](std::size_t i) { keys.push_back(i); });
   if (!shaped) return call.reply.error("ERR Invalid arguments specified for command");

@@ -63,6 +63,7 @@ bool execute(Call& call, broker::Space space, ByteView key, ByteView command) {
   if (!call.wait_for(kept)) return false;
   if (touch) end_touch(call, keyspace, std::move(*touch));
   call.service.waiters().on_changed(key);
+  call.service.tracking().on_changed(key, call.caller.connection);
   return true;
 }
 

@@ -277,6 +277,7 @@ void flush_many(Call& call) {
         home.fulfil(place, std::move(bytes), {});
       };
       Result<broker::Commit> commit = remove_everything(here);
+      home.peer_of(here).tracking().on_flush();
       if (!commit) {
         return here.post(place.home, [finish, why = Status(commit.error())] { finish(why); });
       }
@@ -295,6 +296,7 @@ void flushall(Call& call) {
   }
   if (!call.service.single_core()) return flush_many(call);
   Result<broker::Commit> commit = remove_everything(call.broker);
+  call.service.tracking().on_flush();
   if (!commit) return write_error(call.reply, commit.error());
   if (commit->round != 0) call.wait_for(*commit);
   call.reply.ok();

@@ -148,8 +148,8 @@ constexpr std::uint32_t listens =
 constexpr std::uint32_t tells = flag::pubsub | flag::loading | flag::stale;
 
 constexpr Command rows[] = {
-    {"publish", 3, tells | flag::fast, Where::every_core, KeyRule::none, 0, 0, 0, "pubsub", "2.0.0",
-     "Sends a message to a channel's subscribers.", publish},
+    {"publish", 3, tells | flag::fast | flag::may_write, Where::every_core, KeyRule::none, 0, 0, 0,
+     "pubsub", "2.0.0", "Sends a message to a channel's subscribers.", publish},
     {"subscribe", -2, listens, Where::session, KeyRule::none, 0, 0, 0, "pubsub", "2.0.0",
      "Listens to channels.", subscribe},
     {"unsubscribe", -1, listens, Where::session, KeyRule::none, 0, 0, 0, "pubsub", "2.0.0",

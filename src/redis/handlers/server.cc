@@ -20,8 +20,12 @@ namespace {
 // What INFO needs of one core.
 struct CoreFacts {
   Counters counters;
+  CommandStats::Rows commands;
   std::uint64_t clients = 0;
   std::uint64_t waiters = 0;
+  std::uint64_t held = 0;      // by a pause
+  std::uint64_t tracking = 0;  // clients
+  Tracking::Figures tracked;
   std::uint64_t subscribers = 0;
   std::uint64_t channels = 0;
   std::uint64_t patterns = 0;
@@ -45,8 +49,16 @@ struct CoreFacts {
     counters.hits += other.counters.hits;
     counters.misses += other.counters.misses;
     counters.slow_subscribers += other.counters.slow_subscribers;
+    counters.expired += other.counters.expired;
+    for (const auto& [name, row] : other.commands) commands[name].add(row);
     clients += other.clients;
     waiters += other.waiters;
+    held += other.held;
+    tracking += other.tracking;
+    tracked.keys += other.tracked.keys;
+    tracked.items += other.tracked.items;
+    // Every core has them all.
+    tracked.prefixes = std::max(tracked.prefixes, other.tracked.prefixes);
     subscribers += other.subscribers;
     channels += other.channels;
     patterns += other.patterns;
@@ -59,13 +71,18 @@ struct CoreFacts {
   }
 };
 
-CoreFacts facts_here(Service& service) {
+CoreFacts facts_here(Service& service, bool with_commands) {
   CoreFacts facts;
   facts.counters = service.counters();
+  if (with_commands) service.command_stats().add_to(facts.commands);
   facts.clients = service.clients().size();
   facts.waiters = service.waiters().size();
+  facts.tracked = service.tracking().figures();
   for (const auto& [id, client] : service.clients()) {
-    facts.subscribers += client->session().subscription_count() > 0 ? 1 : 0;
+    const Session& session = client->session();
+    facts.subscribers += session.subscription_count() > 0 ? 1 : 0;
+    facts.held += session.held ? 1 : 0;
+    facts.tracking += session.tracking.on ? 1 : 0;
   }
   facts.channels = service.channels().channels().size();
   facts.patterns = service.channels().patterns().size();
@@ -87,6 +104,7 @@ struct Report {
   std::string run_id;
   std::int64_t uptime_seconds = 0;
   std::int64_t started_seconds = 0;
+  CommandStats::Settings commands;
 };
 
 std::string server_section(const Report& report) {
@@ -103,16 +121,20 @@ std::string server_section(const Report& report) {
 
 std::string clients_section(const Report& report) {
   return fmt::format(
-      "# Clients\r\nconnected_clients:{}\r\nblocked_clients:{}\r\npubsub_clients:{}\r\n",
-      report.all.clients, report.all.waiters, report.all.subscribers);
+      "# Clients\r\nconnected_clients:{}\r\nblocked_clients:{}\r\ntracking_clients:{}\r\n"
+      "pubsub_clients:{}\r\n",
+      report.all.clients, report.all.waiters + report.all.held, report.all.tracking,
+      report.all.subscribers);
 }
 
+// What is deleted is gone at once: nothing is ever freed later.
 std::string memory_section(const Report& report) {
   struct mallinfo2 memory = ::mallinfo2();
   std::size_t used = memory.uordblks + memory.hblkhd;
   return fmt::format(
       "# Memory\r\nused_memory:{}\r\nused_memory_human:{:.2f}M\r\nmaxmemory:0\r\n"
-      "maxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\nused_memory_lua:{}\r\n"
+      "maxmemory_human:0B\r\nmaxmemory_policy:noeviction\r\nlazyfree_pending_objects:0\r\n"
+      "lazyfreed_objects:0\r\nused_memory_lua:{}\r\n"
       "used_memory_vm_eval:{}\r\nused_memory_scripts_eval:{}\r\nnumber_of_cached_scripts:{}\r\n",
       used, static_cast<double>(used) / 1048576.0, report.all.script_engine_bytes,
       report.all.script_engine_bytes, report.all.script_source_bytes, report.all.scripts);
@@ -134,12 +156,16 @@ std::string stats_section(const Report& report) {
   return fmt::format(
       "# Stats\r\ntotal_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
       "total_net_input_bytes:{}\r\ntotal_net_output_bytes:{}\r\nrejected_connections:{}\r\n"
-      "evicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_channels:{}\r\n"
-      "pubsub_patterns:{}\r\ntotal_error_replies:{}\r\nclient_output_buffer_limit_disconnections:{}"
+      "expired_keys:{}\r\nevicted_keys:0\r\nkeyspace_hits:{}\r\nkeyspace_misses:{}\r\npubsub_"
+      "channels:{}\r\n"
+      "pubsub_patterns:{}\r\ntracking_total_keys:{}\r\ntracking_total_items:{}\r\n"
+      "tracking_total_prefixes:{}\r\ntotal_error_replies:{}\r\nclient_output_buffer_limit_"
+      "disconnections:{}"
       "\r\n",
       counters.connections, counters.commands, counters.input_bytes, counters.output_bytes,
-      counters.connections_refused, counters.hits, counters.misses, report.all.channels,
-      report.all.patterns, counters.errors, counters.slow_subscribers);
+      counters.connections_refused, counters.expired, counters.hits, counters.misses,
+      report.all.channels, report.all.patterns, report.all.tracked.keys, report.all.tracked.items,
+      report.all.tracked.prefixes, counters.errors, counters.slow_subscribers);
 }
 
 std::string replication_section(const Report& report) {
@@ -157,6 +183,14 @@ std::string error_section(const Report& report) {
   return text;
 }
 
+std::string command_section(const Report& report) {
+  return CommandStats::command_section(report.all.commands);
+}
+
+std::string latency_section(const Report& report) {
+  return CommandStats::latency_section(report.all.commands, report.commands);
+}
+
 std::string cluster_section(const Report&) { return "# Cluster\r\ncluster_enabled:0\r\n"; }
 
 std::string keyspace_section(const Report& report) {
@@ -171,24 +205,44 @@ std::string keyspace_section(const Report& report) {
 struct Section {
   std::string_view name;
   std::string (*write)(const Report&);
+  bool about_commands = false;  // long, and told only when asked for
 };
 constexpr Section sections[] = {
-    {"server", server_section},     {"clients", clients_section},
-    {"memory", memory_section},     {"persistence", persistence_section},
-    {"stats", stats_section},       {"replication", replication_section},
-    {"errorstats", error_section},  {"cluster", cluster_section},
+    {"server", server_section},
+    {"clients", clients_section},
+    {"memory", memory_section},
+    {"persistence", persistence_section},
+    {"stats", stats_section},
+    {"replication", replication_section},
+    {"commandstats", command_section, true},
+    {"errorstats", error_section},
+    {"latencystats", latency_section, true},
+    {"cluster", cluster_section},
     {"keyspace", keyspace_section},
 };
 
-void info(Call& call) {
-  std::vector<bool> wanted(std::size(sections), call.args.size() == 1);
-  for (ByteView arg : call.args.subspan(1)) {
-    bool all = is_word(arg, "all") || is_word(arg, "everything") || is_word(arg, "default");
-    for (std::size_t i = 0; i < std::size(sections); ++i) {
-      if (all || is_word(arg, sections[i].name)) wanted[i] = true;
+std::vector<bool> wanted_sections(std::span<const ByteView> names) {
+  std::vector<bool> wanted(std::size(sections), false);
+  for (std::size_t i = 0; i < std::size(sections); ++i) {
+    const bool usual = !sections[i].about_commands;
+    wanted[i] = names.empty() && usual;
+    for (ByteView name : names) {
+      const bool all = is_word(name, "all") || is_word(name, "everything");
+      const bool named = is_word(name, sections[i].name) || (usual && is_word(name, "default"));
+      if (all || named) wanted[i] = true;
     }
   }
+  return wanted;
+}
+
+void info(Call& call) {
+  const std::vector<bool> wanted = wanted_sections(call.args.subspan(1));
+  bool with_commands = false;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    with_commands = with_commands || (wanted[i] && sections[i].about_commands);
+  }
   Report report;
+  report.commands = call.service.command_stats().settings();
   report.port = call.service.settings().port;
   report.run_id = call.service.settings().run_id;
   report.uptime_seconds = std::chrono::duration_cast<std::chrono::seconds>(
@@ -196,7 +250,7 @@ void info(Call& call) {
                               .count();
   report.started_seconds = call.now.ms / 1000 - report.uptime_seconds;
   call.service.gather(
-      call, [](Service& service) { return facts_here(service); },
+      call, [with_commands](Service& service) { return facts_here(service, with_commands); },
       [report, wanted](std::vector<CoreFacts> parts, ReplyWriter& reply) {
         Report whole = report;
         for (const CoreFacts& part : parts) whole.all.add(part);
