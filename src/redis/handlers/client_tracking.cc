@@ -88,7 +88,7 @@ std::string why_refused(const TrackingOptions& wanted, const TrackingOptions& pr
     return "ERR OPTIN and OPTOUT are not compatible with BCAST";
   }
   if (wanted.opt_in && wanted.opt_out) {
-    return "ERR You can't use both OPTIN mode and OPTOUT mode";
+    return "ERR You can't specify both OPTIN mode and OPTOUT mode";
   }
   if ((wanted.opt_in && present.opt_out) || (wanted.opt_out && present.opt_in)) {
     return "ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and "
@@ -128,8 +128,10 @@ void begin(Call& call, const TrackingOptions& wanted) {
         TrackingOptions& present = client->session().tracking;
         std::vector<std::string> prefixes = std::move(present.prefixes);
         prefixes.insert(prefixes.end(), fresh.begin(), fresh.end());
+        const TrackingOptions::Caching caching = present.caching;
         present = wanted;
         present.on = true;
+        present.caching = caching;
         present.prefixes = std::move(prefixes);
       });
 }
