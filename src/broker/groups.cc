@@ -51,12 +51,17 @@ struct Groups::State {
   GroupError check_consumer(const model::ConsumerGroup& group, const Committer& committer,
                             model::Group::Commit kind) const;
   bool make_classic(const std::string& name);
+  void note_protocol(const std::string& name, const model::Group& group);
+  std::string protocol_of(const std::string& name) const;
   void expire();
   void release_absent();
 
   Broker& broker;
   model::GroupLimits limits;
   NameMap<std::unique_ptr<Live>> live;
+  // Of groups with offsets whose members have left. It is told, and nothing more: a restart forgets
+  // it.
+  NameMap<std::string> protocols;
   model::WaiterId next_waiter = 1;
   std::unordered_map<model::WaiterId, OnJoined> joins;
   std::unordered_map<model::WaiterId, OnSynced> syncs;
@@ -140,6 +145,7 @@ void Groups::State::settle(const std::string& name, model::GroupEffects effects,
     std::size_t members = it->second->group.member_count();
     if ((members == 0) != (members_before == 0)) set_occupancy(name, members > 0);
     if (it->second->group.idle()) {
+      note_protocol(name, it->second->group);
       live.erase(it);
     } else {
       arm(name, *it->second);
@@ -181,6 +187,15 @@ void Groups::State::set_occupancy(const std::string& name, bool occupied) {
   (void)journal(name, GroupOffsets::encode_occupancy(name, occupied));
 }
 
+void Groups::State::note_protocol(const std::string& name, const model::Group& group) {
+  if (offsets_of(name).contains(name)) protocols[name] = group.protocol_type();
+}
+
+std::string Groups::State::protocol_of(const std::string& name) const {
+  auto it = protocols.find(name);
+  return it == protocols.end() ? std::string() : it->second;
+}
+
 void Groups::State::expire() {
   WallTime now = broker.wall_now();
   std::vector<GroupOffsets::Expired> all;
@@ -196,6 +211,8 @@ void Groups::State::expire() {
     bool unused = !consumers.has_members(name) && !offsets_of(name).contains(name);
     if (unused) (void)consumers.forget(name);
   }
+  std::erase_if(protocols,
+                [this](const auto& one) { return !offsets_of(one.first).contains(one.first); });
   expiry_timer = broker.core().schedule(expiry_interval, [this] { expire(); });
 }
 
@@ -376,8 +393,9 @@ std::optional<model::GroupDescription> Groups::describe(const std::string& name)
   if (model::Group* group = state_->find(name)) return group->describe();
   if (state_->consumers.find(name) != nullptr) return std::nullopt;
   if (!state_->offsets_of(name).contains(name)) return std::nullopt;
-  model::Group nobody(state_->limits);
-  return nobody.describe();
+  model::GroupDescription description = model::Group(state_->limits).describe();
+  description.protocol_type = state_->protocol_of(name);
+  return description;
 }
 
 std::vector<Groups::Listed> Groups::list() const {
@@ -397,8 +415,8 @@ std::vector<Groups::Listed> Groups::list() const {
   state_->broker.each_shard([&](ShardState& shard) {
     for (std::string& name : shard.group_offsets.groups()) {
       if (state_->find(name) != nullptr || state_->consumers.find(name) != nullptr) continue;
-      // It never had members, so it has no protocol either.
-      listed.push_back({std::move(name), "", std::string(nobody.state_name())});
+      std::string protocol = state_->protocol_of(name);
+      listed.push_back({std::move(name), std::move(protocol), std::string(nobody.state_name())});
     }
   });
   return listed;
@@ -425,6 +443,7 @@ Result<Commit> Groups::remove(const std::string& name) {
     // Without members it holds nothing; if what follows is refused, the offsets are the group.
     state_->live.erase(it);
   }
+  state_->protocols.erase(name);
   return state_->journal(name, GroupOffsets::encode_forget_group(name));
 }
 

@@ -115,6 +115,39 @@ TEST_F(GroupsTest, AMemberJoinsSyncsCommitsAndLeaves) {
   EXPECT_EQ(found(broker_, "g"), none);
 }
 
+TEST_F(GroupsTest, WhoseMembersHaveLeftIsStillOfItsProtocol) {
+  auto told = [this] {
+    std::vector<std::string> protocols;
+    broker_.round([&] {
+      for (const Groups::Listed& one : broker_->groups().list()) {
+        protocols.push_back(one.group + ":" + one.protocol_type + ":" + one.state);
+        EXPECT_EQ(broker_->groups().describe(one.group)->protocol_type, one.protocol_type);
+      }
+    });
+    return protocols;
+  };
+  model::JoinReply joined = join("g");
+  model::GroupMemberName member{joined.member_id, std::nullopt};
+  broker_.round([&] {
+    model::SyncRequest sync;
+    sync.member_id = joined.member_id;
+    sync.generation = joined.generation;
+    sync.assignments = {{joined.member_id, "yours"}};
+    broker_->groups().sync("g", std::move(sync), [](const model::SyncReply&) {});
+  });
+  broker_.round([&] {
+    static_cast<void>(
+        broker_->groups().commit_offsets("g", {member, joined.generation}, {commit_of(5)}));
+    EXPECT_EQ(broker_->groups().leave("g", {&member, 1}).front(), model::GroupError::none);
+  });
+  EXPECT_EQ(told(), std::vector<std::string>{"g:consumer:Empty"});
+  broker_.round([&] {
+    ASSERT_TRUE(broker_->groups().remove("g").ok());
+    static_cast<void>(broker_->groups().commit_offsets("g", {}, {commit_of(1)}));
+  });
+  EXPECT_EQ(told(), std::vector<std::string>{"g::Empty"}) << "another one, without members";
+}
+
 TEST_F(GroupsTest, StrangersMayCommitOnlyToEmptyGroups) {
   broker_.round([&] {
     auto alone = broker_->groups().commit_offsets("g", {}, {commit_of(1)});
