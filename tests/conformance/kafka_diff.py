@@ -57,6 +57,7 @@ EXPECTED = [
     (r"^Produce v\d+ negative epoch ", "a producer without an epoch is nonsense (87), not one that is fenced (47)"),
     (r"^Produce v\d+ far future .*RecordErrors", "only records without keys are told one by one"),
     (r"^Produce v\d+ (base offset 5|codec 7) .*LogStartOffset", "refused before the log is looked at"),
+    (r"^Produce v\d+ a sequence of an aborted batch ", "Kafka takes it for the aborted one, and answers with a success"),
     (r"^Metadata v1[0-2] (by id|id and|strange id|unknown id|zero id)", "topics are found by id in all versions that have ids; "
      "Kafka refuses that before version 12"),
     (r"Configs\.(\w+\.replication\.throttled\.replicas|local\.retention\.\w+|remote\.log\.[\w.]+): .* -> "

@@ -114,6 +114,11 @@ def unjoined_transaction(run, send, topic):
         send("the same again", (topic, 0, data), TransactionalId=transaction)
         send("plain batch of a transactional producer", (topic, 0, run.batch(producer=(producer, epoch), sequence=1)),
              TransactionalId=transaction)
+        # A client that did not know that its batch was stored uses the sequence again in its next transaction.
+        run.end(transaction, producer, epoch, False)
+        run.add_partition(transaction, producer, epoch, topic, 0)
+        send("a sequence of an aborted batch", (topic, 0, data), TransactionalId=transaction)
+        run.end(transaction, producer, epoch, True)
 
 
 def fetch(run):
