@@ -90,19 +90,19 @@ TEST(CommandStats, ShowsPercentagesShort) {
 
 TEST(LatencyEvents, KeepsTheLongestOfEachSecond) {
   LatencyEvents events;
-  events.consider("command", WallTime(1000), milliseconds(500));
+  events.consider("command", WallTime{1000}, milliseconds(500));
   EXPECT_TRUE(events.histories().empty());
   events.set_threshold(100);
-  events.consider("command", WallTime(1000), milliseconds(99));
+  events.consider("command", WallTime{1000}, milliseconds(99));
   EXPECT_TRUE(events.histories().empty());
-  events.consider("command", WallTime(1000), milliseconds(100));
-  events.consider("command", WallTime(1999), milliseconds(300));
-  events.consider("command", WallTime(1999), milliseconds(200));
+  events.consider("command", WallTime{1000}, milliseconds(100));
+  events.consider("command", WallTime{1999}, milliseconds(300));
+  events.consider("command", WallTime{1999}, milliseconds(200));
   const LatencyEvents::History& history = events.histories().at("command");
   ASSERT_EQ(history.samples.size(), 1u);
   EXPECT_EQ(history.samples[0].ms, 300u);
   for (int second = 2; second < 400; ++second) {
-    events.consider("command", WallTime(second * 1000), milliseconds(100));
+    events.consider("command", WallTime{second * 1000}, milliseconds(100));
   }
   EXPECT_EQ(history.samples.size(), LatencyEvents::samples_max);
   EXPECT_EQ(history.samples.back().second, 399);
@@ -114,11 +114,11 @@ TEST(LatencyEvents, JoinsThoseOfCores) {
   LatencyEvents other;
   one.set_threshold(1);
   other.set_threshold(1);
-  one.consider("command", WallTime(1000), milliseconds(5));
-  one.consider("command", WallTime(3000), milliseconds(6));
-  other.consider("command", WallTime(2000), milliseconds(7));
-  other.consider("command", WallTime(3000), milliseconds(8));
-  other.consider("fast-command", WallTime(1000), milliseconds(2));
+  one.consider("command", WallTime{1000}, milliseconds(5));
+  one.consider("command", WallTime{3000}, milliseconds(6));
+  other.consider("command", WallTime{2000}, milliseconds(7));
+  other.consider("command", WallTime{3000}, milliseconds(8));
+  other.consider("fast-command", WallTime{1000}, milliseconds(2));
   LatencyEvents::Histories all;
   LatencyEvents::join(all, one.histories());
   LatencyEvents::join(all, other.histories());
