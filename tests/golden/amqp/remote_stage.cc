@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -140,6 +141,8 @@ class RemoteStage final : public Stage {
   void wait(int time) override { std::this_thread::sleep_for(milliseconds(time)); }
 
   void make_user(const UserLine& user) override {
+    // Of an earlier conversation, with limits of its own.
+    if (users_.insert(user.name).second) succeeds("DELETE", "/api/users/" + user.name, "");
     const std::string rights = R"({"configure":")" + user.configure + R"(","write":")" +
                                user.write + R"(","read":")" + user.read + R"("})";
     if (!succeeds("PUT", "/api/users/" + user.name,
@@ -234,6 +237,7 @@ class RemoteStage final : public Stage {
   sockaddr_in amqp_{};
   sockaddr_in http_{};
   std::string port_;
+  std::set<std::string> users_;
   std::map<std::string, Peer> peers_;
 };
 
