@@ -126,7 +126,8 @@ Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reaso
                       [this, name = queue.name, sequence, reason](bool safe) {
                         Queue* found = find(name);
                         if (TRV_MUTANT(dead_letter_lost_when_it_cannot_be_stored)) safe = true;
-                        if (!found || !found->cursor.is_outstanding(sequence)) return;
+                        if (!found || !found->cursor.is_outstanding_at(sequence, dying_holder))
+                          return;
                         if (!safe || !settle(*found, sequence))
                           keep_dying(*found, sequence, reason);
                       });
@@ -148,7 +149,9 @@ void Queues::State::retry_dying() {
     const Dying one = std::move(dying.front());
     dying.pop_front();
     Queue* found = find(one.queue);
-    if (!found || !found->cursor.is_outstanding(one.sequence)) continue;
+    if (!found || !found->cursor.is_outstanding_at(one.sequence, dying_holder)) {
+      continue;  // perhaps it was made anew
+    }
     if (stay(found->settings)) {
       if (!discard(*found, one.sequence, one.reason)) keep_dying(*found, one.sequence, one.reason);
       continue;

@@ -259,6 +259,37 @@ TEST(DeadLetters, StayUntilAQueueTakesThem) {
   }
 }
 
+TEST(DeadLetters, OfAQueueThatIsGoneAreNotThoseOfOneMadeAnew) {
+  TestBroker broker;
+  QueueSettings settings = dying_to("dead");
+  settings.strict = true;
+  settings.limits.overflow = model::Overflow::refuse;
+  settings.dead_letters_stay = true;
+  std::vector<Sequence> sequences;
+  const auto take_one = [&](Inbox& inbox) {
+    broker.round([&] {
+      declare(*broker, "q", settings);
+      publish(*broker, "q", "a");
+      inbox.id = *broker->queues().subscribe("q", inbox.spec(1));
+    });
+    ASSERT_EQ(inbox.deliveries.size(), 1u);
+    sequences.push_back(inbox.deliveries[0].sequence);
+  };
+  Inbox first;
+  Inbox second;
+  take_one(first);
+  broker.round([&] {
+    ASSERT_TRUE(broker->queues().settle("q", first.id, sequences, Settlement::discard).ok());
+  });
+  broker.round([&] { ASSERT_TRUE(broker->queues().remove("q", {}).ok()); });
+  take_one(second);
+  ASSERT_EQ(sequences[0], sequences[1]);
+  broker.round([&] { declare(*broker, "dead"); });
+  broker.run_for(std::chrono::milliseconds(1200));
+  EXPECT_EQ(drain(broker, "dead"), Bodies{});
+  broker.round([&] { EXPECT_EQ(broker->queues().find("q")->outstanding_count, 1u); });
+}
+
 TEST(SingleActiveConsumer, TheNextTakesOver) {
   TestBroker broker;
   Inbox first;
