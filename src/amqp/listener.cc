@@ -15,12 +15,11 @@ namespace trv::amqp {
 
 struct Server::State {
   State(runtime::Core& the_core, broker::Broker& broker, const Options& the_options)
-      : core(the_core), options(the_options), readers(broker), census(broker), services{broker,
-                                                                                        sessions,
-                                                                                        {&readers},
-                                                                                        {&sessions},
-                                                                                        &census,
-                                                                                        {}} {
+      : core(the_core),
+        options(the_options),
+        readers(broker),
+        census(broker),
+        services{broker, sessions, {&readers}, {&sessions}, &census} {
     session_options.loopback_only = options.loopback_only;
     session_options.version = options.version;
   }

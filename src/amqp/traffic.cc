@@ -30,14 +30,14 @@ void Traffic::forget_gone(const model::Router& there) {
 Traffic::Named<MessageCounts> Traffic::vhosts(const auth::Directory& there, Time now) {
   std::erase_if(vhosts_, [&there](const auto& one) { return !there.vhosts().contains(one.first); });
   Named<MessageCounts> all;
-  for (const auto& [name, counts] : vhosts_) all.emplace_back(name, counts->at(now));
+  for (const auto& [name, counts] : vhosts_) all.emplace(name, counts->at(now));
   return all;
 }
 
 Traffic::Named<ExchangeCounts> Traffic::exchanges(const model::Router& there, Time now) {
   forget_gone(there);
   Named<ExchangeCounts> all;
-  for (const auto& [name, counts] : exchanges_) all.emplace_back(name, counts->at(now));
+  for (const auto& [name, counts] : exchanges_) all.emplace(name, counts->at(now));
   return all;
 }
 

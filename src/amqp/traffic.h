@@ -8,11 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <utility>
-#include <vector>
 
 #include "base/event_counts.h"
 #include "model/router.h"
@@ -60,7 +59,7 @@ class Traffic {
  public:
   using Time = ExchangeCounts::Time;
   template <class Counts>
-  using Named = std::vector<std::pair<std::string, typename Counts::Totals>>;
+  using Named = std::map<std::string, typename Counts::Totals>;
 
   // Stay good for whoever holds them, also when the name is gone.
   std::shared_ptr<MessageCounts> vhost(const std::string& name);

@@ -11,6 +11,8 @@ import harness
 import pytest
 from confluent_kafka import Producer
 from rawkafka import FETCH, LATEST, Kafka, array, text
+from rawshare import text as compact
+from rawshare import varint
 
 TOPICS, PARTITIONS, TOPICS_AT_ONCE = 10_000, 10, 500
 RESIDENT_BYTES_MAX = 1_000_000_000
@@ -21,18 +23,6 @@ MEMBERS, JOINED_SECONDS_MAX = 1_000, 30
 CONNECTIONS, CONNECTION_BYTES_MAX = 5_000, 20_000
 
 pytestmark = pytest.mark.own
-
-
-def compact(value):
-    return varint(len(value) + 1) + value
-
-
-def varint(value):
-    out = b""
-    while value >= 0x80:
-        out += bytes([value & 0x7F | 0x80])
-        value >>= 7
-    return out + bytes([value])
 
 
 def create(kafka, names, partitions):
@@ -154,8 +144,8 @@ def joined(kafka):
 
 def beat(group, member, epoch, topic, owned=b"\0"):
     first = epoch == 0
-    return (compact(group.encode()) + compact(member.encode()) + struct.pack(">i", epoch) + b"\0\0"
-            + struct.pack(">i", 60000 if first else -1) + (b"\2" + compact(topic.encode()) if first else b"\0") + b"\0\0"
+    return (compact(group) + compact(member) + struct.pack(">i", epoch) + b"\0\0"
+            + struct.pack(">i", 60000 if first else -1) + (b"\2" + compact(topic) if first else b"\0") + b"\0\0"
             + (b"\1" if first else owned) + b"\0")
 
 

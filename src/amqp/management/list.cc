@@ -21,7 +21,7 @@ namespace trv::amqp {
 namespace {
 
 using broker::Broker;
-using VhostTraffic = std::map<std::string, MessageCounts::Totals>;
+using VhostTraffic = Traffic::Named<MessageCounts>;
 
 // Of a core, or of all together: what was asked for.
 struct Facts {
@@ -181,15 +181,9 @@ Facts facts_of(Subject subject, Broker& broker, const Sessions& sessions, Traffi
   if (needs_sessions(subject)) facts.sessions = sessions_of(sessions);
   if (needs_queues(subject)) facts.queues = queues_of(broker);
   if (subject == Subject::exchanges) {
-    for (auto& [name, totals] : traffic.exchanges(*broker.catalog().snapshot(), now)) {
-      facts.exchanges.emplace(std::move(name), totals);
-    }
+    facts.exchanges = traffic.exchanges(*broker.catalog().snapshot(), now);
   }
-  if (subject == Subject::traffic) {
-    for (auto& [name, totals] : traffic.vhosts(*broker.catalog().access(), now)) {
-      facts.vhosts.emplace(std::move(name), totals);
-    }
-  }
+  if (subject == Subject::traffic) facts.vhosts = traffic.vhosts(*broker.catalog().access(), now);
   if (subject == Subject::churn) {
     facts.churn = traffic.churn(now);
     facts.queue_churn = broker.queues().churn();

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <boost/json/value.hpp>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,7 +36,7 @@ struct ListedQueue {
   broker::QueueTraffic::Totals traffic;
 };
 
-using ExchangeTraffic = std::map<std::string, ExchangeCounts::Totals>;
+using ExchangeTraffic = Traffic::Named<ExchangeCounts>;
 
 boost::json::array render_connections(std::span<const SessionFacts> sessions);
 boost::json::array render_channels(std::span<const SessionFacts> sessions);
