@@ -30,6 +30,7 @@ enum class QueueEvent : std::uint8_t {
   delivered_settled,  // to one that need not
   taken,              // without a consumer, to be settled
   taken_settled,
+  found_empty,  // by who wanted to take one
   redelivered,  // besides one of the four before
   completed,    // settled as done
   count_

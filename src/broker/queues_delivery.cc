@@ -135,6 +135,7 @@ Result<std::optional<Delivery>> Queues::take(std::string_view name, ConsumerId h
     delivery.ready_left = queue->cursor.ready_count(end);
     return Taken{std::move(delivery)};
   }
+  state_->count(*queue, QueueEvent::found_empty);
   return Taken{};
 }
 

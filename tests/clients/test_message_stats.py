@@ -80,6 +80,21 @@ def test_counts_are_those_of_what_was_done(api, own_broker):
     assert counts(churn, "connection_closed", "channel_closed", "queue_created", "queue_deleted") == [1, 1, 3, 1]
 
 
+def test_who_does_nothing_has_no_counts_and_an_empty_get_is_one(api, own_broker):
+    connection = connect(own_broker)
+    channel = connection.channel()
+    for queue in ("ms", "idle"):
+        channel.queue_declare(queue)
+    channel.basic_get("ms")
+    connection.channel()
+    told = sorted(api.get("channels"), key=lambda one: one["number"])
+    assert [("message_stats" in one) for one in told] == [True, False]
+    assert told[0]["message_stats"]["get_empty"] == 1
+    assert "message_stats" not in api.get("queues/%2F/idle")
+    assert counts(api.get("queues/%2F/ms")["message_stats"], "get_empty", "get", "deliver_get") == [1, 0, 0]
+    connection.close()
+
+
 def test_a_transaction_counts_when_it_is_committed(api, own_broker):
     connection = connect(own_broker)
     channel = connection.channel()

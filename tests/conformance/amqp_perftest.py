@@ -62,7 +62,7 @@ class Runs:
         """The queue is there, with so many messages, and has counted what was done."""
         def look():
             found = self.api.get(f"queues/%2F/{quote(queue)}")
-            return {"messages": found["messages"], **{name: found.get("message_stats", {}).get(name) for name in stats}}
+            return {"messages": found.get("messages"), **{name: found.get("message_stats", {}).get(name) for name in stats}}
 
         wanted = {"messages": messages, **stats}
         until = time.monotonic() + 10

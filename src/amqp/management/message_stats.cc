@@ -15,8 +15,8 @@ constexpr std::array<std::string_view, 11> message_names = {
     "publish", "confirm",    "return_unroutable", "drop_unroutable", "deliver", "deliver_no_ack",
     "get",     "get_no_ack", "get_empty",         "redeliver",       "ack"};
 constexpr std::array<std::string_view, 2> exchange_names = {"publish_in", "publish_out"};
-constexpr std::array<std::string_view, 7> queue_names = {
-    "publish", "deliver", "deliver_no_ack", "get", "get_no_ack", "redeliver", "ack"};
+constexpr std::array<std::string_view, 8> queue_names = {
+    "publish", "deliver", "deliver_no_ack", "get", "get_no_ack", "get_empty", "redeliver", "ack"};
 constexpr std::array<std::string_view, 5> churn_names = {"connection_created", "connection_closed",
                                                          "channel_created", "channel_closed",
                                                          "queue_declared"};

@@ -78,8 +78,7 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel) {
           {"messages_unacknowledged", channel.unacknowledged},
           {"messages_unconfirmed", channel.unconfirmed},
           {"messages_uncommitted", channel.uncommitted},
-          {"acks_uncommitted", channel.uncommitted_acks},
-          {"message_stats", message_stats(channel.traffic)}};
+          {"acks_uncommitted", channel.uncommitted_acks}};
 }
 
 json::object render(const SessionFacts& session, const ChannelFacts& channel,
@@ -168,7 +167,11 @@ json::array render_connections(std::span<const SessionFacts> sessions) {
 json::array render_channels(std::span<const SessionFacts> sessions) {
   json::array out;
   for (const SessionFacts& session : sessions) {
-    for (const ChannelFacts& channel : session.channels) out.push_back(render(session, channel));
+    for (const ChannelFacts& channel : session.channels) {
+      json::object object = render(session, channel);
+      if (channel.traffic.any()) object["message_stats"] = message_stats(channel.traffic);
+      out.push_back(std::move(object));
+    }
   }
   return out;
 }
