@@ -16,9 +16,16 @@ enum class Op : std::uint8_t {
   clear_limit = 8,
   put_vhost = 9,
   delete_vhost = 10,
+  put_terms = 11,
 };
 
 constexpr std::uint64_t tags_max = 1000;
+constexpr std::uint64_t digests_max = 1000;
+
+// The bits of what is so of a user's terms.
+constexpr std::uint8_t terms_locked = 1;
+constexpr std::uint8_t terms_open = 2;
+constexpr std::uint8_t terms_only_these = 4;
 
 User read_user(ByteReader& r) {
   User user;
@@ -31,6 +38,34 @@ User read_user(ByteReader& r) {
   if (count > tags_max) r.fail();
   for (std::uint64_t i = 0; i < count && r.ok(); ++i) user.tags.emplace_back(r.sized());
   return user;
+}
+
+PutTerms read_terms(ByteReader& r) {
+  PutTerms put;
+  put.name = r.sized();
+  put.terms.rules = r.sized();
+  const std::uint64_t count = r.varint();
+  if (count > digests_max) r.fail();
+  for (std::uint64_t i = 0; i < count && r.ok(); ++i) {
+    put.terms.digests.emplace_back(r.sized());
+    if (put.terms.digests.back().size() != digest_size) r.fail();
+  }
+  const std::uint8_t bits = r.u8();
+  if (bits > (terms_locked | terms_open | terms_only_these)) r.fail();
+  put.terms.locked = (bits & terms_locked) != 0;
+  put.terms.open = (bits & terms_open) != 0;
+  put.only_these = (bits & terms_only_these) != 0;
+  return put;
+}
+
+void write_terms(ByteWriter& w, const PutTerms& put) {
+  w.sized(put.name);
+  w.sized(put.terms.rules);
+  w.varint(put.terms.digests.size());
+  for (const std::string& digest : put.terms.digests) w.sized(digest);
+  w.u8(static_cast<std::uint8_t>((put.terms.locked ? terms_locked : 0) |
+                                 (put.terms.open ? terms_open : 0) |
+                                 (put.only_these ? terms_only_these : 0)));
 }
 
 Vhost read_vhost(ByteReader& r) {
@@ -122,6 +157,9 @@ std::string encode(const Command& command) {
   } else if (const auto* no_vhost = std::get_if<DeleteVhost>(&command)) {
     op(Op::delete_vhost);
     texts({no_vhost->name});
+  } else if (const auto* terms = std::get_if<PutTerms>(&command)) {
+    op(Op::put_terms);
+    write_terms(w, *terms);
   }
   return out;
 }
@@ -181,6 +219,9 @@ Result<Command> parse_command(ByteView bytes) {
     }
     case Op::delete_vhost:
       command = DeleteVhost{text(r)};
+      break;
+    case Op::put_terms:
+      command = read_terms(r);
       break;
     default:
       r.fail();

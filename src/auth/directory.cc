@@ -77,7 +77,19 @@ const Rights* Directory::rights(std::string_view user, std::string_view vhost) c
 
 const User* Directory::log_in(std::string_view name, std::string_view password) const {
   const User* user = find(name);
-  return user && password_fits(user->hashing, user->hash, password) ? user : nullptr;
+  if (!user) return nullptr;
+  const Terms* terms = this->terms(name);
+  if (terms && terms->locked && !TRV_MUTANT(locked_user_logs_in)) return nullptr;
+  if (password_fits(user->hashing, user->hash, password)) return user;
+  const bool fits =
+      terms && std::any_of(terms->digests.begin(), terms->digests.end(),
+                           [&](const std::string& one) { return digest_fits(one, password); });
+  return fits ? user : nullptr;
+}
+
+const Terms* Directory::terms(std::string_view user) const {
+  const auto found = terms_.find(user);
+  return found == terms_.end() ? nullptr : found->second.get();
 }
 
 bool Directory::operator==(const Directory& other) const {
@@ -85,6 +97,7 @@ bool Directory::operator==(const Directory& other) const {
     return a.first == b.first && *a.second == *b.second;
   };
   return std::equal(users_.begin(), users_.end(), other.users_.begin(), other.users_.end(), same) &&
+         std::equal(terms_.begin(), terms_.end(), other.terms_.begin(), other.terms_.end(), same) &&
          std::equal(vhosts_.begin(), vhosts_.end(), other.vhosts_.begin(), other.vhosts_.end(),
                     same) &&
          rights_ == other.rights_ && user_limits_ == other.user_limits_ &&
@@ -95,12 +108,11 @@ Status Directory::apply(ByteView bytes) {
   auto command = parse_command(bytes);
   if (!command) return command.error();
   if (auto* put = std::get_if<PutUser>(&*command)) {
-    const std::string name = put->user.name;
-    users_[name] = std::make_shared<const User>(std::move(put->user));
+    apply(std::move(*put));
   } else if (const auto* gone = std::get_if<DeleteUser>(&*command)) {
-    if (!TRV_MUTANT(deleted_user_logs_in)) users_.erase(gone->name);
-    if (!TRV_MUTANT(rights_outlive_their_user)) rights_.erase(gone->name);
-    user_limits_.erase(gone->name);
+    remove(*gone);
+  } else if (auto* terms = std::get_if<PutTerms>(&*command)) {
+    apply(std::move(*terms));
   } else if (const auto* set = std::get_if<SetRights>(&*command)) {
     return apply(*set);
   } else if (const auto* cleared = std::get_if<ClearRights>(&*command)) {
@@ -119,6 +131,40 @@ Status Directory::apply(ByteView bytes) {
     remove(*no_vhost);
   }
   return {};
+}
+
+void Directory::apply(PutUser command) {
+  const std::string name = command.user.name;
+  const User* before = find(name);
+  const auto found = terms_.find(name);
+  // Whoever sets the password sets all there are: what was the password is so no longer.
+  if (before && found != terms_.end() && before->hash != command.user.hash &&
+      !TRV_MUTANT(former_passwords_stay)) {
+    auto terms = std::make_shared<Terms>(*found->second);
+    terms->digests.clear();
+    terms->open = false;
+    found->second = std::move(terms);
+  }
+  users_[name] = std::make_shared<const User>(std::move(command.user));
+}
+
+void Directory::apply(PutTerms command) {
+  const std::string& name = command.name;
+  if (!name.empty() && (!find(name) || command.only_these)) {
+    User user = find(name) ? *find(name) : User{name, Hashing::none, {}, {}};
+    user.hashing = Hashing::none;
+    user.hash.clear();
+    users_[name] = std::make_shared<const User>(std::move(user));
+  }
+  terms_[name] = std::make_shared<const Terms>(std::move(command.terms));
+}
+
+void Directory::remove(const DeleteUser& command) {
+  const std::string& name = command.name;
+  if (!TRV_MUTANT(deleted_user_logs_in)) users_.erase(name);
+  if (!TRV_MUTANT(rights_outlive_their_user)) rights_.erase(name);
+  if (!name.empty() && !TRV_MUTANT(terms_outlive_their_user)) terms_.erase(name);
+  user_limits_.erase(name);
 }
 
 void Directory::apply(PutVhost command) {
@@ -230,6 +276,10 @@ std::vector<std::string> Directory::snapshot() const {
     commands.push_back(encode(DeleteUser{std::string(first_user)}));
   }
   for (const auto& [name, user] : users_) commands.push_back(encode(PutUser{*user}));
+  for (const auto& [name, terms] : terms_) {
+    if (!TRV_MUTANT(terms_lost_in_checkpoint))
+      commands.push_back(encode(PutTerms{name, *terms, false}));
+  }
   for (const auto& [name, vhost] : vhosts_) {
     if (!TRV_MUTANT(vhosts_lost_in_checkpoint)) commands.push_back(encode(PutVhost{*vhost, ""}));
   }

@@ -5,7 +5,8 @@
 // immutable copy. Copies share what did not change.
 //
 // Invariants:
-//   - rights, and limits of users, belong to users that exist, and go with them;
+//   - rights, terms, and limits of users, belong to users that exist, and go with them;
+//   - terms of the empty name are of who gives no name, who is no user, and stay;
 //   - rights in virtual hosts and their limits go with those; the first one is always there;
 //   - applying snapshot() to a new Directory gives an equal one;
 //   - apply() of a command about a user or virtual host that is not there changes nothing.
@@ -38,6 +39,17 @@ struct User {
 
   bool has_tag(std::string_view tag) const;
   bool operator==(const User&) const = default;
+};
+
+// On which terms a user is let in, beside its password, and what a front-end has said of it in
+// rules that have a meaning to that front-end only.
+struct Terms {
+  std::string rules;
+  std::vector<std::string> digests;  // of further passwords, each as good as the user's own
+  bool locked = false;               // nobody logs in by this name
+  bool open = false;  // to front-ends that know such users, any password is the right one
+
+  bool operator==(const Terms&) const = default;
 };
 
 // A virtual host: users have rights in it.
@@ -90,6 +102,11 @@ struct PutUser {
 struct DeleteUser {
   std::string name;
 };
+struct PutTerms {
+  std::string name;  // of the user, which is made if it is not there; or empty
+  Terms terms;
+  bool only_these = false;  // the user's own password is forgotten
+};
 struct SetRights {
   std::string user;
   std::string vhost;
@@ -129,8 +146,9 @@ struct PutVhost {
 struct DeleteVhost {
   std::string name;
 };
-using Command = std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights,
-                             ClearTopicRights, SetLimit, ClearLimit, PutVhost, DeleteVhost>;
+using Command =
+    std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights, ClearTopicRights,
+                 SetLimit, ClearLimit, PutVhost, DeleteVhost, PutTerms>;
 
 std::string encode(const Command& command);
 Result<Command> parse_command(ByteView bytes);
@@ -152,7 +170,9 @@ class Directory {
   const Vhost* find_vhost(std::string_view name) const;
   // Null when the user was granted none.
   const Rights* rights(std::string_view user, std::string_view vhost) const;
-  // The user, when the password is its own.
+  // Null when nothing was said of it.
+  const Terms* terms(std::string_view user) const;
+  // The user, when the password is one of its own and it is not locked.
   const User* log_in(std::string_view name, std::string_view password) const;
 
   using AllLimits = std::map<std::string, Limits, std::less<>>;  // by name; none is empty
@@ -167,7 +187,9 @@ class Directory {
   // By user and virtual host.
   using AllRights = std::map<std::string, std::map<std::string, Rights, std::less<>>, std::less<>>;
   using Vhosts = std::map<std::string, std::shared_ptr<const Vhost>, std::less<>>;
+  using AllTerms = std::map<std::string, std::shared_ptr<const Terms>, std::less<>>;
   const Users& users() const { return users_; }
+  const AllTerms& all_terms() const { return terms_; }
   const Vhosts& vhosts() const { return vhosts_; }
   const AllRights& all_rights() const { return rights_; }
   bool operator==(const Directory& other) const;
@@ -179,13 +201,17 @@ class Directory {
   void clear(const ClearTopicRights& command);
   Status apply(const SetLimit& command);
   void clear(const ClearLimit& command);
+  void apply(PutUser command);
+  void apply(PutTerms command);
+  void remove(const DeleteUser& command);
   void apply(PutVhost command);
   void remove(const DeleteVhost& command);
   // Forgets what grants nothing.
   void tidy(const std::string& user, const std::string& vhost);
 
-  Users users_;    // shared with copies, which never change them
-  Vhosts vhosts_;  // the same
+  Users users_;     // shared with copies, which never change them
+  AllTerms terms_;  // the same
+  Vhosts vhosts_;   // the same
   AllRights rights_;
   AllLimits user_limits_;
   AllLimits vhost_limits_;

@@ -204,5 +204,92 @@ TEST(Directory, RefusesWhatIsNoCommand) {
   EXPECT_EQ(directory, Directory());
 }
 
+PutTerms terms_of(const std::string& name) {
+  return {name, {"rules", {digest_of("one"), digest_of("two")}, false, false}, false};
+}
+
+TEST(Directory, FurtherPasswordsAreAsGoodAsTheUsersOwn) {
+  Directory directory;
+  run(directory, PutUser{user_with("u", "own")});
+  run(directory, terms_of("u"));
+  EXPECT_NE(directory.log_in("u", "own"), nullptr);
+  EXPECT_NE(directory.log_in("u", "one"), nullptr);
+  EXPECT_NE(directory.log_in("u", "two"), nullptr);
+  EXPECT_EQ(directory.log_in("u", "three"), nullptr);
+  EXPECT_EQ(directory.log_in("u", ""), nullptr);
+  EXPECT_EQ(directory.terms("u")->rules, "rules");
+  EXPECT_TRUE(directory.find("u")->has_tag("management"));
+  PutTerms only = terms_of("u");
+  only.only_these = true;
+  run(directory, only);
+  EXPECT_EQ(directory.log_in("u", "own"), nullptr);
+  EXPECT_NE(directory.log_in("u", "one"), nullptr);
+  EXPECT_TRUE(directory.find("u")->has_tag("management"));
+  EXPECT_EQ(rebuilt(directory), directory);
+}
+
+TEST(Directory, NobodyLogsInAsALockedUserAndAnOpenOneStillNeedsAPasswordHere) {
+  Directory directory;
+  run(directory, PutUser{user_with("u", "own")});
+  PutTerms locked = terms_of("u");
+  locked.terms.locked = true;
+  run(directory, locked);
+  EXPECT_EQ(directory.log_in("u", "own"), nullptr);
+  EXPECT_EQ(directory.log_in("u", "one"), nullptr);
+  EXPECT_EQ(rebuilt(directory), directory);
+  PutTerms open = terms_of("u");
+  open.terms.open = true;
+  run(directory, open);
+  EXPECT_EQ(directory.log_in("u", "any"), nullptr);
+  EXPECT_NE(directory.log_in("u", "own"), nullptr);
+  EXPECT_EQ(rebuilt(directory), directory);
+}
+
+TEST(Directory, WhoSetsThePasswordTakesAwayTheOthers) {
+  Directory directory;
+  run(directory, PutUser{user_with("u", "own")});
+  PutTerms open = terms_of("u");
+  open.terms.open = true;
+  run(directory, open);
+  run(directory, PutUser{user_with("u", "own")});  // its tags, maybe
+  EXPECT_NE(directory.log_in("u", "one"), nullptr);
+  EXPECT_TRUE(directory.terms("u")->open);
+  run(directory, PutUser{user_with("u", "new")});
+  EXPECT_EQ(directory.log_in("u", "one"), nullptr);
+  EXPECT_FALSE(directory.terms("u")->open);
+  EXPECT_EQ(directory.terms("u")->rules, "rules");
+}
+
+TEST(Directory, TermsMakeTheirUserAndGoWithIt) {
+  Directory directory;
+  run(directory, terms_of("new"));
+  EXPECT_NE(directory.log_in("new", "one"), nullptr);
+  EXPECT_EQ(directory.rights("new", "/"), nullptr);
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, DeleteUser{"new"});
+  EXPECT_EQ(directory.terms("new"), nullptr);
+  run(directory, PutUser{user_with("new", "p")});
+  EXPECT_EQ(directory.log_in("new", "one"), nullptr);
+  // Those of who gives no name are of no user.
+  run(directory, terms_of(""));
+  EXPECT_EQ(directory.find(""), nullptr);
+  EXPECT_EQ(directory.log_in("", "one"), nullptr);
+  run(directory, DeleteUser{""});
+  ASSERT_NE(directory.terms(""), nullptr);
+  EXPECT_EQ(rebuilt(directory), directory);
+}
+
+TEST(Directory, RefusesTermsThatAreNone) {
+  Directory directory;
+  std::string command = encode(terms_of("u"));
+  EXPECT_FALSE(directory.apply(command + "x").ok());
+  command.back() = 8;
+  EXPECT_FALSE(directory.apply(command).ok());
+  PutTerms shortened = terms_of("u");
+  shortened.terms.digests[0].pop_back();
+  EXPECT_FALSE(directory.apply(encode(shortened)).ok());
+  EXPECT_EQ(directory, Directory());
+}
+
 }  // namespace
 }  // namespace trv::auth

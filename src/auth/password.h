@@ -22,4 +22,11 @@ std::string hash_password(Hashing hashing, ByteView salt, ByteView password);
 // Compares without telling by its duration how much was right.
 bool password_fits(Hashing hashing, ByteView hash, ByteView password);
 
+// What is kept of further passwords (Terms): SHA-256 without a salt, which whoever has one can make
+// again and compare.
+inline constexpr std::size_t digest_size = 32;
+std::string digest_of(ByteView password);
+// As password_fits().
+bool digest_fits(ByteView digest, ByteView password);
+
 }  // namespace trv::auth
