@@ -35,8 +35,8 @@ Found find_route(Request& request) {
   const std::string method = request.method == "HEAD" ? "GET" : request.method;
   for (const auto& routes :
        {overview_routes(), connection_routes(), exchange_routes(), queue_routes(), binding_routes(),
-        vhost_routes(), user_routes(), limit_routes(), policy_routes(), health_routes(),
-        definition_routes()}) {
+        vhost_routes(), user_routes(), limit_routes(), policy_routes(), parameter_routes(),
+        health_routes(), definition_routes()}) {
     for (const Route& route : routes) {
       std::map<std::string, std::string, std::less<>> params;
       if (!matches(route.pattern, request, params)) continue;

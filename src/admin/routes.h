@@ -29,6 +29,7 @@ std::span<const Route> vhost_routes();
 std::span<const Route> user_routes();
 std::span<const Route> limit_routes();
 std::span<const Route> policy_routes();
+std::span<const Route> parameter_routes();
 std::span<const Route> health_routes();
 std::span<const Route> definition_routes();
 

@@ -17,6 +17,8 @@ enum class Op : std::uint8_t {
   put_vhost = 9,
   delete_vhost = 10,
   put_terms = 11,
+  put_parameter = 12,
+  delete_parameter = 13,
 };
 
 constexpr std::uint64_t tags_max = 1000;
@@ -108,6 +110,17 @@ std::optional<Limit> read_limit(ByteReader& r) {
 // Sized texts in their order; braces around this fix the order of evaluation.
 std::string text(ByteReader& r) { return std::string(r.sized()); }
 
+SetLimit read_set_limit(ByteReader& r) {
+  SetLimit set;
+  set.scope = read_scope(r);
+  set.name = text(r);
+  const auto limit = read_limit(r);
+  if (!limit) r.fail();
+  set.limit = limit.value_or(Limit::connections);
+  set.value = r.varint_signed();
+  return set;
+}
+
 }  // namespace
 
 std::string encode(const Command& command) {
@@ -160,6 +173,12 @@ std::string encode(const Command& command) {
   } else if (const auto* terms = std::get_if<PutTerms>(&command)) {
     op(Op::put_terms);
     write_terms(w, *terms);
+  } else if (const auto* parameter = std::get_if<PutParameter>(&command)) {
+    op(Op::put_parameter);
+    texts({parameter->name, parameter->value});
+  } else if (const auto* no_parameter = std::get_if<DeleteParameter>(&command)) {
+    op(Op::delete_parameter);
+    texts({no_parameter->name});
   }
   return out;
 }
@@ -191,17 +210,9 @@ Result<Command> parse_command(ByteView bytes) {
     case Op::clear_topic_rights:
       command = ClearTopicRights{text(r), text(r), text(r)};
       break;
-    case Op::set_limit: {
-      SetLimit set;
-      set.scope = read_scope(r);
-      set.name = text(r);
-      const auto limit = read_limit(r);
-      if (!limit) r.fail();
-      set.limit = limit.value_or(Limit::connections);
-      set.value = r.varint_signed();
-      command = std::move(set);
+    case Op::set_limit:
+      command = read_set_limit(r);
       break;
-    }
     case Op::clear_limit: {
       ClearLimit clear;
       clear.scope = read_scope(r);
@@ -222,6 +233,12 @@ Result<Command> parse_command(ByteView bytes) {
       break;
     case Op::put_terms:
       command = read_terms(r);
+      break;
+    case Op::put_parameter:
+      command = PutParameter{text(r), text(r)};
+      break;
+    case Op::delete_parameter:
+      command = DeleteParameter{text(r)};
       break;
     default:
       r.fail();

@@ -92,6 +92,11 @@ const Terms* Directory::terms(std::string_view user) const {
   return found == terms_.end() ? nullptr : found->second.get();
 }
 
+const std::string* Directory::parameter(std::string_view name) const {
+  const auto found = parameters_.find(name);
+  return found == parameters_.end() ? nullptr : &found->second;
+}
+
 bool Directory::operator==(const Directory& other) const {
   const auto same = [](const auto& a, const auto& b) {
     return a.first == b.first && *a.second == *b.second;
@@ -101,7 +106,7 @@ bool Directory::operator==(const Directory& other) const {
          std::equal(vhosts_.begin(), vhosts_.end(), other.vhosts_.begin(), other.vhosts_.end(),
                     same) &&
          rights_ == other.rights_ && user_limits_ == other.user_limits_ &&
-         vhost_limits_ == other.vhost_limits_;
+         vhost_limits_ == other.vhost_limits_ && parameters_ == other.parameters_;
 }
 
 Status Directory::apply(ByteView bytes) {
@@ -129,6 +134,10 @@ Status Directory::apply(ByteView bytes) {
     apply(std::move(*vhost));
   } else if (const auto* no_vhost = std::get_if<DeleteVhost>(&*command)) {
     remove(*no_vhost);
+  } else if (auto* parameter = std::get_if<PutParameter>(&*command)) {
+    parameters_[std::move(parameter->name)] = std::move(parameter->value);
+  } else if (const auto* no_parameter = std::get_if<DeleteParameter>(&*command)) {
+    parameters_.erase(no_parameter->name);
   }
   return {};
 }
@@ -305,6 +314,10 @@ std::vector<std::string> Directory::snapshot() const {
         commands.push_back(encode(SetLimit{scope, name, limit, value}));
       }
     }
+  }
+  for (const auto& [name, value] : parameters_) {
+    if (TRV_MUTANT(parameters_lost_in_checkpoint)) break;
+    commands.push_back(encode(PutParameter{name, value}));
   }
   return commands;
 }

@@ -1,5 +1,5 @@
 // Directory: virtual hosts; users, their passwords and tags, what each may do where, and how much
-// of it.
+// of it; global parameters, which are values that somebody wants kept beside them.
 //
 // Owner: the catalog's core changes it by apply() alone, live and in recovery; every core reads an
 // immutable copy. Copies share what did not change.
@@ -146,9 +146,16 @@ struct PutVhost {
 struct DeleteVhost {
   std::string name;
 };
-using Command =
-    std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights, ClearTopicRights,
-                 SetLimit, ClearLimit, PutVhost, DeleteVhost, PutTerms>;
+struct PutParameter {
+  std::string name;
+  std::string value;  // what it means, and in which form, is the front-ends' business
+};
+struct DeleteParameter {
+  std::string name;
+};
+using Command = std::variant<PutUser, DeleteUser, SetRights, ClearRights, SetTopicRights,
+                             ClearTopicRights, SetLimit, ClearLimit, PutVhost, DeleteVhost,
+                             PutTerms, PutParameter, DeleteParameter>;
 
 std::string encode(const Command& command);
 Result<Command> parse_command(ByteView bytes);
@@ -187,11 +194,15 @@ class Directory {
   // By user and virtual host.
   using AllRights = std::map<std::string, std::map<std::string, Rights, std::less<>>, std::less<>>;
   using Vhosts = std::map<std::string, std::shared_ptr<const Vhost>, std::less<>>;
+  using Parameters = std::map<std::string, std::string, std::less<>>;
   using AllTerms = std::map<std::string, std::shared_ptr<const Terms>, std::less<>>;
   const Users& users() const { return users_; }
   const AllTerms& all_terms() const { return terms_; }
   const Vhosts& vhosts() const { return vhosts_; }
   const AllRights& all_rights() const { return rights_; }
+  const Parameters& parameters() const { return parameters_; }
+  // Null when there is none.
+  const std::string* parameter(std::string_view name) const;
   bool operator==(const Directory& other) const;
 
  private:
@@ -215,6 +226,7 @@ class Directory {
   AllRights rights_;
   AllLimits user_limits_;
   AllLimits vhost_limits_;
+  Parameters parameters_;
 };
 
 }  // namespace trv::auth

@@ -291,5 +291,22 @@ TEST(Directory, RefusesTermsThatAreNone) {
   EXPECT_EQ(directory, Directory());
 }
 
+TEST(Directory, ParametersAreKeptAsTheyAreGiven) {
+  Directory directory;
+  EXPECT_EQ(directory.parameter("a"), nullptr);
+  run(directory, PutParameter{"a", "1"});
+  run(directory, PutParameter{"b", std::string("\0x", 2)});
+  run(directory, PutParameter{"a", "2"});
+  ASSERT_NE(directory.parameter("a"), nullptr);
+  EXPECT_EQ(*directory.parameter("a"), "2");
+  EXPECT_NE(directory, Directory());
+  EXPECT_EQ(rebuilt(directory), directory);
+  run(directory, DeleteParameter{"a"});
+  run(directory, DeleteParameter{"none"});
+  EXPECT_EQ(directory.parameters().size(), 1u);
+  run(directory, DeleteParameter{"b"});
+  EXPECT_EQ(directory, Directory());
+}
+
 }  // namespace
 }  // namespace trv::auth

@@ -190,12 +190,22 @@ void clear_permissions(CtlCall& call) {
   if (answer && answer->status / 100 != 2 && answer->status != 404) call.fail_with(*answer);
 }
 
+// Those of users, and the operator's, which are on other paths and called so.
+struct PolicyWords {
+  std::string_view path;
+  std::string_view set;
+  std::string_view cleared;
+};
+constexpr PolicyWords of_users = {"policies", "policy", "policy"};
+constexpr PolicyWords of_operators = {"operator-policies", "operator policy override",
+                                      "operator policy"};
+
+template <const PolicyWords& words>
 void set_policy(CtlCall& call) {
   const std::string priority = call.option("priority", "0");
-  call.say(
-      fmt::format("Setting policy \"{}\" for pattern \"{}\" to \"{}\" with priority \"{}\" for "
-                  "vhost \"{}\" ...",
-                  call.words[0], call.words[1], call.words[2], priority, call.vhost));
+  call.say(fmt::format(
+      "Setting {} \"{}\" for pattern \"{}\" to \"{}\" with priority \"{}\" for vhost \"{}\" ...",
+      words.set, call.words[0], call.words[1], call.words[2], priority, call.vhost));
   std::int64_t number = 0;
   const char* end = priority.data() + priority.size();
   const auto read = std::from_chars(priority.data(), end, number);
@@ -209,12 +219,14 @@ void set_policy(CtlCall& call) {
                              {"definition", definition},
                              {"priority", number},
                              {"apply-to", call.option("apply-to", "all")}};
-  call.change("PUT", in_vhost(call, "policies", call.words[0]), json::serialize(body));
+  call.change("PUT", in_vhost(call, words.path, call.words[0]), json::serialize(body));
 }
 
+template <const PolicyWords& words>
 void clear_policy(CtlCall& call) {
-  call.say(fmt::format("Clearing policy \"{}\" on vhost \"{}\" ...", call.words[0], call.vhost));
-  const Result<HttpAnswer> answer = call.ask("DELETE", in_vhost(call, "policies", call.words[0]));
+  call.say(fmt::format("Clearing {} \"{}\" on vhost \"{}\" ...", words.cleared, call.words[0],
+                       call.vhost));
+  const Result<HttpAnswer> answer = call.ask("DELETE", in_vhost(call, words.path, call.words[0]));
   if (!answer || answer->status / 100 == 2) return;
   if (answer->status == 404) return call.fail(exit_unavailable, "Parameter does not exist");
   call.fail_with(*answer);
@@ -379,8 +391,11 @@ constexpr CtlCommand changes[] = {
     {"authenticate_user", 2, 2, "", "USER PASSWORD", authenticate_user},
     {"set_permissions", 4, 4, "", "USER CONFIGURE WRITE READ", set_permissions},
     {"clear_permissions", 1, 1, "", "USER", clear_permissions},
-    {"set_policy", 3, 3, "priority apply-to", "NAME PATTERN DEFINITION", set_policy},
-    {"clear_policy", 1, 1, "", "NAME", clear_policy},
+    {"set_policy", 3, 3, "priority apply-to", "NAME PATTERN DEFINITION", set_policy<of_users>},
+    {"clear_policy", 1, 1, "", "NAME", clear_policy<of_users>},
+    {"set_operator_policy", 3, 3, "priority apply-to", "NAME PATTERN DEFINITION",
+     set_policy<of_operators>},
+    {"clear_operator_policy", 1, 1, "", "NAME", clear_policy<of_operators>},
     {"add_vhost", 1, 1, "description tags default-queue-type", "NAME", add_vhost},
     {"delete_vhost", 1, 1, "", "NAME", delete_vhost},
     {"close_connection", 2, 2, "", "NAME REASON", close_connection},
@@ -393,8 +408,8 @@ constexpr CtlCommand changes[] = {
 };
 
 const CtlCommand* find_command(std::string_view name) {
-  for (const auto& table :
-       {std::span<const CtlCommand>(changes), list_commands(), limit_commands()}) {
+  for (const auto& table : {std::span<const CtlCommand>(changes), list_commands(), limit_commands(),
+                            parameter_commands()}) {
     for (const CtlCommand& command : table) {
       if (command.name == name) return &command;
     }
@@ -420,8 +435,8 @@ std::string help() {
   std::string text =
       "trivium rabbitmqctl [--url http://guest:guest@127.0.0.1:15672] [-q|--quiet] [-s|--silent]\n"
       "    [--no-table-headers] [--formatter table|json] [-p|--vhost VHOST] COMMAND ...\n\n";
-  for (const auto& table :
-       {list_commands(), std::span<const CtlCommand>(changes), limit_commands()}) {
+  for (const auto& table : {list_commands(), std::span<const CtlCommand>(changes), limit_commands(),
+                            parameter_commands()}) {
     for (const CtlCommand& command : table) text += fmt::format("  {}\n", usage_of(command));
   }
   return text;

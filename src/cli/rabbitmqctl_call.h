@@ -56,5 +56,6 @@ struct CtlCommand {
 
 std::span<const CtlCommand> list_commands();
 std::span<const CtlCommand> limit_commands();
+std::span<const CtlCommand> parameter_commands();
 
 }  // namespace trv::cli

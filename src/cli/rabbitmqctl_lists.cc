@@ -100,6 +100,9 @@ constexpr Column policy_columns[] = {{"vhost", "vhost"},           {"name", "nam
                                      {"pattern", "pattern"},       {"apply-to", "apply-to"},
                                      {"definition", "definition"}, {"priority", "priority"}};
 
+constexpr Column parameter_columns[] = {
+    {"component", "component"}, {"name", "name"}, {"value", "value"}};
+
 constexpr List queues = {"Timeout: 60.0 seconds ...\nListing queues for vhost %v ...", "queues/%v",
                          "name messages", queue_columns};
 constexpr List exchanges = {"Listing exchanges for vhost %v ...", "exchanges/%v", "name type",
@@ -122,6 +125,13 @@ constexpr List rights = {"Listing permissions for vhost \"%v\" ...", "vhosts/%v/
                          "user configure write read", rights_columns};
 constexpr List policies = {"Listing policies for vhost \"%v\" ...", "policies/%v",
                            "vhost name pattern apply-to definition priority", policy_columns};
+constexpr List operator_policies = {
+    "Listing operator policy overrides for vhost \"%v\" ...", "operator-policies/%v",
+    "vhost name pattern apply-to definition priority", policy_columns};
+constexpr List parameters = {"Listing runtime parameters for vhost \"%v\" ...", "parameters",
+                             "component name value", parameter_columns};
+constexpr List global_parameters = {"Listing global runtime parameters ...", "global-parameters",
+                                    "name value", parameter_columns};
 
 std::string filled(std::string_view text, const std::string& vhost) {
   std::string out(text);
@@ -183,10 +193,13 @@ std::string one_line(std::string_view text) {
   return out;
 }
 
+// Columns that hold any JSON, and show it as such, also within JSON.
+bool holds_json(std::string_view column) { return column == "definition" || column == "value"; }
+
 std::string cell_of(std::string_view column, const json::value& value) {
+  if (holds_json(column)) return one_line(json::serialize(value));
   if (value.is_null()) return "";
   if (const json::string* text = value.if_string()) return one_line(std::string_view(*text));
-  if (column == "definition") return one_line(json::serialize(value));
   if (const json::array* tags = value.if_array(); tags && column == "tags") {
     std::vector<std::string> names;
     for (const json::value& tag : *tags) {
@@ -223,6 +236,7 @@ void print_json(CtlCall& call, const std::vector<Column>& columns, const json::a
     json::object shown;
     for (const Column& column : columns) {
       json::value value = field_of(row.as_object(), column.field);
+      if (holds_json(column.name)) value = json::string(json::serialize(value));
       shown[column.name] = value.is_null() ? json::value("") : std::move(value);
     }
     out += (std::exchange(first, false) ? "" : ",") + json::serialize(shown) + "\n";
@@ -251,16 +265,24 @@ bool choose(CtlCall& call, const List& list, const std::vector<std::string>& wan
 }
 
 void print_list(CtlCall& call, const List& list, const std::string& banner, const std::string& path,
-                const std::vector<std::string>& wanted) {
+                const std::vector<std::string>& wanted, std::string_view only_vhost = {}) {
   std::vector<Column> columns;
   if (!choose(call, list, wanted.empty() ? split(list.columns) : wanted, columns)) return;
   if (!call.as_json) call.say(banner);
   json::value answer;
   if (!call.get(path, answer)) return;
-  const json::array* rows = answer.if_array();
+  json::array* rows = answer.if_array();
   const bool are_rows = rows && std::all_of(rows->begin(), rows->end(),
                                             [](const json::value& row) { return row.is_object(); });
   if (!are_rows) return call.fail(exit_software, "the answer is no list");
+  if (!only_vhost.empty()) {
+    rows->erase(std::remove_if(rows->begin(), rows->end(),
+                               [&](const json::value& row) {
+                                 return cell_of("vhost", field_of(row.get_object(), "vhost")) !=
+                                        only_vhost;
+                               }),
+                rows->end());
+  }
   if (call.as_json) {
     print_json(call, columns, *rows);
   } else {
@@ -281,6 +303,12 @@ void print_user_rights(CtlCall& call) {
              "users/" + path_part(user) + "/permissions", {});
 }
 
+// The API lists those of all virtual hosts, or of one component.
+void print_parameters(CtlCall& call) {
+  print_list(call, parameters, filled(parameters.banner, call.vhost), std::string(parameters.path),
+             {}, call.vhost);
+}
+
 constexpr std::size_t many = 64;
 constexpr std::string_view columns_usage = "[COLUMN ...]";
 
@@ -296,6 +324,9 @@ constexpr CtlCommand commands[] = {
     {"list_permissions", 0, 0, "", "", print<rights>},
     {"list_user_permissions", 1, 1, "", "USER", print_user_rights},
     {"list_policies", 0, 0, "", "", print<policies>},
+    {"list_operator_policies", 0, 0, "", "", print<operator_policies>},
+    {"list_parameters", 0, 0, "", "", print_parameters},
+    {"list_global_parameters", 0, 0, "", "", print<global_parameters>},
 };
 
 }  // namespace

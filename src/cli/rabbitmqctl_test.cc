@@ -182,5 +182,52 @@ TEST(HttpClient, SendsNoHeaderOfTwoLines) {
       Errc::invalid_argument);
 }
 
+TEST(Rabbitmqctl, Parameters) {
+  Fake fake;
+  fake.answers["GET /api/parameters"] = {
+      200, R"([{"component":"vhost-limits","vhost":"/","name":"limits","value":{"max-queues":5}},
+               {"component":"vhost-limits","vhost":"o","name":"limits","value":{"max-queues":6}}])"};
+  fake.answers["GET /api/global-parameters"] = {200, R"([{"name":"a","value":"x"}])"};
+  EXPECT_EQ(fake.run({"list_parameters"}).out,
+            "Listing runtime parameters for vhost \"/\" ...\ncomponent\tname\tvalue\n"
+            "vhost-limits\tlimits\t{\"max-queues\":5}\n");
+  EXPECT_EQ(fake.run({"-p", "none", "list_parameters"}).out,
+            "Listing runtime parameters for vhost \"none\" ...\n\n");
+  EXPECT_EQ(fake.run({"list_global_parameters"}).out,
+            "Listing global runtime parameters ...\nname\tvalue\na\t\"x\"\n");
+  EXPECT_EQ(fake.run({"list_global_parameters", "--formatter", "json"}).out,
+            "[\n{\"name\":\"a\",\"value\":\"\\\"x\\\"\"}\n]\n");
+  fake.answers["PUT /api/global-parameters/a%20b"] = {201, ""};
+  EXPECT_EQ(fake.run({"set_global_parameter", "a b", "{\"n\":1}"}).exit_code, 0);
+  EXPECT_EQ(fake.asked.back(),
+            "guest@127.0.0.1:15672 PUT /api/global-parameters/a%20b {\"value\":{\"n\":1}}");
+  const Outcome bad = fake.run({"set_global_parameter", "a", "{bad"});
+  EXPECT_EQ(bad.exit_code, 69);
+  EXPECT_EQ(bad.errors, "Error:\nJSON decoding error. Reason: badarg\n");
+  EXPECT_TRUE(fake.asked.empty());
+  const Outcome none = fake.run({"clear_global_parameter", "a"});
+  EXPECT_EQ(none.exit_code, 69);
+  EXPECT_EQ(none.errors, "Error:\nParameter does not exist\n");
+  fake.answers["PUT /api/cluster-name"] = {204, ""};
+  EXPECT_EQ(fake.run({"set_cluster_name", "my"}).out, "Setting cluster name to my ...\n");
+  EXPECT_EQ(fake.asked.back(), "guest@127.0.0.1:15672 PUT /api/cluster-name {\"name\":\"my\"}");
+  fake.answers["PUT /api/parameters/c/%2F/n"] = {
+      400, "{\"reason\":\"Validation failed\\n\\ncomponent c not found\\n\"}"};
+  EXPECT_EQ(fake.run({"set_parameter", "c", "n", "5"}).errors,
+            "Error:\nValidation failed\n\ncomponent c not found\n\n");
+  EXPECT_EQ(fake.asked.back(), "guest@127.0.0.1:15672 PUT /api/parameters/c/%2F/n {\"value\":5}");
+}
+
+TEST(Rabbitmqctl, PoliciesOfTheOperator) {
+  Fake fake;
+  fake.answers["PUT /api/operator-policies/%2F/op"] = {201, ""};
+  EXPECT_EQ(fake.run({"set_operator_policy", "op", "^x", "{\"message-ttl\":5}"}).out,
+            "Setting operator policy override \"op\" for pattern \"^x\" to \"{\"message-ttl\":5}\" "
+            "with priority \"0\" for vhost \"/\" ...\n");
+  const Outcome none = fake.run({"clear_operator_policy", "op"});
+  EXPECT_EQ(none.out, "Clearing operator policy \"op\" on vhost \"/\" ...\n");
+  EXPECT_EQ(none.errors, "Error:\nParameter does not exist\n");
+}
+
 }  // namespace
 }  // namespace trv::cli

@@ -334,3 +334,72 @@ def test_a_stranger_may_not_send_much(broker):
             client.sendall(body if size else b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))
             assert client.recv(65536)[:10] == b"HTTP/1.1 2"
     Api(broker.management_port).delete("queues/%2F/x")
+
+
+def test_global_parameters(own_broker):
+    api = Api(own_broker.management_port)
+    values = ({"a": 1}, "x", 5, None, [1, 2], True, 1.5)
+    api.put("global-parameters/a%2Fb", {"value": 0}, 201)
+    for value in values:
+        api.put("global-parameters/a%2Fb", {"name": "other", "value": value}, 204)
+        assert api.get("global-parameters/a%2Fb") == {"name": "a/b", "value": value}
+    assert api.put("global-parameters/c", {"name": "c"}, 400)["reason"] == "[{key_missing,value}]"
+    api.put("global-parameters/c", {"value": 1}, 201)
+    assert [one["name"] for one in api.get("global-parameters")] == ["a/b", "c"]
+    definitions = api.get("definitions")
+    assert definitions["global_parameters"] == [{"name": "a/b", "value": 1.5}, {"name": "c", "value": 1}]
+    own_broker.kill()
+    own_broker.start()
+    api = Api(own_broker.management_port)
+    assert api.get("global-parameters/c") == {"name": "c", "value": 1}
+    for name in ("a%2Fb", "c"):
+        api.delete(f"global-parameters/{name}")
+        api.get(f"global-parameters/{name}", 404)
+    assert api.ask("DELETE", "global-parameters/c")[0] == 404
+    assert api.ask("POST", "definitions", definitions)[0] in (200, 204)
+    assert api.get("global-parameters") == definitions["global_parameters"]
+
+
+def test_the_name_of_the_cluster(broker):
+    api = Api(broker.management_port)
+    given = api.get("cluster-name")["name"]
+    assert given == api.get("overview")["cluster_name"]
+    try:
+        api.put("cluster-name", {"name": "ours"}, 204)
+        assert api.get("cluster-name") == {"name": "ours"}
+        assert api.get("global-parameters/cluster_name")["value"] == api.get("overview")["cluster_name"] == "ours"
+        with connect(broker) as connection:
+            assert connection._impl.server_properties["cluster_name"] == "ours"
+        assert api.put("cluster-name", {"nme": "x"}, 400)["reason"] == "[{key_missing,name}]"
+        api.put("cluster-name", {"name": 5}, 400)
+    finally:
+        api.delete("global-parameters/cluster_name")
+    assert api.get("cluster-name") == {"name": given}
+
+
+def test_parameters_with_a_component(broker):
+    api = Api(broker.management_port)
+    assert api.get("parameters/nocomp") == []
+    api.get("parameters/nocomp/%2F/x", 404)
+    assert api.put("parameters/nocomp/%2F/x", {"value": 1}, 400)["reason"] == "Validation failed\n\ncomponent nocomp not found\n"
+    assert api.put("parameters/nocomp/nov/x", {"value": 1}, 404)["reason"] == "vhost_not_found"
+    assert api.put("parameters/policy/%2F/x", {"value": 1}, 400)["reason"] == "policies may not be set using this method"
+    api.put("vhosts/parametric", {})
+    try:
+        limits = "parameters/vhost-limits/parametric/limits"
+        api.put("vhost-limits/parametric/max-queues", {"value": 7}, 204)
+        shown = {"component": "vhost-limits", "vhost": "parametric", "name": "limits", "value": {"max-queues": 7}}
+        assert api.get(limits) == shown and shown in api.get("parameters")
+        api.put(limits, {"value": {"max-connections": 8}}, 204)
+        assert api.get("vhost-limits/parametric") == [{"vhost": "parametric", "value": {"max-connections": 8}}]
+        assert "max-foo" in api.put(limits, {"value": {"max-foo": 8}}, 400)["reason"]
+        policy = {"pattern": "^x", "definition": {"message-ttl": 5}, "priority": 0, "apply-to": "all"}
+        api.put("parameters/operator_policy/parametric/op", {"value": policy}, 201)
+        assert api.get("operator-policies/parametric/op")["definition"] == {"message-ttl": 5}
+        assert api.get("parameters/operator_policy/parametric")[0]["value"] == policy
+        for path in ("parameters/operator_policy/parametric/op", limits):
+            api.delete(path)
+            assert api.ask("DELETE", path)[0] == 404
+        assert api.get("operator-policies/parametric") == [] and api.get("vhost-limits/parametric") == []
+    finally:
+        api.delete("vhosts/parametric")

@@ -6,6 +6,7 @@
 #include "admin/access.h"
 #include "admin/limits.h"
 #include "admin/listing.h"
+#include "admin/parameters.h"
 #include "admin/policy.h"
 #include "admin/routes.h"
 #include "admin/vhosts.h"
@@ -21,10 +22,6 @@ using broker::Operation;
 using broker::OperationResult;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
-
-// Components of parameters.
-constexpr std::string_view operator_policy = "operator_policy";
-constexpr std::string_view vhost_limits = "vhost-limits";
 
 // The members of `item` that a definition has.
 json::object picked(const json::value& item, std::initializer_list<std::string_view> names) {
@@ -72,28 +69,8 @@ Task<json::object> export_vhost(Context& context, Request request) {
   out["bindings"] = std::move(bindings);
   const PolicyView view = co_await policy_view(context);
   out["policies"] = in_sight(request, policies_to_json(*view, model::PolicyClass::users));
-  // Those of the operator are parameters there.
-  json::array parameters;
-  for (json::value& policy :
-       in_sight(request, policies_to_json(*view, model::PolicyClass::operators))) {
-    json::object& value = policy.get_object();
-    json::object parameter;
-    parameter["component"] = operator_policy;
-    for (const char* member : {"vhost", "name"}) {
-      parameter[member] = value.at(member);
-      value.erase(member);
-    }
-    parameter["value"] = std::move(value);
-    parameters.push_back(std::move(parameter));
-  }
   const AccessView access = co_await access_view(context);
-  for (json::value& limits : in_sight(request, limits_to_json(*access, auth::LimitScope::vhost))) {
-    json::object& parameter = limits.get_object();
-    parameter["component"] = vhost_limits;
-    parameter["name"] = "limits";
-    parameters.push_back(std::move(parameter));
-  }
-  out["parameters"] = std::move(parameters);
+  out["parameters"] = in_sight(request, parameters_to_json(*access, *view));
   co_return out;
 }
 
@@ -112,7 +89,7 @@ Task<Reply> export_all(Context& context, Request request) {
   out["vhosts"] = std::move(vhosts);
   json::object vhost = co_await export_vhost(context, std::move(request));
   for (auto& [name, value] : vhost) out[name] = std::move(value);
-  out["global_parameters"] = json::array();
+  out["global_parameters"] = global_parameters_to_json(*view);
   co_return Reply(ok(out));
 }
 
@@ -128,7 +105,7 @@ constexpr std::string_view lists_in_vhosts[] = {
 // What is no list of objects, as a reason; empty when all is.
 std::string refuse_form(const json::object& body) {
   std::vector<std::string_view> names(std::begin(lists_in_vhosts), std::end(lists_in_vhosts));
-  names.insert(names.begin(), {"vhosts", "users"});
+  names.insert(names.begin(), {"vhosts", "users", "global_parameters"});
   for (const std::string_view name : names) {
     const json::value* list = body.if_contains(name);
     if (!list) continue;
@@ -251,10 +228,13 @@ Result<std::vector<auth::Command>> access_commands(const json::object& body) {
     return alone(topic_rights_from_json(text_of(rights, "user"), text_of(rights, "vhost"), rights));
   });
   each("parameters", [](const json::object& parameter) -> Result<Commands> {
-    if (text_of(parameter, "component") != vhost_limits) return Commands();
+    if (text_of(parameter, "component") != vhost_limits_component) return Commands();
     const json::value* value = parameter.if_contains("value");
     return limits_from_json(auth::LimitScope::vhost, text_of(parameter, "vhost"),
                             value ? *value : json::value());
+  });
+  each("global_parameters", [&alone](const json::object& parameter) {
+    return alone(global_parameter_from_json(text_of(parameter, "name"), parameter));
   });
   if (!status) return status.error();
   return commands;
@@ -280,9 +260,9 @@ Result<std::vector<model::Policy>> policies_of(const json::object& body) {
     for (const json::value& item : list->get_array()) {
       const json::object& parameter = item.get_object();
       const std::string component = text_of(parameter, "component");
-      if (component == vhost_limits) continue;
+      if (component == vhost_limits_component) continue;
       const json::value* value = parameter.if_contains("value");
-      if (component != operator_policy || !value || !value->is_object()) {
+      if (component != operator_policy_component || !value || !value->is_object()) {
         return Error{Errc::invalid_argument,
                      "parameters of '" + component + "' are not implemented"};
       }

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "admin/listing.h"
+#include "admin/parameters.h"
 #include "admin/process.h"
 #include "admin/routes.h"
 #include "broker/broker.h"
@@ -80,7 +81,7 @@ Task<Reply> overview(Context& context, Request request) {
   object["rabbitmq_version"] = imitated_version;
   object["management_version"] = imitated_version;
   object["erlang_version"] = "none";
-  object["cluster_name"] = facts.cluster;
+  object["cluster_name"] = cluster_name(*request.access, facts.cluster);
   object["node"] = facts.node;
   object["rates_mode"] = "basic";
   object["disable_stats"] = false;
@@ -147,10 +148,6 @@ Task<Reply> show_node(Context& context, Request request) {
   co_return shown(request, co_await node(context));
 }
 
-Task<Reply> cluster_name(Context& context, Request) {
-  co_return ok(json::object{{"name", context.facts().cluster}});
-}
-
 Task<Reply> version(Context& context, Request) {
   co_return Reply{200, "text/plain", context.facts().version, {}};
 }
@@ -164,7 +161,6 @@ constexpr Route table[] = {
     {"GET", "/overview", Rank::management, overview},
     {"GET", "/nodes", Rank::monitoring, list_nodes},
     {"GET", "/nodes/{name}", Rank::monitoring, show_node},
-    {"GET", "/cluster-name", Rank::management, cluster_name},
     {"GET", "/version", Rank::management, version},
     {"GET", "/auth", Rank::management, auth},
     {"GET", "/extensions", Rank::management, nothing},
@@ -173,8 +169,6 @@ constexpr Route table[] = {
     {"GET", "/deprecated-features/used", Rank::management, nothing},
     {"GET", "/shovels", Rank::monitoring, nothing},
     {"GET", "/federation-links", Rank::monitoring, nothing},
-    {"GET", "/parameters", Rank::policymaker, nothing},
-    {"GET", "/global-parameters", Rank::policymaker, nothing},
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // The handshake and the end of a connection.
+#include <boost/json/parse.hpp>
+
 #include "amqp/handlers/handlers.h"
 #include "amqp/wire/table.h"
 #include "auth/directory.h"
@@ -7,6 +9,7 @@
 
 namespace trv::amqp {
 
+namespace json = boost::json;
 using wire::MethodId;
 
 namespace {
@@ -41,6 +44,14 @@ bool capability(ByteView client_properties, ByteView name) {
   return value && value->boolean().value_or(false);
 }
 
+// That which was set as a global parameter over the HTTP API, or else one of its own.
+std::string cluster_name(broker::Broker& broker) {
+  const std::string* given = broker.catalog().access()->parameter("cluster_name");
+  const json::value value = given ? json::parse(*given) : json::value();
+  if (value.is_string()) return std::string(value.get_string());
+  return "trivium@" + broker.options().cluster_id;
+}
+
 }  // namespace
 
 void Session::send_start() {
@@ -54,7 +65,7 @@ void Session::send_start() {
   std::string properties;
   wire::TableWriter fields(properties);
   fields.add_table("capabilities", capabilities);
-  fields.add_text("cluster_name", "trivium@" + broker().options().cluster_id);
+  fields.add_text("cluster_name", cluster_name(broker()));
   fields.add_text("copyright", "Licensed under the Apache License, Version 2.0");
   fields.add_text("information", "RabbitMQ-compatible broker over one durable log");
   fields.add_text("platform", "Trivium");
