@@ -43,6 +43,10 @@ class FaultyFile final : public File {
     if (auto fault = plan_->on(Operation::read)) return error_of(*fault, "read " + name_);
     return inner_->read_at(position, into);
   }
+  Result<bool> try_read_at(std::uint64_t position, std::span<char> into) override {
+    if (auto fault = plan_->on(Operation::try_read)) return error_of(*fault, "read " + name_);
+    return inner_->try_read_at(position, into);
+  }
   Status write_at(std::uint64_t position, std::span<const std::string_view> parts) override {
     auto fault = plan_->on(Operation::write);
     if (!fault) return inner_->write_at(position, parts);

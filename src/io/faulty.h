@@ -26,8 +26,9 @@ enum class Operation : std::uint8_t {
   list,
   sync_directory,
   lock,
+  try_read,
 };
-inline constexpr std::size_t operation_count = 12;
+inline constexpr std::size_t operation_count = 13;
 
 struct Fault {
   // None: operations of every kind are counted and the n-th of all fails.

@@ -3,7 +3,7 @@
 // (wraps another and fails chosen operations).
 //
 // Calls block; callers decide on which thread. One File may be synced on one thread while another
-// writes to it. Offsets and sizes are bytes. No call is retried
+// writes to it, and may be read on any. Offsets and sizes are bytes. No call is retried
 // behind the caller's back, except EINTR and short writes.
 #pragma once
 
@@ -30,6 +30,9 @@ class File {
   virtual ~File() = default;
   // Fills `into` wholly. Errors: out_of_range when the file ends before, io_error.
   virtual Status read_at(std::uint64_t position, std::span<char> into) = 0;
+  // The same of what is in memory: false when some of it would have to be waited for; `into` then
+  // holds anything. Where that cannot be told it waits. Errors: as read_at().
+  virtual Result<bool> try_read_at(std::uint64_t position, std::span<char> into) = 0;
   // Writes all parts, one after the other. Errors: no_space, io_error; how much was written is then
   // unknown.
   virtual Status write_at(std::uint64_t position, std::span<const std::string_view> parts) = 0;

@@ -54,6 +54,16 @@ class AnyDirectory : public ::testing::TestWithParam<bool> {
   std::unique_ptr<Directory> directory_;
 };
 
+// What was just written is in memory.
+TEST_P(AnyDirectory, ReadsWithoutWaiting) {
+  auto file = open("f", OpenMode::create);
+  ASSERT_TRUE(write(*file, 0, "abcdef").ok());
+  std::string bytes(3, '?');
+  EXPECT_TRUE(file->try_read_at(2, bytes).value());
+  EXPECT_EQ(bytes, "cde");
+  EXPECT_EQ(file->try_read_at(5, bytes).error().code, Errc::out_of_range);
+}
+
 TEST_P(AnyDirectory, OpenModes) {
   EXPECT_EQ(directory_->open("f", OpenMode::read).error().code, Errc::not_found);
   EXPECT_EQ(directory_->open("f", OpenMode::read_write).error().code, Errc::not_found);
@@ -281,6 +291,38 @@ TEST(Claim, OneTakerAndAWaiter) {
     EXPECT_EQ(result, 42);
     other.join();
   }
+}
+
+TEST(MemoryDirectory, WhatItForgetsHasToBeWaitedFor) {
+  MemoryDirectory directory;
+  auto opened = directory.open("f", OpenMode::create);
+  ASSERT_TRUE(opened.ok());
+  File* file = opened->get();
+  ASSERT_TRUE(write(*file, 0, std::string(10'000, 'a')).ok());
+  directory.forget_what_was_read();
+  std::string bytes(100, '?');
+  EXPECT_FALSE(file->try_read_at(4050, bytes).value());
+  EXPECT_EQ(read(*file, 4000, 10), std::string(10, 'a'));
+  EXPECT_TRUE(file->try_read_at(0, bytes).value());
+  EXPECT_EQ(bytes, std::string(100, 'a'));
+  EXPECT_FALSE(file->try_read_at(4050, bytes).value()) << "it reaches into the next block";
+  ASSERT_TRUE(write(*file, 8192, "b").ok());
+  EXPECT_TRUE(file->try_read_at(8192, bytes).value());
+  directory.forget_what_was_read();
+  EXPECT_FALSE(file->try_read_at(0, bytes).value());
+}
+
+TEST(FaultyDirectory, ReadsThatDoNotWaitFailToo) {
+  MemoryDirectory memory;
+  FaultyDirectory directory(memory);
+  auto opened = directory.open("f", OpenMode::create);
+  ASSERT_TRUE(opened.ok());
+  File* file = opened->get();
+  ASSERT_TRUE(write(*file, 0, "abc").ok());
+  directory.arm({Operation::try_read});
+  std::string bytes(3, '?');
+  EXPECT_EQ(file->try_read_at(0, bytes).error().code, Errc::io_error);
+  EXPECT_TRUE(file->try_read_at(0, bytes).value());
 }
 
 }  // namespace

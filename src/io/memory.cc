@@ -7,6 +7,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <utility>
 
 namespace trv::io {
 namespace {
@@ -23,9 +24,24 @@ struct Inode {
   std::string present;
   std::string durable;
   std::set<std::uint64_t> dirty;  // sectors of `present` that differ from `durable`, perhaps
+  // Blocks that try_read_at() finds; all of them while the disk does not tell them apart.
+  std::set<std::uint64_t> warm;
+  std::uint64_t warm_since = 0;  // of which Disk::forgotten they are
 
   void touch(std::uint64_t begin, std::uint64_t end) {
     for (std::uint64_t s = begin / sector_size; s * sector_size < end; ++s) dirty.insert(s);
+  }
+  void warm_up(std::uint64_t forgotten, std::uint64_t begin, std::uint64_t end) {
+    if (forgotten == 0) return;
+    if (std::exchange(warm_since, forgotten) != forgotten) warm.clear();
+    for (std::uint64_t b = begin / block_size; b * block_size < end; ++b) warm.insert(b);
+  }
+  bool is_warm(std::uint64_t forgotten, std::uint64_t begin, std::uint64_t end) const {
+    if (forgotten == 0) return true;
+    for (std::uint64_t b = begin / block_size; b * block_size < end; ++b) {
+      if (warm_since != forgotten || !warm.contains(b)) return false;
+    }
+    return true;
   }
   void sync() {
     durable.resize(present.size(), '\0');
@@ -77,6 +93,7 @@ struct MemoryDirectory::Disk {
   std::set<std::string> locks;
   std::map<std::string, std::shared_ptr<Disk>> children;
   std::uint64_t generation = 0;  // of processes: each crash begins a new one
+  std::uint64_t forgotten = 0;   // how often it was told to forget what was read
   std::uint64_t used = 0;
   std::uint64_t capacity = std::numeric_limits<std::uint64_t>::max();
 
@@ -109,7 +126,19 @@ class MemoryFile final : public File {
       return error_of(Errc::out_of_range, "read", name_);
     }
     if (!into.empty()) std::memcpy(into.data(), bytes.data() + position, into.size());
+    inode_->warm_up(disk_->forgotten, position, position + into.size());
     return {};
+  }
+
+  Result<bool> try_read_at(std::uint64_t position, std::span<char> into) override {
+    {
+      std::lock_guard guard(disk_->mutex);
+      if (!dead() && !inode_->is_warm(disk_->forgotten, position, position + into.size())) {
+        return false;
+      }
+    }
+    if (Status read = read_at(position, into); !read.ok()) return read.error();
+    return true;
   }
 
   Status write_at(std::uint64_t position, std::span<const std::string_view> parts) override {
@@ -120,6 +149,7 @@ class MemoryFile final : public File {
       std::copy(part.begin(), part.end(),
                 inode_->present.begin() + static_cast<std::ptrdiff_t>(position));
       inode_->touch(position, position + part.size());
+      inode_->warm_up(disk_->forgotten, position, position + part.size());
       position += part.size();
     }
     return {};
@@ -316,6 +346,11 @@ void MemoryDirectory::crash(const CrashOptions& options) {
 void MemoryDirectory::set_capacity(std::uint64_t bytes) {
   std::lock_guard guard(disk_->mutex);
   disk_->capacity = bytes;
+}
+
+void MemoryDirectory::forget_what_was_read() {
+  std::lock_guard guard(disk_->mutex);
+  ++disk_->forgotten;
 }
 
 std::string MemoryDirectory::contents(const std::string& name) const {

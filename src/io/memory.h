@@ -44,6 +44,9 @@ class MemoryDirectory final : public Directory {
   // Requires: the file exists.
   std::string contents(const std::string& name) const;
   void set_contents(const std::string& name, std::string bytes);
+  // From now on every block counts as on the disk only until it is read or written; told again,
+  // all of them do anew. Sub-directories have their own.
+  void forget_what_was_read();
 
  private:
   struct Disk;

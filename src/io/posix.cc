@@ -90,6 +90,25 @@ class PosixFile final : public File {
     return {};
   }
 
+  Result<bool> try_read_at(std::uint64_t position, std::span<char> into) override {
+    while (!into.empty()) {
+      const iovec part{into.data(), into.size()};
+      ssize_t n = without_interrupts(
+          [&] { return ::preadv2(fd_.get(), &part, 1, static_cast<off_t>(position), RWF_NOWAIT); });
+      if (n < 0 && errno == EAGAIN) return false;
+      // Not every file system can tell.
+      if (n < 0 && errno == EOPNOTSUPP) {
+        if (Status waited = read_at(position, into); !waited.ok()) return waited.error();
+        return true;
+      }
+      if (n < 0) return error_of(errno, "read", name_);
+      if (n == 0) return Error{Errc::out_of_range, "read " + name_ + ": the file ends before"};
+      position += static_cast<std::uint64_t>(n);
+      into = into.subspan(static_cast<std::size_t>(n));
+    }
+    return true;
+  }
+
   Status write_at(std::uint64_t position, std::span<const std::string_view> parts) override {
     constexpr std::size_t vectors_max = 256;
     std::array<iovec, vectors_max> vectors;

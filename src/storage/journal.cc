@@ -328,8 +328,32 @@ const Error& Journal::failure() const {
 }
 
 Result<Journal::Blob> Journal::read(BlobRange where) {
+  if (std::optional<Slice> cached = state_->tail.find(where)) return Blob{std::move(*cached), true};
+  Result<std::shared_ptr<io::File>> file = file_of(where);
+  if (!file.ok()) return file.error();
+  std::shared_ptr<char[]> bytes(new char[where.length]);
+  std::span<char> into(bytes.get(), where.length);
+  if (Status status = (*file)->read_at(where.position, into); !status.ok()) return status.error();
+  return Blob{Slice(bytes, std::string_view(bytes.get(), where.length))};
+}
+
+Result<std::optional<Journal::Blob>> Journal::try_read(BlobRange where) {
+  using Found = std::optional<Blob>;
+  if (std::optional<Slice> cached = state_->tail.find(where)) {
+    return Found(Blob{std::move(*cached), true});
+  }
+  Result<std::shared_ptr<io::File>> file = file_of(where);
+  if (!file.ok()) return file.error();
+  std::shared_ptr<char[]> bytes(new char[where.length]);
+  std::span<char> into(bytes.get(), where.length);
+  Result<bool> there = (*file)->try_read_at(where.position, into);
+  if (!there.ok()) return there.error();
+  if (!*there) return Found();
+  return Found(Blob{Slice(bytes, std::string_view(bytes.get(), where.length))});
+}
+
+Result<std::shared_ptr<io::File>> Journal::file_of(BlobRange where) {
   State& s = *state_;
-  if (std::optional<Slice> cached = s.tail.find(where)) return Blob{std::move(*cached), true};
   std::shared_ptr<io::File> file;
   if (s.active && s.active->header.id.blob() == where.blob) {
     file = s.active->file;
@@ -343,10 +367,7 @@ Result<Journal::Blob> Journal::read(BlobRange where) {
   if (std::uint64_t{where.position} + where.length > *size) {
     return Error{Errc::out_of_range, "the range lies beyond the segment's end"};
   }
-  std::shared_ptr<char[]> bytes(new char[where.length]);
-  std::span<char> into(bytes.get(), where.length);
-  if (Status status = file->read_at(where.position, into); !status.ok()) return status.error();
-  return Blob{Slice(bytes, std::string_view(bytes.get(), where.length))};
+  return file;
 }
 
 void Journal::forget_unless(const std::function<bool(std::uint64_t)>& wanted) {

@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/bytes.h"
@@ -145,6 +146,11 @@ class Journal {
   // lane: once they are durable).
   // Errors: io_error, not_found (no such segment), out_of_range.
   Result<Blob> read(BlobRange where);
+  // The same, but nothing where the disk would have to be waited for.
+  Result<std::optional<Blob>> try_read(BlobRange where);
+  // The file that holds those bytes, to be read where it may block. Errors: as read(), but for what
+  // only reading tells.
+  Result<std::shared_ptr<io::File>> file_of(BlobRange where);
   // Segments that nobody will read again: their files may be gone, but hold space while open.
   void forget_unless(const std::function<bool(std::uint64_t blob)>& wanted);
 

@@ -64,6 +64,29 @@ TEST(Journal, ReadsFromFilesWhatTheCacheHasForgotten) {
   EXPECT_EQ(b.journal->read({all[0].first.blob, 16000, 5000}).error().code, Errc::out_of_range);
 }
 
+TEST(Journal, TellsWhatWouldHaveToBeWaitedFor) {
+  Bench b;
+  const std::string payload(1000, 'x');
+  const BlobRange where = b.append(payload);
+  for (int i = 0; i < 400; ++i) {
+    b.append(payload);
+    b.journal->tick();
+    b.pool.run_all();
+  }
+  EXPECT_TRUE(b.journal->try_read(b.append("new")).value()->from_memory);
+  ASSERT_TRUE(b.journal->try_read(where).value().has_value());
+  EXPECT_FALSE(b.journal->try_read(where).value()->from_memory);
+  b.disk.forget_what_was_read();
+  EXPECT_FALSE(b.journal->try_read(where).value().has_value());
+  std::string bytes(where.length, '?');
+  ASSERT_TRUE(b.journal->file_of(where).value()->read_at(where.position, bytes).ok());
+  EXPECT_EQ(bytes, payload);
+  EXPECT_EQ(b.journal->try_read(where).value()->bytes.view(), payload);
+  EXPECT_EQ(b.journal->try_read({99, 4096, 5}).error().code, Errc::not_found);
+  EXPECT_EQ(b.journal->try_read({where.blob, 16000, 5000}).error().code, Errc::out_of_range);
+  EXPECT_EQ(b.journal->file_of({99, 4096, 5}).error().code, Errc::not_found);
+}
+
 TEST(Journal, ASliceOutlivesItsPlaceInTheCache) {
   Bench b;
   Slice slice = b.journal->read(b.append("to be kept")).value().bytes;
