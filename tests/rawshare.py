@@ -87,6 +87,7 @@ class Member:
         self.group, self.name = group, name or base64.urlsafe_b64encode(uuid.uuid4().bytes)[:22].decode()
         self.epoch = self.session = 0
         self.lock_ms = None
+        self.throttle_ms = 0  # as the last fetch was told
 
     def call(self, key, version, data):
         reply = self.connection.call(key, version, b"\0" + data)
@@ -128,7 +129,7 @@ class Member:
                                                         for index in partitions) + b"\0"])
                            + array([topic.bytes + array(body("i", each) for each in forgotten) + b"\0"] if forgotten else [])
                            + b"\0")
-        _, error = answer.take("ih")
+        self.throttle_ms, error = answer.take("ih")
         answer.text()
         answer.take("i")
         partitions = {}

@@ -11,6 +11,7 @@ from kafka.protocol.consumer import FetchRequest
 from kafka.protocol.metadata import MetadataRequest
 from kafka.protocol.producer import ProduceRequest
 from kafkarequests import Requests
+from rawshare import Member
 
 pytestmark = pytest.mark.own
 
@@ -212,6 +213,22 @@ def test_without_acknowledgement(broker, quotas, kafka, topic):
     assert 1 < seconds_until_answered(kafka) < 6
 
 
+def test_what_was_sent_already_does_not_get_ahead_of_the_pause(broker, quotas, topic, name):
+    """However the client is called, and so wherever it is counted."""
+    fill(broker, topic, 1, 13_000)
+    records = batch_of(broker, topic)
+    quotas.set([("client-id", None)], producer_byte_rate=1000)
+    clients = [Requests(broker, f"{name}.{i}") for i in range(8)]
+    begin = time.monotonic()
+    for each in clients:
+        produce(each, topic, records, acks=0)
+        each.send(MetadataRequest, 4, topics=[], allow_auto_topic_creation=False)
+    for each in clients:
+        each.receive()
+        assert 1 < time.monotonic() - begin < 8
+        each.close()
+
+
 def test_a_fast_consumer_waits_and_misses_nothing(broker, quotas, kafka, topic):
     fill(broker, topic, 4, 4000)
     quotas.set([("user", "ANONYMOUS"), ("client-id", kafka.client)], consumer_byte_rate=1000)
@@ -237,6 +254,23 @@ def test_a_record_above_all_quotas_comes_through(broker, quotas, kafka, topic):
     quotas.set([("user", None)], consumer_byte_rate=1000)
     answer = fetch(kafka, topic, 0)
     assert len(fetched(answer)) > 30_000 and answer.throttle_time_ms > 15_000
+
+
+def test_what_is_shared_counts(broker, quotas, topic):
+    fill(broker, topic, 2, 13_000)
+    member = Member(broker, f"{topic}.g")
+    assert member.set("share.auto.offset.reset", "earliest") == 0
+    error, _, assigned = member.heartbeat(0, [topic])
+    assert error == 0
+    quotas.set([("client-id", None)], consumer_byte_rate=1000)
+    error, got = member.fetch(next(iter(assigned)))
+    # It is locked for the member, so it comes, and the pause behind it.
+    assert error == 0 and got[0][2] > 13_000 and got[0][3] == [(0, 0, 1)]
+    assert 1000 < member.throttle_ms < 6000
+    begin = time.monotonic()
+    assert member.heartbeat()[0] == 0
+    assert 1 < time.monotonic() - begin < 8
+    member.close()
 
 
 def test_others_do_not_wait(broker, quotas, kafka, topic):

@@ -146,7 +146,7 @@ struct Cost {
 };
 
 // Without acknowledgement a failure has only one way to be told: the connection ends.
-void produce_unacknowledged(const Reply& reply, const ProduceTerms& terms,
+void produce_unacknowledged(const Reply& reply, const ProduceTerms& terms, const Cost& cost,
                             std::vector<ProduceTopic> topics) {
   Service& service = reply.service();
   broker::Broker& here = service.broker();
@@ -164,11 +164,15 @@ void produce_unacknowledged(const Reply& reply, const ProduceTerms& terms,
               owner.post(home, [reply] { reply.close(); });
             });
   }
-  if (failed) {
-    reply.close();
-  } else {
+  if (failed) return reply.close();
+  if (!cost.quota) return reply.nothing();
+  // It is counted on whichever core; what the client has sent meanwhile must not get ahead of the
+  // pause.
+  reply.hold();
+  here.quotas().use(*cost.quota, cost.size, [reply](broker::Quotas::Outcome used) {
+    reply.mute(used.wait);
     reply.nothing();
-  }
+  });
 }
 
 wire::ProduceResponse::Topic start_answer(const ProduceTopic& topic) {
@@ -220,13 +224,7 @@ void produce(const Reply& reply, std::int16_t acks, const ProduceTerms& terms, c
                       "a transactional batch without a transactional id");
   }
   Service& service = reply.service();
-  if (acks == acks_none) {
-    if (cost.quota) {
-      service.broker().quotas().use(
-          *cost.quota, cost.size, [reply](broker::Quotas::Outcome used) { reply.mute(used.wait); });
-    }
-    return produce_unacknowledged(reply, terms, std::move(topics));
-  }
+  if (acks == acks_none) return produce_unacknowledged(reply, terms, cost, std::move(topics));
   auto answer = gather_answer<wire::ProduceResponse>(reply);
   if (cost.quota) count_cost(answer, cost);
   for (const ProduceTopic& topic : topics) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "broker/groups.h"
 #include "kafka/wire/share_acknowledge.gen.h"
 
@@ -175,7 +176,9 @@ void ShareRun::on_visited(std::size_t place, ShareVisitResult result,
 }
 
 void ShareRun::decide() {
-  if (!may_wait_ || failed_ || record_count_ > 0 || request_.topics.empty()) return send();
+  if (!may_wait_ || failed_ || record_count_ > 0 || request_.topics.empty()) {
+    return count_and_send();
+  }
   if (woken_) begin_round();
 }
 
@@ -193,8 +196,28 @@ void ShareRun::on_deadline() {
   if (!visiting_ && !looping_) send();
 }
 
+// What is too much is given all the same, since it is locked for its member, and the pause is as
+// long as it takes.
+void ShareRun::count_and_send() {
+  if (!request_.quota || size_ == 0 || TRV_MUTANT(shared_records_not_counted)) return send();
+  visiting_ = true;
+  Service* service = &reply_.service();
+  service->broker().quotas().use(*request_.quota, size_,
+                                 [service, id = id_](broker::Quotas::Outcome used) {
+                                   ShareRun* run = service->find_share_run(id);
+                                   if (run != nullptr) run->on_counted(used);
+                                 });
+}
+
+void ShareRun::on_counted(broker::Quotas::Outcome used) {
+  throttle_ms_ = static_cast<std::int32_t>(used.wait.count());
+  reply_.mute(used.wait);
+  send();
+}
+
 void ShareRun::send() {
   wire::ShareFetchResponse response;
+  response.throttle_time_ms = throttle_ms_;
   response.acquisition_lock_timeout_ms = static_cast<std::int32_t>(terms_.lock.count());
   for (std::size_t place = 0; place < request_.topics.size(); ++place) {
     if (told_[place].empty()) continue;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/quotas.h"
 #include "broker/topics.h"
 #include "kafka/handlers/share_visit.h"
 #include "kafka/reply.h"
@@ -29,6 +30,7 @@ struct ShareRequest {
   std::size_t bytes_max = 0;
   std::size_t range_max = 1;
   std::chrono::milliseconds wait{0};
+  std::optional<model::Quotas::Found> quota = {};  // of the client, where there is one
 };
 
 class ShareRun {
@@ -54,6 +56,8 @@ class ShareRun {
   void visit(std::size_t place);
   void decide();
   void on_deadline();
+  void count_and_send();
+  void on_counted(broker::Quotas::Outcome used);
   void send();
   void end();
 
@@ -68,7 +72,8 @@ class ShareRun {
   std::size_t next_ = 0;  // the topic to be visited next
   std::size_t record_count_ = 0;
   std::size_t size_ = 0;
-  bool visiting_ = false;  // a topic
+  std::int32_t throttle_ms_ = 0;
+  bool visiting_ = false;  // a topic; or what was read is being counted
   bool looping_ = false;   // go_on() is under way
   bool failed_ = false;
   bool woken_ = false;  // during a round
