@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "broker/cold_reads.h"
 #include "model/topic.h"
 
 namespace trv::amqp {
@@ -94,6 +95,13 @@ void StreamReaders::wait(ConsumerId id, Reader& reader) {
   });
 }
 
+void StreamReaders::await(ConsumerId id, Reader& reader, BlobRange cold) {
+  reader.scheduled = true;
+  broker_.cold_reads().wait(cold, [self = self_, id] {
+    if (*self) (*self)->pump(id);
+  });
+}
+
 void StreamReaders::end_gone(ConsumerId id) {
   const auto found = readers_.find(id);
   const auto gone = std::move(found->second.on_gone);
@@ -116,18 +124,19 @@ void StreamReaders::pump(ConsumerId id) {
   std::uint32_t seen = 0;
   const std::uint32_t count_max = std::min(reader.credit, batch_count_max);
   if (count_max == 0) return;
-  const auto next =
-      broker_.topics().read(*topic, reader.next, [&](const model::StoredRecord& record) {
-        ++seen;
-        bytes += record.value ? record.value->size() : 0;
-        if (!reader.filter || reader.filter->matches(broker_, record)) {
-          broker::Delivery delivery;
-          delivery.sequence = record.sequence;
-          delivery.record = record;
-          deliveries.push_back(std::move(delivery));
-        }
-        return deliveries.size() < count_max && seen < seen_count_max && bytes < batch_bytes_max;
-      });
+  const auto visit = [&](const model::StoredRecord& record) {
+    ++seen;
+    bytes += record.value ? record.value->size() : 0;
+    if (!reader.filter || reader.filter->matches(broker_, record)) {
+      broker::Delivery delivery;
+      delivery.sequence = record.sequence;
+      delivery.record = record;
+      deliveries.push_back(std::move(delivery));
+    }
+    return deliveries.size() < count_max && seen < seen_count_max && bytes < batch_bytes_max;
+  };
+  std::optional<BlobRange> cold;
+  const auto next = broker_.topics().read_warm(*topic, reader.next, visit, cold);
   if (!next) {
     // Damage in the log: the consumer is told rather than left waiting, and the operator, too,
     // since basic.cancel has no words.
@@ -136,12 +145,16 @@ void StreamReaders::pump(ConsumerId id) {
     return;
   }
   reader.next = *next;
-  if (seen == 0) {
+  if (seen == 0 && !cold) {
     wait(id, reader);
     return;
   }
   reader.credit -= static_cast<std::uint32_t>(deliveries.size());
-  schedule(id, reader);
+  if (cold) {
+    await(id, reader, *cold);
+  } else {
+    schedule(id, reader);
+  }
   if (!deliveries.empty()) reader.sink(std::move(deliveries));
 }
 

@@ -64,6 +64,8 @@ class StreamReaders {
   void pump(ConsumerId id);
   void end_gone(ConsumerId id);
   void wait(ConsumerId id, Reader& reader);
+  // Pumps on when what is there comes from the disk.
+  void await(ConsumerId id, Reader& reader, BlobRange cold);
 
   broker::Broker& broker_;
   std::uint64_t last_id_ = 0;

@@ -10,6 +10,7 @@
 #include "base/mutant.h"
 #include "broker/catalog.h"
 #include "broker/claim_groups.h"
+#include "broker/cold_reads.h"
 #include "broker/compactor.h"
 #include "broker/delays.h"
 #include "broker/detail/compaction.h"
@@ -50,7 +51,8 @@ Broker::Broker(runtime::Core& core, BrokerOptions options, Codecs codecs)
       groups_(std::make_unique<Groups>(*this)),
       transactions_(std::make_unique<Transactions>(*this)),
       compactor_(std::make_unique<Compactor>(*this)),
-      delays_(std::make_unique<Delays>(*this)) {
+      delays_(std::make_unique<Delays>(*this)),
+      cold_reads_(std::make_unique<ColdReads>(*this)) {
   peers_ = {this};
 }
 
@@ -161,14 +163,30 @@ BlobRange Broker::journal_promised(storage::EntryKind kind, ShardId shard,
   return journal_->append(kind, shard, parts);
 }
 
+namespace {
+
+// Its segment is lost, or the page of an index that told where it lies.
+template <class T>
+Result<T> lost_is_damage(Result<T> found) {
+  if (found || found.error().code != Errc::not_found) return found;
+  return Error{Errc::corrupt, found.error().message};
+}
+
+}  // namespace
+
 Result<storage::Journal::Blob> Broker::read_blob(BlobRange where) {
   if (!journal_) return Error{Errc::closed, "the broker is stopping"};
-  auto blob = journal_->read(where);
-  // Its segment is lost, or the page of an index that told where it lies.
-  if (!blob && blob.error().code == Errc::not_found) {
-    return Error{Errc::corrupt, blob.error().message};
-  }
-  return blob;
+  return lost_is_damage(journal_->read(where));
+}
+
+Result<std::optional<storage::Journal::Blob>> Broker::try_read_blob(BlobRange where) {
+  if (!journal_) return Error{Errc::closed, "the broker is stopping"};
+  return lost_is_damage(journal_->try_read(where));
+}
+
+Result<std::shared_ptr<io::File>> Broker::file_of(BlobRange where) {
+  if (!journal_) return Error{Errc::closed, "the broker is stopping"};
+  return journal_->file_of(where);
 }
 
 Commit Broker::tail() const { return {round_, options_.durability}; }

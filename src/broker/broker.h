@@ -26,6 +26,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ class Groups;
 class Transactions;
 class Compactor;
 class Delays;
+class ColdReads;
 struct ShardState;
 
 using storage::Completion;
@@ -203,6 +205,7 @@ class Broker {
   Transactions& transactions() { return *transactions_; }
   Compactor& compactor() { return *compactor_; }
   Delays& delays() { return *delays_; }
+  ColdReads& cold_reads() { return *cold_reads_; }
 
   const BrokerOptions& options() const { return options_; }
   const Codecs& codecs() const { return codecs_; }
@@ -240,6 +243,10 @@ class Broker {
     Broker& broker_;
   };
   Result<storage::Journal::Blob> read_blob(BlobRange where);
+  // The same, but nothing where the disk would have to be waited for; and the file, to be read
+  // elsewhere. For ColdReads.
+  Result<std::optional<storage::Journal::Blob>> try_read_blob(BlobRange where);
+  Result<std::shared_ptr<io::File>> file_of(BlobRange where);
   // The state of a shard that this core owns.
   ShardState& shard(ShardId id);
   ShardState& shard(std::string_view name) { return shard(shard_of(name)); }
@@ -326,6 +333,7 @@ class Broker {
   std::unique_ptr<Transactions> transactions_;
   std::unique_ptr<Compactor> compactor_;
   std::unique_ptr<Delays> delays_;
+  std::unique_ptr<ColdReads> cold_reads_;
   runtime::Timer tick_;
 };
 

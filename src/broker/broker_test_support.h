@@ -1,12 +1,14 @@
 // A Broker on one core over a file system in memory, driven round by round on the test's thread.
 #pragma once
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "broker/broker.h"
 #include "broker/catalog.h"
+#include "broker/cold_reads.h"
 #include "broker/compactor.h"
 #include "broker/publisher.h"
 #include "broker/queues.h"
@@ -105,6 +107,28 @@ class TestBroker {
     close();
     open();
   }
+  // After it nothing of the disk is in memory, and reads beside the core wait for run_reads().
+  void restart_cold() {
+    restart();
+    forget_what_was_read();
+    broker_->cold_reads().use([this](UniqueFunction<void()> blocking, UniqueFunction<void()> done) {
+      reads_.push_back({std::move(blocking), std::move(done)});
+    });
+  }
+  void forget_what_was_read() { directory_.forget_what_was_read(); }
+  std::size_t read_count() const { return reads_.size(); }
+  // The one that was asked for first.
+  void run_read() {
+    round([this] {
+      HeldRead read = std::move(reads_.front());
+      reads_.pop_front();
+      read.blocking();
+      read.done();
+    });
+  }
+  void run_reads() {
+    while (!reads_.empty()) run_read();
+  }
   // As by kill -9 and a power cut: what was not synced is gone.
   void crash() {
     broker_.reset();
@@ -172,6 +196,11 @@ class TestBroker {
 
  private:
   static constexpr int rounds_to_settle = 8;
+  struct HeldRead {
+    UniqueFunction<void()> blocking;
+    UniqueFunction<void()> done;
+  };
+  std::deque<HeldRead> reads_;
   bool takes_pages_ = true;
 
   // After a checkpoint that has freed what it could.
@@ -247,6 +276,10 @@ class TestBroker {
     auto stopped = broker_->stop();
     TRV_ASSERT(stopped.ok());
     broker_.reset();
+    for (HeldRead& read : std::exchange(reads_, {})) {
+      read.blocking();
+      read.done();
+    }
     core_.reset();
     store_.reset();
   }

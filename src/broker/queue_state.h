@@ -59,6 +59,7 @@ struct Queue {
   Sequence delivered_mark;             // as journaled
   bool dirty = false;                  // in Queues::State::dirty
   bool ready = false;                  // in Queues::State::ready
+  bool warming = false;                // the next fresh record is on its way from the disk
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;

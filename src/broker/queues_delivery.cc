@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "broker/catalog.h"
+#include "broker/cold_reads.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
 
@@ -425,22 +426,24 @@ void Queues::State::dispatch(Queue& queue) {
       open = false;
     }
   }
-  if (open && !more && !queue.index() && !queue.cursor.first_released()) {
-    Result<Sequence> read =
-        topics.read(*queue.topic, queue.cursor.next(), [&](const model::StoredRecord& record) {
-          queue.cursor.skip_to(record.sequence);
-          std::optional<std::int64_t> deadline = deadline_ms(queue, record);
-          const bool due = deadline && broker.wall_now().ms > *deadline;
-          if (due && !goes_at_once(queue, record, deadline)) {
-            take(queue, record.sequence, dying_holder);
-            return kill(queue, record.sequence, DeathReason::expired);
-          }
-          return give(record);
-        });
+  if (open && !more && !queue.warming && !queue.index() && !queue.cursor.first_released()) {
+    auto visit = [&](const model::StoredRecord& record) {
+      queue.cursor.skip_to(record.sequence);
+      std::optional<std::int64_t> deadline = deadline_ms(queue, record);
+      const bool due = deadline && broker.wall_now().ms > *deadline;
+      if (due && !goes_at_once(queue, record, deadline)) {
+        take(queue, record.sequence, dying_holder);
+        return kill(queue, record.sequence, DeathReason::expired);
+      }
+      return give(record);
+    };
+    std::optional<BlobRange> cold;
+    Result<Sequence> read = topics.read_warm(*queue.topic, queue.cursor.next(), visit, cold);
     if (!read) log::error("queue {}: {}", queue.name, read.error().message);
+    if (cold) await(queue, *cold);
   }
   if (!more && queue.settings.limits.any()) enforce_limits(queue);
-  if (!more) expire_head(queue);  // of those that nobody has credit for
+  if (!more && !queue.warming) expire_head(queue);  // of those that nobody has credit for
   if (count == 0) return;
   journal_delivered(queue);
   if (more) make_ready(queue);
@@ -449,6 +452,16 @@ void Queues::State::dispatch(Queue& queue) {
     if (!batches[i].empty()) sinks.emplace_back(queue.consumers[i]->spec.sink, i);
   }
   for (auto& [sink, index] : sinks) sink(std::move(batches[index]));
+}
+
+void Queues::State::await(Queue& queue, BlobRange cold) {
+  queue.warming = true;
+  broker.cold_reads().wait(cold, [this, name = queue.name] {
+    Queue* found = find(name);
+    if (found == nullptr) return;
+    found->warming = false;
+    make_ready(*found);
+  });
 }
 
 // --- for the broker ------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mutant.h"
+#include "broker/cold_reads.h"
 #include "broker/entry.h"
 #include "broker/shard_state.h"
 #include "broker/topic_state.h"
@@ -150,9 +151,16 @@ Result<bool> ShareCursors::State::acquire_batch(Topic& topic, ShareCursor& curso
   const Offset end = readable_end(topic, wanted);
   std::optional<Offset> at = cursor.first_ready(end);
   if (!at || cursor.locked_count() >= ShareCursor::locked_max) return false;
+  const FetchLimits limits{.bytes_max = 0, .at_least_one = true, .waits = false};
   Result<Fetched> fetched =
-      broker.topics().fetch(topic, wanted.partition, *at, {0, true}, wanted.isolation);
+      broker.topics().fetch(topic, wanted.partition, *at, limits, wanted.isolation);
   if (!fetched) return fetched.error();
+  if (fetched->cold) {
+    // Who waits for something new is called when it comes.
+    broker.cold_reads().wait(*fetched->cold, [&topics = broker.topics(),
+                                              name = topic.state.name()] { topics.notify(name); });
+    return false;
+  }
   if (fetched->batches.empty()) {
     cursor.pass_over(*at, end);
     return false;

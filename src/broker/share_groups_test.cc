@@ -125,6 +125,20 @@ class ShareGroupsTest : public testing::Test {
   bool last_done_ = false;
 };
 
+// What the disk has to give is no gap in the log: it is not passed over, and who waits is called.
+TEST_F(ShareGroupsTest, WhatIsOnTheDiskOnlyComesLater) {
+  create("t");
+  append("t", 2);
+  broker_.restart_cold();
+  int woken = 0;
+  broker_.round([&] { broker_->topics().watch("t", [&woken] { ++woken; }); });
+  EXPECT_EQ(acquire("a"), std::vector<Range>{});
+  EXPECT_EQ(woken, 0);
+  broker_.run_reads();
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(acquire("a"), std::vector{range(0, 1)});
+}
+
 TEST_F(ShareGroupsTest, RecordsAreSharedAndSurviveACrash) {
   create("t");
   append("t", 6, 3);

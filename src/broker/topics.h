@@ -58,11 +58,15 @@ struct Fetched {
   Offset last_stable_offset;
   Offset log_start;
   std::vector<AbortedTransaction> aborted;  // overlapping what was fetched; for committed only
+  // Of a reader that does not wait for the disk: it ends before this batch, which has to come from
+  // there and is on its way: ColdReads::wait() tells when it is worth while to ask again.
+  std::optional<BlobRange> cold;
 };
 
 struct FetchLimits {
   std::size_t bytes_max = 1u << 20;
   bool at_least_one = true;  // a first batch larger than bytes_max is given whole
+  bool waits = true;         // for the disk; else see Fetched::cold
 };
 
 struct TopicFacts {
@@ -153,6 +157,10 @@ class Topics {
   // sequence after the last visited record (or after what was passed over).
   using Visit = std::function<bool(const model::StoredRecord&)>;
   Result<Sequence> read(Topic& topic, Sequence from, const Visit& visit);
+  // The same for who does not wait for the disk: when a batch has to come from there, it ends
+  // before it and tells in `cold` what to wait for; see Fetched::cold.
+  Result<Sequence> read_warm(Topic& topic, Sequence from, const Visit& visit,
+                             std::optional<BlobRange>& cold);
   // The same backwards: visits records before `before`, newest first.
   Status read_back(Topic& topic, Sequence before, const Visit& visit);
   // Nothing when hidden, erased, trimmed or not visible yet.

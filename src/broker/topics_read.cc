@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "broker/cold_reads.h"
 #include "broker/detail/topics_state.h"
 
 namespace trv::broker {
@@ -29,6 +30,22 @@ Result<detail::RecordCursor> open_batch_at(Broker& broker, const detail::CursorC
   return open_batch(broker, entry);
 }
 
+// For who waits: always there.
+Result<std::optional<storage::Journal::Blob>> read_waiting(Broker& broker, BlobRange where) {
+  auto blob = broker.read_blob(where);
+  if (!blob) return blob.error();
+  return std::optional<storage::Journal::Blob>(std::move(*blob));
+}
+
+Result<std::optional<detail::RecordCursor>> open_waiting(Broker& broker,
+                                                         const detail::CursorCache& cache,
+                                                         const model::BatchEntry& entry,
+                                                         Sequence at) {
+  Result<detail::RecordCursor> cursor = open_batch_at(broker, cache, entry, at);
+  if (!cursor) return cursor.error();
+  return std::optional<detail::RecordCursor>(std::move(*cursor));
+}
+
 Error damaged(const Topic& topic, const model::BatchEntry& entry) {
   return Error{Errc::corrupt, "damaged batch at sequence " +
                                   std::to_string(entry.first_sequence.value) + " of topic " +
@@ -37,8 +54,68 @@ Error damaged(const Topic& topic, const model::BatchEntry& entry) {
 
 }  // namespace
 
+Result<std::optional<storage::Journal::Blob>> Topics::State::try_read(
+    const Topic& topic, const model::BatchEntry& entry, NextBatch next) {
+  ColdReads& cold = broker.cold_reads();
+  auto blob = cold.try_read(entry.blob);
+  if (!blob) return blob;
+  if (!*blob) {
+    const bool ahead = cold.wants_window(entry.blob);
+    cold.begin(entry.blob);
+    if (ahead) read_ahead(topic, (topic.state.*next)(entry), next);
+  } else if (!(*blob)->from_memory && !TRV_MUTANT(nothing_read_ahead)) {
+    if (std::optional<Sequence> resume = cold.take_mark(entry.blob)) {
+      read_ahead(topic, topic.state.batch_at(*resume), next);
+    }
+  }
+  return blob;
+}
+
+void Topics::State::read_ahead(const Topic& topic, model::FoundBatch entry, NextBatch next) {
+  ColdReads& cold = broker.cold_reads();
+  if (!entry || !cold.wants_window(entry->blob)) return;
+  ColdReads::Window window;
+  std::size_t size = 0;
+  while (entry && size < ColdReads::window_size_max &&
+         window.places.size() < ColdReads::window_places_max) {
+    window.places.push_back(entry->blob);
+    size += entry->blob.length;
+    entry = (topic.state.*next)(*entry);
+  }
+  window.last = !entry;
+  if (entry) window.resume = entry->first_sequence;
+  cold.begin_ahead(window);
+}
+
+Result<std::optional<detail::RecordCursor>> Topics::State::open_warm(const Topic& topic,
+                                                                     const model::BatchEntry& entry,
+                                                                     Sequence at) {
+  using Opened = std::optional<detail::RecordCursor>;
+  const detail::RecordCursor* kept =
+      cursors.find(entry.blob, [at](Sequence next, RecordId) { return next <= at; });
+  if (kept) return Opened(*kept);
+  auto blob = try_read(topic, entry, &model::Topic::next);
+  if (!blob) return blob.error();
+  if (!*blob) return Opened();
+  Result<model::BatchHeader> header = checked_header(**blob);
+  if (!header) return header.error();
+  auto cursor = detail::RecordCursor::open(entry, *header, (*blob)->bytes);
+  if (!cursor) return cursor.error();
+  return Opened(std::move(*cursor));
+}
+
 Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
-  Sequence end = visible_end(topic);
+  return state_->read(topic, from, visit, nullptr);
+}
+
+Result<Sequence> Topics::read_warm(Topic& topic, Sequence from, const Visit& visit,
+                                   std::optional<BlobRange>& cold) {
+  return state_->read(topic, from, visit, &cold);
+}
+
+Result<Sequence> Topics::State::read(Topic& topic, Sequence from, const Visit& visit,
+                                     std::optional<BlobRange>* cold) {
+  Sequence end = broker.topics().visible_end(topic);
   Sequence at = std::max(from, topic.state.start());
   model::StoredRecord record;
   while (at < end) {
@@ -49,24 +126,29 @@ Result<Sequence> Topics::read(Topic& topic, Sequence from, const Visit& visit) {
       continue;
     }
     at = std::max(at, topic.state.first_left(*entry));
-    Result<detail::RecordCursor> cursor =
-        open_batch_at(state_->broker, state_->cursors, *entry, at);
-    if (!cursor) return cursor.error();
+    Result<std::optional<detail::RecordCursor>> opened =
+        cold ? open_warm(topic, *entry, at) : open_waiting(broker, cursors, *entry, at);
+    if (!opened) return opened.error();
+    if (!*opened) {
+      *cold = entry->blob;
+      return at;
+    }
+    detail::RecordCursor& cursor = **opened;
     // The visitor may change the topic, which moves entries.
     BlobRange blob = entry->blob;
     Sequence batch_end = entry->end_sequence();
     Error failure = damaged(topic, *entry);
-    while (cursor->next(record)) {
+    while (cursor.next(record)) {
       const bool erased = topic.state.erased(record.sequence) && !TRV_MUTANT(erased_record_is_read);
       if (record.sequence < at || erased) continue;
       if (record.sequence >= end) return end;
       at = record.sequence + 1;
       if (!visit(record)) {
-        state_->cursors.keep(blob, *cursor, record.id);
+        cursors.keep(blob, cursor, record.id);
         return at;
       }
     }
-    if (!cursor->ok()) return failure;
+    if (!cursor.ok()) return failure;
     at = batch_end;
   }
   return std::max(at, from);
@@ -183,12 +265,17 @@ Result<Fetched> Topics::fetch(Topic& topic, PartitionIndex partition, Offset fro
     bool first = fetched.batches.empty();
     const bool given = first && limits.at_least_one && !TRV_MUTANT(large_batch_never_fetched);
     if (bytes + entry->blob.length > limits.bytes_max && !given) break;
-    Result<storage::Journal::Blob> blob = state_->broker.read_blob(entry->blob);
+    auto blob = limits.waits ? read_waiting(state_->broker, entry->blob)
+                             : state_->try_read(topic, *entry, &model::Topic::next_in_partition);
     if (!blob) return blob.error();
-    Result<model::BatchHeader> header = checked_header(*blob);
+    if (!*blob) {
+      fetched.cold = entry->blob;
+      break;
+    }
+    Result<model::BatchHeader> header = checked_header(**blob);
     if (!header) return damaged(topic, *entry);
     bytes += entry->blob.length;
-    fetched.batches.push_back({blob->bytes, *header, entry->first_sequence, entry->first_id});
+    fetched.batches.push_back({(*blob)->bytes, *header, entry->first_sequence, entry->first_id});
   }
   if (isolation == Isolation::committed && !fetched.batches.empty()) {
     const model::BatchHeader& last = fetched.batches.back().header;

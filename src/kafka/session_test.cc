@@ -315,6 +315,60 @@ TEST_F(SessionTest, FetchAnswersEmptyWhenItsTimeIsUp) {
   EXPECT_EQ(broker_->topics().watcher_count(), 0u);
 }
 
+// What is on the disk only is no end of the log, however little time the client has.
+TEST_F(SessionTest, FetchWaitsForTheDisk) {
+  create_topic("t");
+  const std::string records = batch({"x"});
+  ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", records))));
+  session_.reset();
+  service_.reset();
+  broker_.restart_cold();
+  open();
+  answers_.clear();
+  for (int wait_ms : {0, 1, 30'000}) {
+    broker_.forget_what_was_read();
+    ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, wait_ms))));
+    broker_.run_for(std::chrono::milliseconds(20));
+    EXPECT_TRUE(answers_.empty());
+    EXPECT_EQ(broker_->topics().watcher_count(), 0u);
+    broker_.run_reads();
+    ASSERT_EQ(answers_.size(), 1u) << wait_ms;
+    EXPECT_EQ(parse_fetch(body_of(answers_[0])).records.size(), records.size());
+    answers_.clear();
+  }
+}
+
+TEST_F(SessionTest, WhoLeavesWhileTheDiskIsAskedIsForgotten) {
+  create_topic("t");
+  ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", batch({"x"})))));
+  session_.reset();
+  service_.reset();
+  broker_.restart_cold();
+  open();
+  answers_.clear();
+  ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 0))));
+  ASSERT_EQ(broker_.read_count(), 1u);
+  broker_.round([&] { session_.reset(); });
+  broker_.run_reads();
+  EXPECT_TRUE(answers_.empty());
+}
+
+TEST_F(SessionTest, FetchTellsWhenTheDiskFails) {
+  create_topic("t");
+  ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", batch({"x"})))));
+  session_.reset();
+  service_.reset();
+  broker_.restart_cold();
+  open();
+  answers_.clear();
+  broker_.faults().arm({io::Operation::read, 0, Errc::io_error, 0, true});
+  ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 30'000))));
+  broker_.run_reads();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(parse_fetch(body_of(answers_[0])).error, 56);
+  broker_.faults().disarm();
+}
+
 TEST_F(SessionTest, WhatAnEndedConnectionWaitedForIsForgotten) {
   create_topic("t");
   ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 30'000))));

@@ -12,6 +12,7 @@
 #include "amqp/listener.h"
 #include "base/log.h"
 #include "broker/broker.h"
+#include "broker/cold_reads.h"
 #include "io/posix.h"
 #include "kafka/convert.h"
 #include "kafka/listener.h"
@@ -79,6 +80,8 @@ Error port_error(const Error& error, std::string_view option) {
 
 // Where the page cache is enough by default, the disk is left to the kernel for about a second.
 constexpr int lazy_sync_ticks = 10;
+// Of old records, from the disk: so many at a time, of all cores together.
+constexpr int read_threads = 4;
 
 struct Node::State {
   // One core and what lives on it; destroyed from the last member to the first.
@@ -98,6 +101,8 @@ struct Node::State {
   std::unique_ptr<io::Directory> directory;
   std::unique_ptr<storage::Store> store;
   std::unique_ptr<runtime::OffloadPool> pool;
+  // Reads of old records have their own: a sync must not stand behind them.
+  std::unique_ptr<runtime::OffloadPool> read_pool;
   std::vector<Lane> lanes;
   std::unique_ptr<Checkpointer> checkpointer;  // on the first lane's core
   // The HTTP API has a core of its own, which owns no shards.
@@ -180,6 +185,7 @@ Status Node::State::build_brokers() {
   broker::Codecs codecs{&batch_codec, &message_codec, &fields_codec};
 
   pool = std::make_unique<runtime::OffloadPool>();
+  read_pool = std::make_unique<runtime::OffloadPool>(read_threads);
   std::vector<broker::Broker*> brokers;
   for (int i = 0; i < config.shards; ++i) {
     Lane& lane = lanes.emplace_back();
@@ -188,6 +194,14 @@ Status Node::State::build_brokers() {
     lane.core->set_connection_limits(connection_limits());
     lane.broker = std::make_unique<broker::Broker>(*lane.core, options, codecs);
     lane.broker->use_pages(std::make_shared<storage::PageFiles>(*directory));
+    lane.broker->cold_reads().use(
+        [core = lane.core.get(), reads = read_pool.get()](UniqueFunction<void()> blocking,
+                                                          UniqueFunction<void()> done) {
+          reads->submit([core, blocking = std::move(blocking), done = std::move(done)]() mutable {
+            blocking();
+            core->post(std::move(done));
+          });
+        });
     brokers.push_back(lane.broker.get());
   }
   for (broker::Broker* broker : brokers) broker->connect(brokers);
@@ -392,6 +406,7 @@ void Node::State::tear_down() {
   }
   admin_thread.reset();
   if (pool) pool->stop();
+  if (read_pool) read_pool->stop();
   checkpointer.reset();
   admin.reset();
   admin_core.reset();
@@ -403,6 +418,7 @@ void Node::State::tear_down() {
   for (Lane& lane : lanes) lane.broker.reset();
   lanes.clear();
   pool.reset();
+  read_pool.reset();
   store.reset();
   directory.reset();
 }

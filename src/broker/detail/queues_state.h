@@ -114,6 +114,8 @@ struct Queues::State {
                                           const model::StoredRecord& record) const;
   // Discards what has expired at the head and arms the timer for what will.
   void expire_head(Queue& queue);
+  // Delivers on when what is there comes from the disk.
+  void await(Queue& queue, BlobRange cold);
   // The same for the heads of all priorities.
   void expire_heads(Queue& queue);
   // False when the record at `head` has gone; else `deadline` is when it will.

@@ -68,6 +68,23 @@ struct Topics::State {
   Status remove_expired(std::string_view name);
   // Removes what has expired. Once a tick.
   void drop_expired();
+  // --- reading what may be on the disk only
+  // In which order a reader goes on.
+  using NextBatch = model::FoundBatch (model::Topic::*)(const model::BatchEntry&) const;
+  // A batch's bytes; nothing when they have to come from the disk: then they are on their way, and
+  // what comes behind, too.
+  Result<std::optional<storage::Journal::Blob>> try_read(const Topic& topic,
+                                                         const model::BatchEntry& entry,
+                                                         NextBatch next);
+  // Has read in advance from `entry` on.
+  void read_ahead(const Topic& topic, model::FoundBatch entry, NextBatch next);
+  // Topics::read(), and read_warm() with a `cold`.
+  Result<Sequence> read(Topic& topic, Sequence from, const Visit& visit,
+                        std::optional<BlobRange>* cold);
+  // Opens the batch, at or before the record at `at`; nothing as try_read().
+  Result<std::optional<detail::RecordCursor>> open_warm(const Topic& topic,
+                                                        const model::BatchEntry& entry,
+                                                        Sequence at);
   // Nothing of this round may touch the topic any more.
   void forget(Topic& topic);
 

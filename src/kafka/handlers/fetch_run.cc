@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "broker/cold_reads.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
 #include "kafka/handlers/fetch_sessions.h"
@@ -51,9 +52,11 @@ void read_partition(broker::Broker& owner, broker::Topic* topic, const FetchPart
   broker::FetchLimits limits;
   limits.bytes_max = std::min(budget.bytes, static_cast<std::size_t>(std::max(asked.bytes_max, 0)));
   limits.at_least_one = budget.at_least_one;
+  limits.waits = false;
   Result<broker::Fetched> fetched =
       owner.topics().fetch(*topic, partition, Offset(asked.offset), limits, isolation);
   if (!fetched) return fail(answer, result, error_code(fetched.error().code));
+  if (!result.cold) result.cold = fetched->cold;
   answer.high_watermark = fetched->high_watermark.value;
   answer.last_stable_offset = fetched->last_stable_offset.value;
   answer.log_start_offset = fetched->log_start.value;
@@ -106,6 +109,36 @@ broker::WatchId watch_topic(broker::Broker& owner, const std::string& name, Serv
   });
 }
 
+// What a round of reading has to come back for.
+struct Interest {
+  Service* service;
+  CoreIndex home;
+  FetchId id;
+  std::size_t place;
+  bool watch;            // unless there is a watch already
+  bool disk;             // unless the disk is waited for already
+  std::size_t size_min;  // what is enough
+};
+
+// On the owner's core.
+void come_back(broker::Broker& owner, const std::string& name, const Interest& interest,
+               TopicResult& result) {
+  if (result.failed || result.size >= interest.size_min) return;
+  if (!result.cold) {
+    if (!interest.watch) return;
+    result.watch =
+        watch_topic(owner, name, interest.service, interest.home, interest.id, interest.place);
+  } else if (interest.disk) {
+    result.awaits_disk = true;
+    owner.cold_reads().wait(*result.cold, [&owner, interest] {
+      back_home(owner, interest.home, [interest] {
+        FetchRun* run = interest.service->find_fetch(interest.id);
+        if (run != nullptr) run->on_warm(interest.place);
+      });
+    });
+  }
+}
+
 }  // namespace
 
 FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContext context,
@@ -116,7 +149,8 @@ FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContex
       context_(context),
       topics_(std::move(topics)),
       results_(topics_.size()),
-      watches_(topics_.size()) {}
+      watches_(topics_.size()),
+      awaits_disk_(topics_.size()) {}
 
 FetchRun::~FetchRun() {
   broker::Broker& here = reply_.service().broker();
@@ -142,6 +176,7 @@ void FetchRun::start() {
 
 void FetchRun::read_all() {
   size_ = 0;
+  cold_ = false;
   failed_ = false;
   read_again_ = false;
   missing_ = static_cast<int>(topics_.size()) + 1;
@@ -152,25 +187,27 @@ void FetchRun::read_all() {
 void FetchRun::read_topic(std::size_t place) {
   broker::Broker& here = reply_.service().broker();
   const FetchTopic& topic = topics_[place];
-  bool watch_wanted = may_wait_ && !watches_[place];
   Service* service = &reply_.service();
   CoreIndex home = service->home();
+  const Interest interest{service,
+                          home,
+                          id_,
+                          place,
+                          may_wait_ && !watches_[place],
+                          awaits_disk_[place] == 0,
+                          std::max<std::size_t>(terms_.bytes_min, 1)};
   if (here.owns(topic.name)) {
     Budget budget{terms_.bytes_max - std::min(terms_.bytes_max, size_), size_ == 0};
     TopicResult result = read_partitions(here, topic, terms_.isolation, budget);
-    if (watch_wanted && !result.failed && result.size < terms_.bytes_min) {
-      result.watch = watch_topic(here, topic.name, service, home, id_, place);
-    }
+    come_back(here, topic.name, interest, result);
     on_read(place, std::move(result));
     return;
   }
   Budget budget{std::max(terms_.bytes_max / topics_.size(), remote_topic_size_min), true};
-  here.at(topic.name, [topic, place, budget, home, service, id = id_, watch_wanted,
+  here.at(topic.name, [topic, place, budget, home, service, id = id_, interest,
                        terms = terms_](broker::Broker& owner) {
     TopicResult result = read_partitions(owner, topic, terms.isolation, budget);
-    if (watch_wanted && !result.failed && result.size < terms.bytes_min) {
-      result.watch = watch_topic(owner, topic.name, service, home, id, place);
-    }
+    come_back(owner, topic.name, interest, result);
     owner.post(home, [service, id, place, name = topic.name, result = std::move(result)]() mutable {
       if (FetchRun* run = service->find_fetch(id)) {
         run->on_read(place, std::move(result));
@@ -188,12 +225,17 @@ void FetchRun::on_read(std::size_t place, TopicResult result) {
   size_ += result.size;
   failed_ = failed_ || result.failed;
   if (result.watch) watches_[place] = result.watch;
+  if (result.awaits_disk) awaits_disk_[place] = 1;
+  cold_ = cold_ || result.cold.has_value();
   results_[place] = std::move(result);
   if (--missing_ == 0) decide();
 }
 
 void FetchRun::decide() {
-  if (failed_ || !may_wait_ || size_ >= terms_.bytes_min) return count_and_send();
+  // Who has no time left still gets what is there: an answer without it would say that it is not.
+  const bool enough = size_ >= terms_.bytes_min || !may_wait_;
+  const bool disk_comes = cold_ && size_ == 0 && !TRV_MUTANT(cold_record_told_as_none);
+  if (failed_ || (enough && !disk_comes)) return count_and_send();
   // What was read is read again: the answer must show one moment, and slices pin memory.
   for (TopicResult& result : results_) result.partitions.clear();
   if (read_again_) read_soon();
@@ -215,6 +257,15 @@ void FetchRun::on_pause_over() {
 
 void FetchRun::on_woken(std::size_t place) {
   watches_[place].reset();
+  if (missing_ > 0) {
+    read_again_ = true;
+  } else {
+    read_soon();
+  }
+}
+
+void FetchRun::on_warm(std::size_t place) {
+  awaits_disk_[place] = 0;
   if (missing_ > 0) {
     read_again_ = true;
   } else {

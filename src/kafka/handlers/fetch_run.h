@@ -1,11 +1,14 @@
 // FetchRun: one fetch from its request to its answer. It reads all its partitions, and when there
-// is too little and time is left, it waits until something new is visible and reads again.
+// is too little and time is left, it waits until something new is visible and reads again. What
+// lies on the disk only is not waited for on the core: the answer tells what is in memory, and when
+// that is nothing, or too little and time is left, the run reads again once the disk has given it.
 //
 // Owner: Service::fetches, on the connection's core; ends with its answer, with its connection, or
 // at its deadline. Closures on other cores know it by its id only.
 //
 // Invariants: at most one round of reading is under way (missing_ > 0); each topic is watched at
-// most once; every watch has fired or is taken back when the run ends.
+// most once; every watch has fired or is taken back when the run ends. The disk is waited for at
+// most once for each topic at a time.
 #pragma once
 
 #include <optional>
@@ -56,6 +59,8 @@ class FetchRun {
   // Reads all partitions; may end the run, and with it *this.
   void start();
   void on_woken(std::size_t place);
+  // The disk has given what one read of a topic ended at.
+  void on_warm(std::size_t place);
   ConnectionId connection() const { return reply_.connection(); }
 
   struct TopicResult {
@@ -63,6 +68,8 @@ class FetchRun {
     std::size_t size = 0;
     bool failed = false;
     std::optional<broker::WatchId> watch;
+    std::optional<BlobRange> cold;  // the first that was not in memory
+    bool awaits_disk = false;       // on_warm() will come
   };
   void on_read(std::size_t place, TopicResult result);
 
@@ -86,7 +93,9 @@ class FetchRun {
   std::vector<FetchTopic> topics_;
   std::vector<TopicResult> results_;
   std::vector<std::optional<broker::WatchId>> watches_;  // by topic
+  std::vector<char> awaits_disk_;                        // by topic; of this round or one before
   std::size_t size_ = 0;                                 // of what this round has read
+  bool cold_ = false;                                    // and some of it is on the disk only
   int missing_ = 0;
   std::int32_t throttle_ms_ = 0;
   bool withheld_ = false;  // the client's quota does not allow what was read
