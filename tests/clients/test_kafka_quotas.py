@@ -2,6 +2,7 @@
 how long, and the connection is not listened to for that long."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Producer
@@ -221,8 +222,12 @@ def test_what_was_sent_already_does_not_get_ahead_of_the_pause(broker, quotas, t
     clients = [Requests(broker, f"{name}.{i}") for i in range(8)]
     begin = time.monotonic()
     for each in clients:
+        frames, stream = [], each.stream
+        each.stream = SimpleNamespace(send=frames.append)
         produce(each, topic, records, acks=0)
         each.send(MetadataRequest, 4, topics=[], allow_auto_topic_creation=False)
+        each.stream = stream
+        stream.send(b"".join(frames))
     for each in clients:
         each.receive()
         assert 1 < time.monotonic() - begin < 8
