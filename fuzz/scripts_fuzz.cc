@@ -21,6 +21,7 @@ class FuzzHost final : public ScriptHost {
     for (ByteView arg : args) reply.bulk(arg);
   }
   bool knows(std::span<const ByteView>) override { return true; }
+  bool may(std::span<const ByteView>) override { return true; }
   std::string stop_reason() override { return ++questions_ > 20 ? "Script killed" : ""; }
   void log(int, ByteView) override {}
 

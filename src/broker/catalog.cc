@@ -52,6 +52,12 @@ Status Catalog::Tables::apply(storage::EntryKind kind, ByteView command) {
   return change(quotas, command);
 }
 
+void Catalog::show(const Tables& tables) {
+  const bool other_access = shown_.access != tables.access;
+  shown_ = tables;
+  if (other_access && access_changed_) access_changed_();
+}
+
 Status Catalog::replay(storage::EntryKind kind, ByteView command) {
   Status applied = newest_.apply(kind, command);
   shown_ = newest_;
@@ -124,7 +130,7 @@ void Catalog::execute(Space space, storage::EntryKind kind, ByteView command,
                          // Without a step behind it, nothing was changed since.
                          if (!step->router) step->router = router_.freeze();
                          snapshot_ = step->router;
-                         shown_ = std::move(tables);
+                         show(tables);
                          if (kind == entry::policy) broker_.queues().on_policies();
                          // The token outlives the hop: it says what has happened already.
                          Durable token = *durable;
@@ -187,7 +193,7 @@ void Catalog::share(UniqueFunction<void()> everywhere) {
       catalog.snapshot_ = router;
       catalog.places_snapshot_ = places;
       const bool other_policies = catalog.policies() != tables.policies;
-      catalog.shown_ = tables;
+      catalog.show(tables);
       if (other_policies) other.queues().on_policies();
       other.post(here, [progress] {
         if (--progress->missing == 0) progress->everywhere();

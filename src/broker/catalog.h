@@ -40,6 +40,10 @@ class Catalog {
   const std::shared_ptr<const model::Policies>& policies() const { return shown_.policies; }
   const std::shared_ptr<const model::Quotas>& quotas() const { return shown_.quotas; }
 
+  // `changed` runs on this core when access() has become another; before those who wait for the
+  // change (execute_access) are told.
+  void watch_access(std::function<void()> changed) { access_changed_ = std::move(changed); }
+
   // On the home core: the state to validate a change against, newer than any snapshot.
   const model::Router& state() const { return router_; }
   const auth::Directory& access_state() const { return *newest_.access; }
@@ -93,6 +97,7 @@ class Catalog {
   };
 
   Status replay(storage::EntryKind kind, ByteView command);
+  void show(const Tables& tables);
   void execute(Space space, storage::EntryKind kind, ByteView command,
                UniqueFunction<void(Result<Durable>)> visible);
   // Of this round; a step before it keeps what it has.
@@ -114,6 +119,7 @@ class Catalog {
   std::vector<std::string> retries_;  // of clean_up()
   runtime::Timer retry_timer_;
   std::shared_ptr<const Places> places_snapshot_;  // shared with the other cores, like snapshot_
+  std::function<void()> access_changed_;
   Tables shown_;  // those of the home core as its last durable change made them
 };
 

@@ -101,6 +101,7 @@ struct Caller {
   Protocol protocol = Protocol::resp2;
   Tracks tracks = Tracks::nothing;
   std::string peer{};  // its address, as long as there are monitors
+  std::string user{};
 };
 
 struct BlockRequest {

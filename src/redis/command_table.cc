@@ -68,7 +68,8 @@ std::array<std::span<const Command>, family_count> families() {
           hyper_log_commands(),    geo_commands(),
           geo_search_commands(),   slow_log_commands(),
           latency_commands(),      stream_reference_commands(),
-          group_read_commands()};
+          group_read_commands(),   acl_commands(),
+          acl_change_commands()};
 }
 
 std::string upper_case(std::string_view name) {
@@ -120,24 +121,36 @@ CommandTable::CommandTable() {
     for (const Command& command : family) add(command);
   }
   slots_.resize(std::bit_ceil(all_.size() * 4));
-  for (const Command* command : all_) {
+  for (std::size_t index = 0; index < all_.size(); ++index) {
+    const Command* command = all_[index];
     TRV_ASSERT(command->name.size() <= name_size_max);
     TRV_ASSERT(command->has(flag::container) || command->run != nullptr);
     TRV_ASSERT(find(command->name) == nullptr);
     std::uint64_t hash = hash_of(command->name);
     std::size_t at = hash & (slots_.size() - 1);
     while (slots_[at].command) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {command, hash};
+    slots_[at] = {command, hash, index};
   }
 }
 
 const Command* CommandTable::find(ByteView name) const {
+  const Slot* slot = locate(name);
+  return slot ? slot->command : nullptr;
+}
+
+std::size_t CommandTable::index_of(const Command& command) const {
+  const Slot* slot = locate(command.name);
+  TRV_ASSERT(slot != nullptr);
+  return slot->index;
+}
+
+const CommandTable::Slot* CommandTable::locate(ByteView name) const {
   if (name.size() > name_size_max) return nullptr;
   std::uint64_t hash = hash_of(name);
   for (std::size_t at = hash & (slots_.size() - 1); slots_[at].command;
        at = (at + 1) & (slots_.size() - 1)) {
     if (slots_[at].hash == hash && is_word(name, slots_[at].command->name)) {
-      return slots_[at].command;
+      return &slots_[at];
     }
   }
   return nullptr;

@@ -19,6 +19,8 @@ class CommandTable {
 
   // Ignores case; null when there is none.
   const Command* find(ByteView name) const;
+  // Where all() has the command, which may be of another core's table.
+  std::size_t index_of(const Command& command) const;
   // The row for "container|name".
   const Command* find_subcommand(const Command& container, ByteView name) const;
   // All rows, subcommands included, in the order of the families.
@@ -36,7 +38,9 @@ class CommandTable {
   struct Slot {
     const Command* command = nullptr;
     std::uint64_t hash = 0;
+    std::size_t index = 0;  // in all_
   };
+  const Slot* locate(ByteView name) const;
   void add(const Command& command);
 
   // The row "container|help", which every container has.

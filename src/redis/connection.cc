@@ -26,7 +26,7 @@ Connection::Connection(Service& service, std::unique_ptr<runtime::Stream> stream
       opened_(core().now()),
       last_request_(opened_) {
   session_.id = service_.add_client(*this);
-  session_.authenticated = service_.settings().password.empty();
+  service_.accounts().begin(session_);
   ++service_.counters().connections;
 }
 
@@ -35,7 +35,8 @@ Connection::~Connection() { service_.remove_client(session_.id); }
 runtime::Core& Connection::core() const { return service_.broker().core(); }
 
 Caller Connection::caller() const {
-  Caller caller{session_.id, core().index(), session_.protocol, session_.tracking.tracks(), {}};
+  Caller caller{session_.id, core().index(),          session_.protocol, session_.tracking.tracks(),
+                {},          session_.account->name()};
   if (service_.monitors().any()) caller.peer = stream_->peer_address();
   return caller;
 }
@@ -208,10 +209,19 @@ bool Connection::reads_log(const Command& command, std::span<const ByteView> arg
 
 void Connection::execute(std::span<const ByteView> args) {
   last_request_ = core().now();
+  session_.awaits_removal = false;
+  service_.accounts().follow();
   std::string& out = replies_.tail();
   std::size_t start = out.size();
   ReplyWriter reply(out, session_.protocol);
-  const Command* command = admit(service_.table(), session_, args, reply);
+  Denial denial;
+  const bool in_transaction = session_.transaction != TransactionState::none;
+  const Command* command = admit(service_.table(), session_, args, reply, denial);
+  if (denial) {
+    service_.accounts().note(
+        caller(), denial,
+        in_transaction ? DenialLog::Context::transaction : DenialLog::Context::toplevel);
+  }
   if (command) {
     session_.last_command = command;
     dispatch(*command, args);

@@ -36,6 +36,7 @@ class Connection final : public Client {
 
   Session& session() override { return session_; }
   ClientFacts facts() const override;
+  bool is_near() const override { return stream_->peer_is_loopback(); }
   void push(const Slice& bytes) override;
   void push_behind(const Slice& bytes) override;
   std::uint64_t defer() override;

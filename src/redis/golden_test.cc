@@ -33,6 +33,7 @@ class GoldenClient final : public Client {
  public:
   explicit GoldenClient(Service& service) : service_(service) {
     session_.id = service.add_client(*this);
+    service.accounts().begin(session_);
   }
   ~GoldenClient() override {
     for (const auto& name : session_.channels) service_.channels().unsubscribe(*this, name);
@@ -50,6 +51,7 @@ class GoldenClient final : public Client {
     facts.peer_address = "peer:1";
     return facts;
   }
+  bool is_near() const override { return true; }
   void push(const Slice& bytes) override { late_ += bytes.view(); }
   void push_behind(const Slice& bytes) override { late_ += bytes.view(); }
   std::uint64_t defer() override { return 1; }
@@ -66,13 +68,15 @@ class GoldenClient final : public Client {
   void on_durable(std::uint64_t, bool) override {}
   void resume() override {}
   bool unblock(bool) override { return false; }
-  void kill(bool) override {}
+  void kill(bool) override { late_ += "killed\r\n"; }
 
   void send(std::span<const ByteView> args) {
     std::string out;
     ReplyWriter reply(out, session_.protocol);
-    const Command* command = admit(service_.table(), session_, args, reply);
+    Denial denial;
+    const Command* command = admit(service_.table(), session_, args, reply, denial);
     broker::Commit commit;
+    if (denial) service_.accounts().note(caller(), denial, DenialLog::Context::toplevel);
     if (command) commit = run(*command, args, reply);
     end_command(session_, command);
     fulfil(0, std::move(out), commit);
@@ -81,9 +85,14 @@ class GoldenClient final : public Client {
   std::string take() { return std::exchange(out_, {}) + std::exchange(late_, {}); }
 
  private:
+  Caller caller() const {
+    return {session_.id,       service_.broker().core().index(),
+            session_.protocol, session_.tracking.tracks(),
+            "peer:1",          session_.account->name()};
+  }
+
   broker::Commit run(const Command& command, std::span<const ByteView> args, ReplyWriter& reply) {
-    Caller caller{session_.id, service_.broker().core().index(), session_.protocol,
-                  session_.tracking.tracks(), "peer:1"};
+    const Caller caller = this->caller();
     if (command.where == Where::transaction && session_.transaction != TransactionState::none) {
       bool broken = session_.transaction == TransactionState::broken;
       auto queue = std::exchange(session_.queue, {});

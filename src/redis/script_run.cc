@@ -1,6 +1,7 @@
 #include "redis/script_run.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "redis/handlers/scan.h"
 #include "redis/session.h"
 
@@ -33,6 +34,16 @@ bool script_may_write(Service& service, const Command& command, std::span<const 
   if (has_source && service.scripts().load(digest, args[1], true)) return false;
   const ScriptEngine::Script* script = service.scripts().find(digest);
   return !script || !script->read_only;
+}
+
+ScriptRun::ScriptRun(Call& outer, bool read_only) : outer_(outer), read_only_(read_only) {
+  const bool here = outer.session && outer.session->account;
+  account_ = here ? outer.session->account : outer.service.accounts().find(outer.caller.user);
+  // Removed while its script was on its way.
+  if (!account_) {
+    account_ = std::make_shared<const Account>(outer.caller.user, UserRules(outer.service.table()),
+                                               std::nullopt);
+  }
 }
 
 void ScriptRun::call(std::span<const ByteView> args, Protocol protocol, std::string& out) {
@@ -94,11 +105,25 @@ std::string ScriptRun::why_refused(const Command& command, std::span<const ByteV
   if (read_only_ && (writes || command.name == "publish")) {
     return "ERR Write commands are not allowed from read-only scripts.";
   }
+  if (std::string why = why_denied(command, args); !why.empty()) return why;
   if (lies_elsewhere(command, args)) return std::string(text::several_cores);
   if (!writes) return {};
   for (ByteView arg : args) written_bytes_ += arg.size() + sizeof(ByteView);
   if (written_bytes_ > written_bytes_max) return "ERR the script changes too much at once";
   return {};
+}
+
+std::string ScriptRun::why_denied(const Command& command, std::span<const ByteView> args) {
+  if (!account_->limited() || TRV_MUTANT(scripts_check_no_rules)) return {};
+  const Denial denial = account_->check(outer_.service.table(), command, args);
+  if (!denial) return {};
+  outer_.service.accounts().note(outer_.caller, denial, DenialLog::Context::script);
+  return "ERR ACL failure in script: " + denial.text;
+}
+
+bool ScriptRun::may(std::span<const ByteView> args) {
+  const Command* command = find_command(outer_.service.table(), args);
+  return command && !account_->check(outer_.service.table(), *command, args);
 }
 
 bool ScriptRun::lies_elsewhere(const Command& command, std::span<const ByteView> args) const {

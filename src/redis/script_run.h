@@ -26,16 +26,19 @@ class ScriptRun final : public ScriptHost {
   static constexpr std::size_t written_bytes_max = std::size_t{64} << 20;  // by one script
 
   // `outer`: the command that runs the script; it gets the commits.
-  ScriptRun(Call& outer, bool read_only) : outer_(outer), read_only_(read_only) {}
+  ScriptRun(Call& outer, bool read_only);
 
   void call(std::span<const ByteView> args, Protocol protocol, std::string& out) override;
   bool knows(std::span<const ByteView> args) override;
+  bool may(std::span<const ByteView> args) override;
   std::string stop_reason() override;
   void log(int level, ByteView text) override;
 
  private:
   // Why the command can not be called; empty when it can.
   std::string why_refused(const Command& command, std::span<const ByteView> args);
+  // The same as far as the user's rules forbid it; that is noted.
+  std::string why_denied(const Command& command, std::span<const ByteView> args);
   // Counts the error that was written from `start` on, of a command that did not run.
   void refuse(const std::string& out, std::size_t start);
   // Such an error may become the script's own; it is not counted twice.
@@ -44,6 +47,7 @@ class ScriptRun final : public ScriptHost {
 
   Call& outer_;
   bool read_only_;
+  Accounts::Ref account_;  // the caller's; never null
   bool wrote_ = false;
   std::size_t written_bytes_ = 0;
   TransactionScope scope_;

@@ -20,6 +20,7 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
       monitors_(*this),
       pause_(*this),
       tracking_(*this),
+      accounts_(*this),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {
   key_events_.set_flags(settings_.key_events);
@@ -208,6 +209,12 @@ std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
   return hash | 1;
 }
 
+Denial Service::check_queued(const Call& call) {
+  const bool unlimited = call.session && !call.session->limited;
+  if (unlimited || TRV_MUTANT(exec_checks_no_rules)) return {};
+  return accounts_.check(call, DenialLog::Context::transaction);
+}
+
 broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
                                         const std::vector<WatchedKey>& watched,
                                         const Caller& caller, ReplyWriter& reply, Client* client) {
@@ -229,6 +236,13 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     call.session = client ? &client->session() : nullptr;
     call.client = client;
     call.transaction = &scope;
+    if (Denial denial = check_queued(call)) {
+      reply.error(
+          "NOPERM ACLs rules changed between the moment the transaction was accumulated and "
+          "the EXEC call. This command is no longer allowed for the following reason: " +
+          std::string(text_of(denial.lacks)));
+      continue;
+    }
     run(call);
     TRV_ASSERT(!call.block);
     TRV_ASSERT(!call.deferred);

@@ -13,6 +13,7 @@
 
 #include "base/slice.h"
 #include "broker/broker.h"
+#include "redis/access/accounts.h"
 #include "redis/channels.h"
 #include "redis/command_stats.h"
 #include "redis/command_table.h"
@@ -46,6 +47,8 @@ class Client {
   virtual ~Client() = default;
   virtual Session& session() = 0;
   virtual ClientFacts facts() const = 0;
+  // Whether it is on this machine.
+  virtual bool is_near() const = 0;
   // Sends something that is not a reply. A client that leaves too much unread is disconnected.
   virtual void push(const Slice& bytes) = 0;
   // The same behind all replies, also the one that a blocked command will have.
@@ -133,6 +136,7 @@ class Service {
   CommandStats& command_stats() { return command_stats_; }
   LatencyEvents& latency_events() { return latency_events_; }
   ScriptEngine& scripts() { return scripts_; }
+  Accounts& accounts() { return accounts_; }
   Monitors& monitors() { return monitors_; }
   Pause& pause() { return pause_; }
   Tracking& tracking() { return tracking_; }
@@ -208,6 +212,8 @@ class Service {
   void gather(Call& call, Each each, Merge merge);
 
  private:
+  // What was queued may be forbidden by now.
+  Denial check_queued(const Call& call);
   // Notes the keys that a command has read for a client that keeps them.
   void track(const Call& call);
 
@@ -226,6 +232,7 @@ class Service {
   Monitors monitors_;
   Pause pause_;
   Tracking tracking_;
+  Accounts accounts_;
   std::vector<Service*> peers_;
   std::map<ConnectionId, Client*> clients_;
   static constexpr std::size_t scratch_size_max = 1u << 20;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/mutant.h"
+#include "redis/access/account.h"
 #include "redis/errors.h"
 
 namespace trv::redis {
@@ -44,11 +45,16 @@ const Command* resolve(const CommandTable& table, std::span<const ByteView> args
   return command;
 }
 
-std::string why_refused(const Session& session, const Command& command) {
+std::string why_refused(const CommandTable& table, const Session& session, const Command& command,
+                        std::span<const ByteView> args, Denial& denial) {
   if (!session.authenticated && !command.has(flag::no_auth) && !TRV_MUTANT(login_not_required))
     return std::string(text::no_auth);
   bool queueing = session.transaction != TransactionState::none;
   if (queueing && command.has(flag::no_multi)) return std::string(text::not_in_transaction);
+  if (session.limited) {
+    denial = session.limited->check(table, command, args);
+    if (denial) return denial.error();
+  }
   // As in Redis, where a monitor is a kind of replica.
   if (session.monitor && command.has(flag::write | flag::read_only)) {
     return "ERR Replica can't interact with the keyspace";
@@ -74,6 +80,11 @@ bool enqueue(Session& session, const Command& command, std::span<const ByteView>
 }
 
 }  // namespace
+
+void Session::become(std::shared_ptr<const Account> account_) {
+  account = std::move(account_);
+  limited = account && account->limited() ? account.get() : nullptr;
+}
 
 Tracks TrackingOptions::tracks() const {
   if (!on) return Tracks::nothing;
@@ -104,10 +115,10 @@ void end_command(Session& session, const Command* command) {
 }
 
 const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,
-                     ReplyWriter& reply) {
+                     ReplyWriter& reply, Denial& denial) {
   std::string why;
   const Command* command = resolve(table, args, why);
-  if (command) why = why_refused(session, *command);
+  if (command) why = why_refused(table, session, *command, args, denial);
   bool queueing = session.transaction != TransactionState::none;
   if (why.empty() && queueing && !command->has(flag::not_queued)) {
     if (session.transaction == TransactionState::broken) {

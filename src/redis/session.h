@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <set>
 #include <span>
 #include <string>
@@ -15,6 +16,9 @@
 #include "redis/command_table.h"
 
 namespace trv::redis {
+
+class Account;
+struct Denial;
 
 struct QueuedCommand {
   const Command* command = nullptr;
@@ -64,6 +68,10 @@ struct Session {
   ConnectionId id;
   Protocol protocol = Protocol::resp2;
   bool authenticated = true;
+  // Who it is. Null, in tests only: somebody who may do everything.
+  std::shared_ptr<const Account> account;
+  const Account* limited = nullptr;  // the same, if there is anything that it may not do
+  void become(std::shared_ptr<const Account> account);
   std::string name;
   std::string library_name;
   std::string library_version;
@@ -87,7 +95,8 @@ struct Session {
   bool held = false;  // its next request waits for the end of a pause
 
   const Command* last_command = nullptr;
-  bool closing = false;  // after what was answered so far
+  bool closing = false;         // after what was answered so far
+  bool awaits_removal = false;  // of users; if it is one of them, it is still told so
 
   void end_transaction() {
     transaction = TransactionState::none;
@@ -105,8 +114,8 @@ bool has_arity(const Command& command, std::span<const ByteView> args);
 void end_command(Session& session, const Command* command);
 
 // Finds the command of a request and decides what becomes of it: the command to run now, or null
-// when it was refused or queued, which was then answered.
+// when it was refused or queued, which was then answered. `denial`: that its user may not run it.
 const Command* admit(const CommandTable& table, Session& session, std::span<const ByteView> args,
-                     ReplyWriter& reply);
+                     ReplyWriter& reply, Denial& denial);
 
 }  // namespace trv::redis

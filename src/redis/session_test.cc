@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "redis/access/account.h"
+
 namespace trv::redis {
 namespace {
 
@@ -14,7 +16,8 @@ class SessionTest : public testing::Test {
     std::vector<ByteView> args(words.begin(), words.end());
     std::string out;
     ReplyWriter reply(out, session_.protocol);
-    const Command* command = admit(table_, session_, args, reply);
+    Denial denial;
+    const Command* command = admit(table_, session_, args, reply, denial);
     return command ? std::string(command->name) : out;
   }
   CommandTable table_;

@@ -28,6 +28,9 @@ bool is_secret(ByteView setting) {
 std::vector<ByteView> shown_args(const Call& call) {
   if (call.command.name == "auth" || call.command.name == "hello") return {};
   std::vector<ByteView> args(call.args.begin(), call.args.end());
+  if (call.command.name == "acl|setuser" || call.command.name == "acl|deluser") {
+    for (std::size_t i = 2; i < args.size(); ++i) args[i] = "(redacted)";
+  }
   if (call.command.name != "config|set") return args;
   for (std::size_t i = 2; i + 1 < args.size(); i += 2) {
     if (is_secret(args[i])) args[i + 1] = "(redacted)";

@@ -92,8 +92,16 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
             waiter.caller, service_.broker().wall_now()};
   call.retry = true;
   runtime::Stopwatch watch;
-  waiter.command->run(call);
-  service_.rest_on_changes(call);
+  Denial denial;
+  if (!TRV_MUTANT(blocked_command_not_checked_again)) {
+    denial = service_.accounts().check(call, DenialLog::Context::toplevel);
+  }
+  if (denial) {
+    reply.error(denial.error());
+  } else {
+    waiter.command->run(call);
+    service_.rest_on_changes(call);
+  }
   if (call.block) {
     waiter.request.look_again_in = call.block->look_again_in;
     arm_look_again(waiter);

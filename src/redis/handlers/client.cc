@@ -1,6 +1,7 @@
 // CLIENT: about this connection and the others.
 #include <fmt/format.h>
 
+#include "redis/handlers/client.h"
 #include "redis/handlers/families.h"
 #include "redis/service.h"
 #include "redis/wire/number.h"
@@ -46,7 +47,9 @@ std::string flags_of(const Session& session, bool blocked) {
 
 // Arguments are read where they lie in the input, and replies are not kept in pieces: what Redis
 // tells of such buffers is 0 here. The socket's number is not known.
-std::string describe(Client& client) {
+}  // namespace
+
+std::string describe_client(Client& client) {
   const Session& session = client.session();
   const ClientFacts facts = client.facts();
   const bool in_transaction = session.transaction != TransactionState::none;
@@ -56,14 +59,17 @@ std::string describe(Client& client) {
   return fmt::format(
       "id={} addr={} laddr={} fd=-1 name={} age={} idle={} flags={} db=0 sub={} psub={} ssub=0 "
       "multi={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll=0 omem={} "
-      "tot-mem={} events=r cmd={} user=default redir={} resp={} lib-name={} lib-ver={}\n",
+      "tot-mem={} events=r cmd={} user={} redir={} resp={} lib-name={} lib-ver={}\n",
       session.id.value, facts.peer_address, facts.local_address, session.name, facts.age.count(),
       facts.idle.count(), flags_of(session, facts.blocked), session.channels.size(),
       session.patterns.size(), queued, facts.input_bytes, session.queue_bytes, facts.output_bytes,
       facts.input_bytes + session.queue_bytes + facts.output_bytes,
-      session.last_command ? session.last_command->name : std::string_view("NULL"), redirect,
-      static_cast<int>(session.protocol), session.library_name, session.library_version);
+      session.last_command ? session.last_command->name : std::string_view("NULL"),
+      session.account->name(), redirect, static_cast<int>(session.protocol), session.library_name,
+      session.library_version);
 }
+
+namespace {
 
 void client_id(Call& call) { call.reply.count(call.session->id.value); }
 
@@ -92,7 +98,7 @@ void client_setinfo(Call& call) {
   call.reply.ok();
 }
 
-void client_info(Call& call) { call.reply.verbatim(describe(*call.client)); }
+void client_info(Call& call) { call.reply.verbatim(describe_client(*call.client)); }
 
 // --- several clients -----------------------------------------------------------------------------
 
@@ -114,7 +120,7 @@ struct ClientFilter {
     }
     if (address && client.facts().peer_address != *address) return false;
     if (local_address && client.facts().local_address != *local_address) return false;
-    if (user && *user != "default") return false;
+    if (user && *user != session.account->name()) return false;
     if (age_min && client.facts().age < *age_min) return false;
     if (type) {
       bool pubsub = session.subscription_count() > 0;
@@ -162,7 +168,7 @@ void client_list(Call& call) {
       [filter](Service& service) {
         std::string lines;
         for (const auto& [id, client] : service.clients()) {
-          if (filter.matches(*client)) lines += describe(*client);
+          if (filter.matches(*client)) lines += describe_client(*client);
         }
         return lines;
       },
@@ -219,7 +225,7 @@ bool parse_kill(Call& call, ClientFilter& filter) {
       }
       filter.age_min = std::chrono::seconds(*age);
     } else if (is_word(word, "user")) {
-      if (value != "default") {
+      if (!call.service.accounts().find(value)) {
         call.reply.error("ERR No such user '" + value + "'");
         return false;
       }
@@ -315,8 +321,8 @@ constexpr std::uint32_t any = flag::loading | flag::stale | flag::no_script;
 constexpr Command rows[] = {
     {"client", -2, flag::container | any, Where::session, KeyRule::none, 0, 0, 0, "connection",
      "2.4.0", "A container for client connection commands.", nullptr},
-    {"client|id", 2, any | flag::fast, Where::session, KeyRule::none, 0, 0, 0, "connection",
-     "5.0.0", "Returns the connection's id.", client_id},
+    {"client|id", 2, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "5.0.0",
+     "Returns the connection's id.", client_id},
     {"client|getname", 2, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "2.6.9",
      "Returns the connection's name.", client_getname},
     {"client|setname", 3, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "2.6.9",

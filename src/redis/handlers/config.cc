@@ -67,6 +67,7 @@ constexpr char latency_option[] = "latency-tracking";
 constexpr char latency_threshold_option[] = "latency-monitor-threshold";
 constexpr std::uint64_t latency_threshold_max = 86'400'000;
 constexpr char tracked_keys_option[] = "tracking-table-max-keys";
+constexpr char denials_option[] = "acllog-max-len";
 constexpr char percentiles_option[] = "latency-tracking-info-percentiles";
 
 std::string percentiles_text(const CommandStats::Settings& stats) {
@@ -102,6 +103,7 @@ std::map<std::string, std::string> present_settings(Call& call) {
   const CommandStats::Settings& stats = call.service.command_stats().settings();
   present.emplace(latency_option, stats.latency ? "yes" : "no");
   present.emplace(percentiles_option, percentiles_text(stats));
+  present.emplace(denials_option, fmt::format("{}", call.service.accounts().log_size_max()));
   present.emplace(tracked_keys_option, fmt::format("{}", settings.tracked_keys_max));
   present.emplace(latency_threshold_option,
                   fmt::format("{}", call.service.latency_events().threshold_ms()));
@@ -141,6 +143,7 @@ struct Changeable {
   CommandStats::Settings stats;
   std::uint64_t latency_threshold_ms;
   std::uint64_t tracked_keys_max;
+  std::uint64_t denials_max;
 };
 
 std::string lower(ByteView text) {
@@ -164,6 +167,7 @@ void change_settings(Call& call, const Changeable& changed) {
       there.latency_events().set_threshold(changed.latency_threshold_ms);
       there.settings().tracked_keys_max = changed.tracked_keys_max;
       there.limit_tracking();
+      there.accounts().set_log_size_max(changed.denials_max);
     });
   }
 }
@@ -260,6 +264,8 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
     ok = number_within(call, name, value, 0, latency_threshold_max, settings.latency_threshold_ms);
   } else if (name == tracked_keys_option) {
     ok = number_within(call, name, value, 0, any_number, settings.tracked_keys_max);
+  } else if (name == denials_option) {
+    ok = number_within(call, name, value, 0, DenialLog::size_limit, settings.denials_max);
   } else if (name == percentiles_option) {
     ok = change_percentiles(call, value, settings.stats);
   } else if (name == trim_block_option) {
@@ -288,7 +294,8 @@ void config_set(Call& call) {
                      call.service.slow_log().settings(),
                      call.service.command_stats().settings(),
                      call.service.latency_events().threshold_ms(),
-                     call.service.settings().tracked_keys_max};
+                     call.service.settings().tracked_keys_max,
+                     call.service.accounts().log_size_max()};
   std::set<std::string> named;
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));

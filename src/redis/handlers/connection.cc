@@ -8,32 +8,31 @@ namespace trv::redis {
 
 namespace {
 
-// Compares in a time that does not tell how much was right.
-bool same_secret(ByteView a, ByteView b) {
-  unsigned char different = a.size() == b.size() ? 0 : 1;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    char c = b.empty() ? '\0' : b[i % b.size()];
-    different |= static_cast<unsigned char>(a[i] ^ c);
-  }
-  return different == 0;
-}
-
-// There is one user, `default`, with the server's password; without one, any will do.
 bool log_in(Call& call, ByteView user, ByteView password) {
-  const std::string& secret = call.service.settings().password;
-  bool right = user == "default" && (secret.empty() || same_secret(password, secret));
-  if (right) call.session->authenticated = true;
-  if (!right) call.reply.error(text::wrong_pass);
-  return right;
+  Accounts& accounts = call.service.accounts();
+  Session& session = *call.session;
+  if (Accounts::Ref account = accounts.log_in(user, password, call.client->is_near())) {
+    session.become(std::move(account));
+    session.authenticated = true;
+    return true;
+  }
+  const auto context =
+      call.transaction ? DenialLog::Context::transaction : DenialLog::Context::toplevel;
+  accounts.note(
+      call.caller,
+      {DenialLog::Reason::login, context, std::string(call.args[0]), std::string(user), {}});
+  call.reply.error(text::wrong_pass);
+  return false;
 }
 
 void auth(Call& call) {
   if (call.args.size() > 3) return call.reply.error(text::syntax);
-  if (call.args.size() == 2 && call.service.settings().password.empty()) {
+  const bool named = call.args.size() == 3;
+  if (!named && call.service.accounts().nobody()->rules().open()) {
     return call.reply.error(text::auth_without_password);
   }
-  bool named = call.args.size() == 3;
-  if (log_in(call, named ? call.args[1] : "default", call.args.back())) call.reply.ok();
+  const ByteView user = named ? call.args[1] : ByteView(Account::nobody);
+  if (log_in(call, user, call.args.back())) call.reply.ok();
 }
 
 bool valid_client_name(ByteView name) {
@@ -150,7 +149,7 @@ void reset(Call& call) {
   session.id = id;
   session.library_name = std::move(library);
   session.library_version = std::move(library_version);
-  session.authenticated = call.service.settings().password.empty();
+  call.service.accounts().begin(session);
   call.reply.set_protocol(session.protocol);
   call.reply.simple("RESET");
 }

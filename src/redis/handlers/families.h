@@ -47,9 +47,11 @@ std::span<const Command> geo_commands();
 std::span<const Command> slow_log_commands();
 std::span<const Command> latency_commands();
 std::span<const Command> geo_search_commands();
+std::span<const Command> acl_commands();
+std::span<const Command> acl_change_commands();
 
 // All of them.
-inline constexpr std::size_t family_count = 39;
+inline constexpr std::size_t family_count = 41;
 std::array<std::span<const Command>, family_count> families();
 
 }  // namespace trv::redis

@@ -1,6 +1,7 @@
 // COMMAND: the command table, told to clients.
 #include <algorithm>
 
+#include "redis/access/categories.h"
 #include "redis/handlers/families.h"
 #include "redis/service.h"
 #include "redis/wire/glob.h"
@@ -37,25 +38,12 @@ std::vector<std::string> flags_of(const Command& command) {
   return names;
 }
 
-std::vector<std::string> categories_of(const Command& command) {
+std::vector<std::string> category_words(const Command& command) {
+  const std::uint32_t categories = categories_of(command);
   std::vector<std::string> names;
-  if (command.has(flag::write)) names.emplace_back("@write");
-  if (command.has(flag::read_only)) names.emplace_back("@read");
-  if (command.family == "generic" && command.key_rule != KeyRule::none) {
-    names.emplace_back("@keyspace");
+  for (std::size_t i = 0; i < category_names.size(); ++i) {
+    if ((categories & 1u << i) != 0) names.push_back("@" + std::string(category_names[i]));
   }
-  if (command.family == "transactions") names.emplace_back("@transaction");
-  for (std::string_view family : {"string", "stream", "pubsub", "connection", "hash", "list", "set",
-                                  "bitmap", "scripting", "geo", "hyperloglog"}) {
-    if (command.family == family) names.push_back("@" + std::string(family));
-  }
-  if (command.family == "sorted-set") names.emplace_back("@sortedset");
-  if (command.has(flag::admin)) {
-    names.emplace_back("@admin");
-    names.emplace_back("@dangerous");
-  }
-  names.emplace_back(command.has(flag::fast) ? "@fast" : "@slow");
-  if (command.has(flag::blocking)) names.emplace_back("@blocking");
   return names;
 }
 
@@ -149,7 +137,7 @@ void write_info(Call& call, const Command& command) {
   reply.integer(counted ? command.last_key : command.first_key);
   reply.integer(command.last_key);
   reply.integer(counted ? (command.last_key != 0 ? 1 : 0) : command.key_step);
-  write_words(reply, categories_of(command));
+  write_words(reply, category_words(command));
   reply.array(0);
   write_key_specs(reply, command);
   std::vector<const Command*> subs;
@@ -221,11 +209,9 @@ void command_list(Call& call) {
     if (is_word(call.args[3], "module")) {
       commands.clear();
     } else if (is_word(call.args[3], "aclcat")) {
+      const std::optional<std::uint32_t> category = find_category(filter);
       std::erase_if(commands, [&](const Command* command) {
-        std::vector<std::string> categories = categories_of(*command);
-        return std::none_of(categories.begin(), categories.end(), [&](const std::string& one) {
-          return is_word(filter, std::string_view(one).substr(1));
-        });
+        return !category || (categories_of(*command) & *category) == 0;
       });
     } else if (is_word(call.args[3], "pattern")) {
       std::erase_if(commands, [&](const Command* command) {

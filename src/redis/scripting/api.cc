@@ -136,7 +136,6 @@ int replicate_commands(lua_State* lua) {
   return 1;
 }
 
-// There is one user, who may do everything.
 int acl_check_cmd(lua_State* lua) {
   RunState& state = run_state(lua);
   Arguments args = arguments_of(lua);
@@ -144,7 +143,7 @@ int acl_check_cmd(lua_State* lua) {
   if (!state.host || !state.host->knows(args.views)) {
     return raise(lua, "Invalid command passed to redis.acl_check_cmd()");
   }
-  lua_pushboolean(lua, 1);
+  lua_pushboolean(lua, state.host->may(args.views) ? 1 : 0);
   return 1;
 }
 

@@ -34,6 +34,8 @@ class ScriptHost {
   virtual void call(std::span<const ByteView> args, Protocol protocol, std::string& out) = 0;
   // Whether there is such a command.
   virtual bool knows(std::span<const ByteView> args) = 0;
+  // Whether the user may run it. Requires: knows().
+  virtual bool may(std::span<const ByteView> args) = 0;
   // Asked now and then: why the script must end; empty when it may go on.
   virtual std::string stop_reason() = 0;
   virtual void log(int level, ByteView text) = 0;

@@ -23,6 +23,7 @@ class TestHost final : public ScriptHost {
   bool knows(std::span<const ByteView> args) override {
     return replies.contains(std::string(args[0]));
   }
+  bool may(std::span<const ByteView> args) override { return args[0] != "forbidden"; }
   std::string stop_reason() override {
     ++questions;
     return patience-- > 0 ? "" : "Script killed by the test";

@@ -1,0 +1,136 @@
+// ACL SETUSER and DELUSER: users are changed on the catalog's core, one change behind the other,
+// and the reply is sent when the change is durable and every core goes by it.
+//
+// Who makes users here need not be somebody whom the other protocols know, so it gets no say over
+// those who have rights or tags there: these are changed by an administrator only.
+#include "auth/directory.h"
+#include "base/mutant.h"
+#include "broker/catalog.h"
+#include "redis/handlers/families.h"
+#include "redis/service.h"
+
+namespace trv::redis {
+
+namespace {
+
+using broker::Broker;
+using broker::Catalog;
+
+constexpr std::string_view administrators_only =
+    "NOPERM only a user with the tag 'administrator' may change one that has tags or rights";
+constexpr std::string_view default_stays = "ERR The 'default' user cannot be removed";
+
+bool has_blank(ByteView text) {
+  constexpr std::string_view blanks(" \t\n\v\f\r\0", 7);
+  return text.find_first_of(blanks) != ByteView::npos;
+}
+
+bool may_change(const auth::Directory& directory, const std::string& who, const std::string& name) {
+  const auth::User* user = directory.find(name);
+  if (!user || name == Account::nobody) return true;
+  const bool has_rights = directory.all_rights().contains(name);
+  if (user->tags.empty() && !has_rights) return true;
+  const auth::User* changer = who == Account::nobody ? nullptr : directory.find(who);
+  return (changer && changer->has_tag("administrator")) ||
+         TRV_MUTANT(anybody_changes_administrators);
+}
+
+std::string error_line(std::string_view text) { return "-" + std::string(text) + "\r\n"; }
+
+// Takes the place of the reply; what becomes of it is known later.
+ReplyPlace later(Call& call) {
+  call.deferred = true;
+  return {call.caller.home, call.caller.connection, call.client->defer()};
+}
+
+void setuser(Call& call) {
+  const std::string name(call.args[2]);
+  if (has_blank(name) || name.empty()) {
+    return call.reply.error("ERR Usernames can't contain spaces or null characters");
+  }
+  if (name.size() > Accounts::name_size_max) {
+    return call.reply.error("ERR Usernames can't have more than 255 characters");
+  }
+  const std::vector<std::string> rules(call.args.begin() + 3, call.args.end());
+  const ReplyPlace place = later(call);
+  Service& service = call.service;
+  call.broker.at(Catalog::home, [&service, place, name, rules, who = call.caller.user,
+                                 protocol = call.reply.protocol()](Broker& owner) {
+    Service& there = service.peer_of(owner);
+    const auto answer = [&there, place, protocol](std::string_view error) {
+      std::string out;
+      ReplyWriter reply(out, protocol);
+      if (error.empty()) {
+        reply.ok();
+      } else {
+        reply.error(error);
+      }
+      there.fulfil(place, std::move(out), {});
+    };
+    if (!may_change(owner.catalog().access_state(), who, name)) return answer(administrators_only);
+    const Result<std::string> command = Accounts::change(there, name, rules);
+    if (!command) return answer("ERR " + command.error().message);
+    owner.catalog().execute_access(*command, [answer](const Result<broker::Durable>& done) {
+      answer(done ? std::string() : error_text(done.error()));
+    });
+  });
+}
+
+// Of the users that are removed in one go.
+struct Removal {
+  std::size_t missing = 1;  // answers, and the end of the list
+  std::int64_t removed = 0;
+  std::string error;
+};
+
+void deluser(Call& call) {
+  const std::vector<std::string> names(call.args.begin() + 2, call.args.end());
+  for (const std::string& name : names) {
+    if (name == Account::nobody) return call.reply.error(default_stays);
+  }
+  const ReplyPlace place = later(call);
+  call.session->awaits_removal = true;
+  Service& service = call.service;
+  call.broker.at(Catalog::home, [&service, place, names, who = call.caller.user](Broker& owner) {
+    Service& there = service.peer_of(owner);
+    auto removal = std::make_shared<Removal>();
+    const auto one_less = [&there, place, removal] {
+      if (--removal->missing > 0) return;
+      std::string out = ":" + std::to_string(removal->removed) + "\r\n";
+      if (!removal->error.empty()) out = error_line(removal->error);
+      there.fulfil(place, std::move(out), {});
+    };
+    for (const std::string& name : names) {
+      const auth::Directory& directory = owner.catalog().access_state();
+      if (!directory.find(name) || !removal->error.empty()) continue;
+      if (!may_change(directory, who, name)) {
+        removal->error = administrators_only;
+        continue;
+      }
+      ++removal->missing;
+      owner.catalog().execute_access(auth::encode(auth::DeleteUser{name}),
+                                     [removal, one_less](const Result<broker::Durable>& done) {
+                                       if (done) ++removal->removed;
+                                       if (!done) removal->error = error_text(done.error());
+                                       one_less();
+                                     });
+    }
+    one_less();
+  });
+}
+
+constexpr std::uint32_t changes =
+    flag::loading | flag::stale | flag::no_script | flag::admin | flag::no_multi;
+
+constexpr Command rows[] = {
+    {"acl|setuser", -3, changes, Where::every_core, KeyRule::none, 0, 0, 0, "server", "6.0.0",
+     "Makes a user, or changes its rules.", setuser},
+    {"acl|deluser", -3, changes, Where::every_core, KeyRule::none, 0, 0, 0, "server", "6.0.0",
+     "Removes users, for all protocols.", deluser},
+};
+
+}  // namespace
+
+std::span<const Command> acl_change_commands() { return rows; }
+
+}  // namespace trv::redis
