@@ -280,21 +280,21 @@ TEST(DenialLog, CountsWhatIsAlikeAndKeepsSoMany) {
   using Reason = DenialLog::Reason;
   DenialLog log;
   const DenialLog::Event get{Reason::command, DenialLog::Context::toplevel, "get", "u", "one"};
-  log.add(get, WallTime(1000));
-  log.add({Reason::key, DenialLog::Context::toplevel, "get", "u", "one"}, WallTime(2000));
-  log.add(get, WallTime(3000));
+  log.add(get, WallTime{1000});
+  log.add({Reason::key, DenialLog::Context::toplevel, "get", "u", "one"}, WallTime{2000});
+  log.add(get, WallTime{3000});
   ASSERT_EQ(log.entries().size(), 2u);
   EXPECT_EQ(log.entries()[0].count, 2u);
   EXPECT_EQ(log.entries()[0].id, 0u);
-  EXPECT_EQ(log.entries()[0].created, WallTime(1000));
-  EXPECT_EQ(log.entries()[0].updated, WallTime(3000));
-  log.add(get, WallTime(64'000));
+  EXPECT_EQ(log.entries()[0].created, WallTime{1000});
+  EXPECT_EQ(log.entries()[0].updated, WallTime{3000});
+  log.add(get, WallTime{64'000});
   EXPECT_EQ(log.entries().size(), 3u);
   log.set_size_max(1);
   ASSERT_EQ(log.entries().size(), 1u);
   EXPECT_EQ(log.entries()[0].id, 2u);
   log.set_size_max(0);
-  log.add(get, WallTime(65'000));
+  log.add(get, WallTime{65'000});
   EXPECT_TRUE(log.entries().empty());
 }
 
