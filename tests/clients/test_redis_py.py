@@ -234,6 +234,15 @@ def test_pipelined_reads_see_the_writes_before_them(client, name):
 # -- keys
 
 
+def test_pipelined_deletions_find_the_entries_before_them(client, name):
+    pipeline = client.pipeline(transaction=False)
+    for number in range(1, 20):
+        pipeline.xadd(name, {"a": "1"}, id=f"{number}-0")
+        pipeline.xdel(name, f"{number}-0")
+    assert pipeline.execute()[1::2] == [1] * 19
+    assert client.xlen(name) == 0
+
+
 def test_set_options(client, name):
     assert client.set(name, "1", nx=True) is True
     assert client.set(name, "2", nx=True) is None

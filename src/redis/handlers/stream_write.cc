@@ -227,14 +227,14 @@ void xtrim(Call& call) {
 
 void xdel(Call& call) {
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused) return;
+  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (!found.topic) return call.reply.integer(0);
   std::vector<RecordId> ids;
   for (std::size_t i = 2; i < call.args.size(); ++i) {
     std::optional<RecordId> id = id_arg(call, i);
     if (!id) return;
     ids.push_back(*id);
   }
-  if (!found.topic) return call.reply.integer(0);
   Result<broker::Topics::Removed> removed = call.broker.topics().erase(*found.topic, ids);
   if (!removed) return write_error(call.reply, removed.error());
   if (removed->count > 0) {
@@ -318,8 +318,8 @@ constexpr Command rows[] = {
      KeyRule::range, 1, 1, 1, "stream", "5.0.0", "Appends an entry to a stream.", xadd},
     {"xtrim", -4, flag::write, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
      "Removes entries from the beginning of a stream.", xtrim},
-    {"xdel", -3, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
-     "Removes entries from a stream.", xdel},
+    {"xdel", -3, flag::write | flag::fast | flag::reads_log, Where::keys, KeyRule::range, 1, 1, 1,
+     "stream", "5.0.0", "Removes entries from a stream.", xdel},
     {"xsetid", -3, flag::write | flag::deny_oom | flag::fast, Where::keys, KeyRule::range, 1, 1, 1,
      "stream", "5.0.0", "Sets the last id and the counters of a stream.", xsetid},
     {"xcfgset", -2, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream",
