@@ -169,6 +169,7 @@ TEST(ClaimGroups, WhatIsReleasedHasNoOwnerAndItsOwnOrder) {
   Groups rebuilt;
   groups.snapshot([&](ByteView one) { ASSERT_TRUE(rebuilt.apply(one, {0}).ok()); });
   EXPECT_EQ(dump(rebuilt), dump(groups));
+  ASSERT_NE(rebuilt.find("g")->find_pending({3, 0}), nullptr);
   EXPECT_EQ(rebuilt.find("g")->find_pending({3, 0})->count, 9u);
 }
 
