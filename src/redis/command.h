@@ -100,7 +100,8 @@ struct Caller {
   CoreIndex home;
   Protocol protocol = Protocol::resp2;
   Tracks tracks = Tracks::nothing;
-  std::string peer{};  // its address, as long as there are monitors
+  std::string peer{};     // its address, as long as there are monitors
+  bool no_touch = false;  // what it reads does not count as used
 };
 
 struct BlockRequest {

@@ -36,6 +36,7 @@ runtime::Core& Connection::core() const { return service_.broker().core(); }
 
 Caller Connection::caller() const {
   Caller caller{session_.id, core().index(), session_.protocol, session_.tracking.tracks(), {}};
+  caller.no_touch = session_.no_touch;
   if (service_.monitors().any()) caller.peer = stream_->peer_address();
   return caller;
 }
