@@ -489,6 +489,9 @@ void Connection::fulfil(std::uint64_t place, std::string bytes, broker::Commit c
   bool durable = commit.round == 0 || service_.broker().is_durable(commit);
   if (!replies_.fulfil(place, std::move(bytes), commit, durable)) return;
   if (place == pending_place_) {
+    // What has waited may have added records, too.
+    const Command* command = session_.last_command;
+    if (!durable && command && command->has(flag::appends)) appends_pending_ = true;
     pending_place_ = 0;
     blocked_on_.reset();
   }

@@ -288,8 +288,8 @@ void memory_usage(Call& call) {
 }
 
 constexpr std::uint32_t reads = flag::read_only;
-// They take records from a log to another one.
-constexpr std::uint32_t moves = flag::write | flag::reads_log | flag::appends;
+// They take records from a log to another one, and may wait for those that are not stored yet.
+constexpr std::uint32_t moves = flag::write | flag::reads_log | flag::appends | flag::blocking;
 
 constexpr Command rows[] = {
     {"rename", 3, moves, Where::keys, KeyRule::range, 1, 2, 1, "generic", "1.0.0",
