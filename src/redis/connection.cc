@@ -396,7 +396,10 @@ void Connection::on_durable(std::uint64_t place, bool ok) {
     return stream_->close();
   }
   if (!replies_.release(place)) return;
+  const bool held = barrier_;
   drain();
+  // What was held back is to see what becomes visible at this very moment: it goes on later.
+  if (held && !barrier_) return;
   process();
 }
 
