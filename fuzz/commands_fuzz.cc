@@ -6,6 +6,8 @@
 #include <string>
 
 #include "base/assert.h"
+#include "model/added_once.h"
+#include "model/claim_group.h"
 #include "model/consumer_group.h"
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
@@ -43,10 +45,25 @@ void run_consumer_groups(ByteView input) {
   TRV_ASSERT(restored == state);
 }
 
-std::string snapshot_of(const ShareCursors& cursors) {
+template <class State>
+std::string snapshot_of(const State& state) {
   std::string all;
-  cursors.snapshot([&](ByteView command) { ByteWriter(all).sized(command); });
+  state.snapshot([&](ByteView command) { ByteWriter(all).sized(command); });
   return all;
+}
+
+// The same where a snapshot is a list of commands.
+template <class State>
+void run_commands(ByteView input) {
+  State state, restored;
+  ByteReader reader(input);
+  for (std::int64_t now = 1; reader.ok() && reader.remaining() > 0; now += 1000) {
+    const std::string before = input.size() < 4096 ? snapshot_of(state) : std::string();
+    const bool done = state.apply(reader.sized(), WallTime{now}).ok();
+    if (!done && input.size() < 4096) TRV_ASSERT(snapshot_of(state) == before);
+  }
+  state.snapshot([&](ByteView command) { TRV_ASSERT(restored.apply(command, WallTime{0}).ok()); });
+  TRV_ASSERT(snapshot_of(restored) == snapshot_of(state));
 }
 
 // Each command goes to both; it is one of the group's or one of what it has read.
@@ -104,6 +121,8 @@ void run_keyspace(ByteView input) {
 
 constexpr std::uint8_t keyspace_mark = 0xff;
 constexpr std::uint8_t share_groups_mark = 0xfe;
+constexpr std::uint8_t claim_groups_mark = 0xfd;
+constexpr std::uint8_t added_once_mark = 0xfc;
 
 }  // namespace
 
@@ -116,6 +135,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (data[0] == share_groups_mark) {
     run_share_groups(input);
+    return 0;
+  }
+  if (data[0] == claim_groups_mark) {
+    run_commands<ClaimGroups>(input);
+    return 0;
+  }
+  if (data[0] == added_once_mark) {
+    run_commands<AddedOnce>(input);
     return 0;
   }
   Transactions transactions(ShardId{1}, {});

@@ -37,6 +37,7 @@ inline constexpr EntryKind quota = 40;   // a model::Quotas command
 
 inline constexpr EntryKind keyspace = 48;     // a model::Keyspace command
 inline constexpr EntryKind claim_group = 49;  // topic, then a model::ClaimGroups command
+inline constexpr EntryKind added_once = 50;   // topic, time, then a model::AddedOnce command
 
 inline constexpr EntryKind group_offsets = 64;        // time, then a model::GroupOffsets command
 inline constexpr EntryKind transaction = 65;          // time, then a model::Transactions command

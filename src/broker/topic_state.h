@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/topics.h"
+#include "model/added_once.h"
 #include "model/batch.h"
 #include "model/claim_group.h"
 #include "model/share_cursor.h"
@@ -28,9 +29,10 @@ struct Topic {
   model::Topic state;
   model::ClaimGroups claim_groups;
   model::ShareCursors share_cursors;
-  std::vector<Queue*> queues;  // that read this topic; owned by the shard
-  Queue* gate = nullptr;       // the one of them that may refuse what is published
-  bool strict = false;         // records of every level wait for the topic's own durability
+  std::unique_ptr<model::AddedOnce> added_once;  // of the few that need one
+  std::vector<Queue*> queues;                    // that read this topic; owned by the shard
+  Queue* gate = nullptr;  // the one of them that may refuse what is published
+  bool strict = false;    // records of every level wait for the topic's own durability
 
   // The open batch: records of one origin and partition, not in the journal yet.
   model::BatchBuilder builder;

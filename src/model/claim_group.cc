@@ -20,6 +20,8 @@ enum Op : std::uint8_t {
   op_settle = 8,
   op_claim = 9,
   op_restore = 10,
+  op_release = 11,
+  op_restore_released = 12,
 };
 
 // Pending records in one command of a snapshot.
@@ -100,7 +102,9 @@ const ClaimGroup::Pending* ClaimGroup::find_pending(RecordId id) const {
 const ClaimGroup::ByTime& ClaimGroup::pending_by_time() const {
   if (!by_time_) {
     by_time_.emplace();
-    for (const auto& [id, pending] : pending_) by_time_->emplace(pending.delivered, id);
+    for (const auto& [id, pending] : pending_) {
+      if (pending.owner) by_time_->emplace(pending.delivered, id);
+    }
   }
   return *by_time_;
 }
@@ -113,28 +117,39 @@ ClaimGroup::Consumers::iterator ClaimGroup::consumer(ByteView name, WallTime now
   return at;
 }
 
-void ClaimGroup::assign(RecordId id, Consumers::iterator owner, WallTime delivered,
-                        std::uint64_t count) {
+void ClaimGroup::detach(RecordId id, const Pending& pending) {
+  if (!pending.owner) {
+    released_.erase(pending.release);
+    return;
+  }
+  consumers_.find(pending.owner->first)->second.pending.erase(id);
+  if (by_time_) by_time_->erase({pending.delivered, id});
+}
+
+ClaimGroup::Pending& ClaimGroup::detached(RecordId id) {
   // New deliveries nearly always come in order: the hint makes them cheap.
   std::size_t before = pending_.size();
-  auto at = pending_.try_emplace(pending_.end(), id, Pending{owner, delivered, count});
-  if (pending_.size() == before) {
-    if (at->second.owner != owner) {
-      consumers_.find(at->second.owner->first)->second.pending.erase(id);
-    }
-    if (by_time_) by_time_->erase({at->second.delivered, id});
-    at->second = Pending{owner, delivered, count};
-  }
+  Pending& pending = pending_.try_emplace(pending_.end(), id)->second;
+  if (pending_.size() == before) detach(id, pending);
+  return pending;
+}
+
+void ClaimGroup::assign(RecordId id, Consumers::iterator owner, WallTime delivered,
+                        std::uint64_t count) {
+  detached(id) = {&*owner, delivered, std::min(count, delivery_count_max), 0};
   if (by_time_) by_time_->emplace(delivered, id);
   owner->second.pending.insert(owner->second.pending.end(), id);
+}
+
+void ClaimGroup::release(RecordId id, std::uint64_t count) {
+  detached(id) = {nullptr, {}, std::min(count, delivery_count_max), ++releases_};
+  released_.emplace_hint(released_.end(), releases_, id);
 }
 
 void ClaimGroup::settle(RecordId id) {
   auto at = pending_.find(id);
   if (at == pending_.end()) return;
-  auto owner = consumers_.find(at->second.owner->first);
-  owner->second.pending.erase(id);
-  if (by_time_) by_time_->erase({at->second.delivered, id});
+  detach(id, at->second);
   pending_.erase(at);
 }
 
@@ -145,7 +160,7 @@ void ClaimGroup::deliver_again(RecordId id, WallTime delivered) {
     by_time_->emplace(delivered, id);
   }
   pending.delivered = delivered;
-  ++pending.count;
+  pending.count = std::min(pending.count + 1, delivery_count_max);
 }
 
 void ClaimGroup::forget(Consumers::iterator consumer) {
@@ -224,6 +239,14 @@ void ClaimGroups::encode_claim(std::string& out, ByteView group, const Claim& cl
   write_ids(writer, claim.ids);
 }
 
+void ClaimGroups::encode_release(std::string& out, ByteView group, const Release& release) {
+  ByteWriter writer(out);
+  begin(writer, op_release, group);
+  writer.u8(static_cast<std::uint8_t>(release.mode));
+  writer.varint(release.count);
+  write_ids(writer, release.ids);
+}
+
 Status ClaimGroups::apply(ByteView command, WallTime now) {
   ByteReader reader(command);
   std::uint8_t op = reader.u8();
@@ -274,8 +297,12 @@ Status ClaimGroups::apply_to(ClaimGroup& group, std::uint8_t op, ByteReader& rea
       return apply_redeliver(group, reader, now);
     case op_claim:
       return apply_claim(group, reader, now);
+    case op_release:
+      return apply_release(group, reader);
     case op_restore:
       return apply_restore(group, reader);
+    case op_restore_released:
+      return apply_restore_released(group, reader);
     default:
       return corrupt("unknown operation");
   }
@@ -320,7 +347,7 @@ Status ClaimGroups::apply_redeliver(ClaimGroup& group, ByteReader& reader, WallT
   consumer->second.seen = now;
   for (RecordId id : ids) {
     auto at = group.pending_.find(id);
-    if (at == group.pending_.end() || at->second.owner != consumer) continue;
+    if (at == group.pending_.end() || at->second.owner != &*consumer) continue;
     group.deliver_again(id, time);
   }
   return {};
@@ -347,6 +374,39 @@ Status ClaimGroups::apply_claim(ClaimGroup& group, ByteReader& reader, WallTime 
     if (mode == static_cast<std::uint8_t>(CountMode::set)) next = count;
     group.assign(id, consumer, time, next);
   }
+  return {};
+}
+
+Status ClaimGroups::apply_release(ClaimGroup& group, ByteReader& reader) {
+  std::uint8_t mode = reader.u8();
+  std::uint64_t count = reader.varint();
+  std::vector<RecordId> ids = read_ids(reader);
+  const bool known = mode == static_cast<std::uint8_t>(CountMode::keep) ||
+                     mode == static_cast<std::uint8_t>(CountMode::set) ||
+                     mode == static_cast<std::uint8_t>(CountMode::lower);
+  if (!reader.done() || !known) return corrupt("bad release");
+  for (RecordId id : ids) {
+    const ClaimGroup::Pending* before = group.find_pending(id);
+    std::uint64_t next = before ? before->count : 0;
+    if (mode == static_cast<std::uint8_t>(CountMode::set)) next = count;
+    if (mode == static_cast<std::uint8_t>(CountMode::lower) && next > 0) --next;
+    group.release(id, next);
+  }
+  return {};
+}
+
+Status ClaimGroups::apply_restore_released(ClaimGroup& group, ByteReader& reader) {
+  std::uint64_t count = reader.varint();
+  std::vector<std::pair<RecordId, std::uint64_t>> released;
+  // Each takes at least three bytes.
+  if (!reader.ok() || count > reader.remaining() / 3) return corrupt("bad restore_released");
+  released.reserve(static_cast<std::size_t>(count));
+  for (std::uint64_t i = 0; i < count; ++i) {
+    RecordId id = read_id(reader);
+    released.emplace_back(id, reader.varint());
+  }
+  if (!reader.done()) return corrupt("bad restore_released");
+  for (const auto& [id, deliveries] : released) group.release(id, deliveries);
   return {};
 }
 
@@ -404,6 +464,21 @@ void encode_restore(std::string& out, ByteView group, const std::string& name,
   }
 }
 
+using Released = std::map<std::uint64_t, RecordId>;
+
+void encode_restore_released(std::string& out, ByteView group, const PendingMap& pending,
+                             const Released& released, Released::const_iterator& at) {
+  ByteWriter writer(out);
+  begin(writer, op_restore_released, group);
+  std::size_t count = 0;
+  for (auto end = at; end != released.end() && count < restore_pending_max; ++end) ++count;
+  writer.varint(count);
+  for (std::size_t i = 0; i < count; ++i, ++at) {
+    write_id(writer, at->second);
+    writer.varint(pending.at(at->second).count);
+  }
+}
+
 }  // namespace
 
 void ClaimGroups::snapshot(const std::function<void(ByteView)>& sink) const {
@@ -420,6 +495,13 @@ void ClaimGroups::snapshot(const std::function<void(ByteView)>& sink) const {
         encode_restore(command, name, consumer_name, consumer, group.pending_, at);
         sink(command);
       } while (at != consumer.pending.end());
+    }
+    auto at =
+        TRV_MUTANT(released_dropped_in_snapshot) ? group.released_.end() : group.released_.begin();
+    while (at != group.released_.end()) {
+      command.clear();
+      encode_restore_released(command, name, group.pending_, group.released_, at);
+      sink(command);
     }
   }
 }
@@ -438,13 +520,19 @@ bool ClaimGroups::test_consistent() const {
       owned += at->second.pending.size();
       for (RecordId id : at->second.pending) {
         auto pending = group.pending_.find(id);
-        if (pending == group.pending_.end() || pending->second.owner != at) return false;
+        if (pending == group.pending_.end() || pending->second.owner != &*at) return false;
       }
     }
-    if (owned != group.pending_.size()) return false;
+    for (const auto& [release, id] : group.released_) {
+      const ClaimGroup::Pending* pending = group.find_pending(id);
+      if (!pending || pending->owner || pending->release != release) return false;
+    }
+    if (owned + group.released_.size() != group.pending_.size()) return false;
     if (!group.by_time_) continue;
     ClaimGroup::ByTime by_time;
-    for (const auto& [id, pending] : group.pending_) by_time.emplace(pending.delivered, id);
+    for (const auto& [id, pending] : group.pending_) {
+      if (pending.owner) by_time.emplace(pending.delivered, id);
+    }
     if (by_time != *group.by_time_) return false;
   }
   return true;

@@ -27,18 +27,27 @@
 //                      sets it; an id that was not pending begins with count 1
 //  10 restore          sized consumer, varint seen ms, varint active ms + 1 (0 = never),
 //                      varint n, n times (id, varint time ms, varint count)        (snapshots only)
+//  11 release          u8 mode, varint count, ids
+//                      nobody has the ids any more, and the next claim may take them; mode 0 keeps
+//                      the count, 2 sets it, 3 takes one off unless it is 0; an id that was not
+//                      pending begins with count 0
+//  12 restore_released varint n, n times (id, varint count), in the order in which they were
+//                      released                                                    (snapshots only)
 //   position, id: varint ms, varint seq
 //   ids: varint n, then n times: varint_signed ms difference to the id before (0-0 at first) and,
 //        varint seq
 //
 // Invariants:
-//   - an id in pending() has an owner, and is in exactly that consumer's `pending` set;
+//   - an id in pending() has an owner and is in exactly that consumer's `pending` set, or it has
+//     none and is in released();
+//   - a count is at most delivery_count_max;
 //   - consumers are created by the commands that name them.
 // What only moves by observation is not journaled: note_seen() records that a consumer asked.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -63,18 +72,24 @@ class ClaimGroup {
   using Consumers = std::map<std::string, Consumer, std::less<>>;
 
   struct Pending {
-    Consumers::const_iterator owner;
-    WallTime delivered;       // last time
-    std::uint64_t count = 0;  // of deliveries
+    const Consumers::value_type* owner = nullptr;  // null: it was released
+    WallTime delivered;                            // last time; 0 when it was released
+    std::uint64_t count = 0;                       // of deliveries
+    std::uint64_t release = 0;                     // which one of the group's, when it was released
   };
+  // What clients can still take for a number of theirs.
+  static constexpr auto delivery_count_max =
+      static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
 
   // Everything up to this id was delivered.
   RecordId position() const { return position_; }
   // How many entries of the topic lie at or before the position; empty when that is not known.
   std::optional<std::uint64_t> entries_read() const { return entries_read_; }
   const std::map<RecordId, Pending>& pending() const { return pending_; }
-  // The same by the time of the last delivery, oldest first. Made by the first call and kept up to
-  // date from then on, since few groups are asked.
+  // What nobody has, by its Pending::release: first released, first in.
+  const std::map<std::uint64_t, RecordId>& released() const { return released_; }
+  // What somebody has, by the time of the last delivery, oldest first. Made by the first call and
+  // kept up to date from then on, since few groups are asked.
   using ByTime = std::set<std::pair<WallTime, RecordId>>;
   const ByTime& pending_by_time() const;
   const Consumers& consumers() const { return consumers_; }
@@ -86,6 +101,10 @@ class ClaimGroup {
   friend class ClaimGroups;
   Consumers::iterator consumer(ByteView name, WallTime now);
   void assign(RecordId id, Consumers::iterator owner, WallTime delivered, std::uint64_t count);
+  void release(RecordId id, std::uint64_t count);
+  // The entry, which nobody has any more; made when it is missing.
+  Pending& detached(RecordId id);
+  void detach(RecordId id, const Pending& pending);
   void settle(RecordId id);
   void deliver_again(RecordId id, WallTime delivered);
   void forget(Consumers::iterator consumer);
@@ -93,6 +112,8 @@ class ClaimGroup {
   RecordId position_;
   std::optional<std::uint64_t> entries_read_;
   std::map<RecordId, Pending> pending_;
+  std::map<std::uint64_t, RecordId> released_;
+  std::uint64_t releases_ = 0;  // that were made
   mutable std::optional<ByTime> by_time_;
   Consumers consumers_;
 };
@@ -116,13 +137,18 @@ class ClaimGroups {
     bool keep_pending = true;
     std::span<const RecordId> ids;
   };
-  enum class CountMode : std::uint8_t { keep = 0, raise = 1, set = 2 };
+  enum class CountMode : std::uint8_t { keep = 0, raise = 1, set = 2, lower = 3 };
   struct Claim {
     ByteView consumer;
     WallTime delivered;
-    CountMode mode = CountMode::raise;
-    std::uint64_t count = 0;  // for CountMode::set
+    CountMode mode = CountMode::raise;  // not lower
+    std::uint64_t count = 0;            // for CountMode::set
     RecordId position_at_least;
+    std::span<const RecordId> ids;
+  };
+  struct Release {
+    CountMode mode = CountMode::keep;  // not raise
+    std::uint64_t count = 0;           // for CountMode::set
     std::span<const RecordId> ids;
   };
 
@@ -136,6 +162,7 @@ class ClaimGroups {
                                std::span<const RecordId> ids);
   static void encode_settle(std::string& out, ByteView group, std::span<const RecordId> ids);
   static void encode_claim(std::string& out, ByteView group, const Claim& claim);
+  static void encode_release(std::string& out, ByteView group, const Release& release);
 
   // Errors: corrupt (not a command), not_found (no such group), already_exists (create). Nothing
   // changes then.
@@ -157,7 +184,9 @@ class ClaimGroups {
   Status apply_deliver(ClaimGroup& group, ByteReader& reader, WallTime now);
   Status apply_redeliver(ClaimGroup& group, ByteReader& reader, WallTime now);
   Status apply_claim(ClaimGroup& group, ByteReader& reader, WallTime now);
+  Status apply_release(ClaimGroup& group, ByteReader& reader);
   Status apply_restore(ClaimGroup& group, ByteReader& reader);
+  Status apply_restore_released(ClaimGroup& group, ByteReader& reader);
 
   Map groups_;
 };

@@ -45,6 +45,12 @@ std::string claim(ByteView group, ByteView consumer, WallTime time, Groups::Coun
   return out;
 }
 
+std::string release(ByteView group, Groups::CountMode mode, std::uint64_t count, const Ids& ids) {
+  std::string out;
+  Groups::encode_release(out, group, {mode, count, ids});
+  return out;
+}
+
 std::string dump(const Groups& groups) {
   std::string all;
   groups.snapshot([&](ByteView command) { ByteWriter(all).sized(command); });
@@ -125,6 +131,64 @@ TEST(ClaimGroups, ClaimModes) {
   EXPECT_TRUE(groups.test_consistent());
 }
 
+TEST(ClaimGroups, WhatIsReleasedHasNoOwnerAndItsOwnOrder) {
+  Groups groups;
+  using Mode = Groups::CountMode;
+  ASSERT_TRUE(groups.apply(create("g", {}), {1}).ok());
+  ASSERT_TRUE(groups.apply(deliver("g", "alice", {10}, {{1, 0}, {2, 0}, {3, 0}}), {10}).ok());
+  ASSERT_TRUE(groups.apply(release("g", Mode::keep, 0, {{3, 0}}), {20}).ok());
+  ASSERT_TRUE(groups.apply(release("g", Mode::lower, 0, {{1, 0}, {8, 0}}), {21}).ok());
+  const ClaimGroup& g = *groups.find("g");
+  EXPECT_EQ(g.find_pending({3, 0})->owner, nullptr);
+  EXPECT_EQ(g.find_pending({3, 0})->count, 1u);
+  EXPECT_EQ(g.find_pending({1, 0})->count, 0u);
+  EXPECT_EQ(g.find_pending({8, 0})->count, 0u);
+  EXPECT_EQ(g.find_consumer("alice")->pending, (std::set<RecordId>{{2, 0}}));
+  EXPECT_EQ(g.pending_by_time(), (ClaimGroup::ByTime{{WallTime{10}, {2, 0}}}));
+  Ids order;
+  for (const auto& [turn, id] : g.released()) order.push_back(id);
+  EXPECT_EQ(order, (Ids{{3, 0}, {1, 0}, {8, 0}}));
+  // Released again: it is the last one.
+  ASSERT_TRUE(groups.apply(release("g", Mode::set, 9, {{3, 0}}), {22}).ok());
+  EXPECT_EQ(g.released().rbegin()->second, (RecordId{3, 0}));
+  EXPECT_EQ(g.find_pending({3, 0})->count, 9u);
+  EXPECT_TRUE(groups.test_consistent());
+
+  ASSERT_TRUE(groups.apply(claim("g", "bob", {30}, Mode::raise, 0, {{1, 0}}), {30}).ok());
+  EXPECT_EQ(g.find_pending({1, 0})->owner->first, "bob");
+  EXPECT_EQ(g.find_pending({1, 0})->count, 1u);
+  std::string command;
+  Groups::encode_delete_consumer(command, "g", "alice");
+  ASSERT_TRUE(groups.apply(command, {31}).ok());
+  command.clear();
+  Groups::encode_settle(command, "g", Ids{{8, 0}});
+  ASSERT_TRUE(groups.apply(command, {32}).ok());
+  EXPECT_EQ(g.released().size(), 1u);
+  EXPECT_EQ(g.pending().size(), 2u);
+  EXPECT_TRUE(groups.test_consistent());
+  Groups rebuilt;
+  groups.snapshot([&](ByteView one) { ASSERT_TRUE(rebuilt.apply(one, {0}).ok()); });
+  EXPECT_EQ(dump(rebuilt), dump(groups));
+  ASSERT_NE(rebuilt.find("g")->find_pending({3, 0}), nullptr);
+  EXPECT_EQ(rebuilt.find("g")->find_pending({3, 0})->count, 9u);
+}
+
+TEST(ClaimGroups, CountsStayWithinWhatClientsKnow) {
+  Groups groups;
+  using Mode = Groups::CountMode;
+  constexpr std::uint64_t most = ClaimGroup::delivery_count_max;
+  ASSERT_TRUE(groups.apply(create("g", {}), {1}).ok());
+  ASSERT_TRUE(groups.apply(deliver("g", "alice", {10}, {{1, 0}}), {10}).ok());
+  ASSERT_TRUE(groups.apply(release("g", Mode::set, most + 5, {{1, 0}}), {20}).ok());
+  EXPECT_EQ(groups.find("g")->find_pending({1, 0})->count, most);
+  ASSERT_TRUE(groups.apply(claim("g", "alice", {30}, Mode::raise, 0, {{1, 0}}), {30}).ok());
+  EXPECT_EQ(groups.find("g")->find_pending({1, 0})->count, most);
+  std::string command;
+  Groups::encode_redeliver(command, "g", "alice", {50}, Ids{{1, 0}});
+  ASSERT_TRUE(groups.apply(command, {50}).ok());
+  EXPECT_EQ(groups.find("g")->find_pending({1, 0})->count, most);
+}
+
 TEST(ClaimGroups, SettleAndDeleteConsumer) {
   Groups groups;
   ASSERT_TRUE(groups.apply(create("g", {}), {1}).ok());
@@ -202,7 +266,11 @@ TEST(ClaimGroups, StateIsTheReplayOfItsSnapshot) {
     std::string group = name("g", 3);
     std::string command;
     Ids ids = some_ids();
-    switch (random() % 10) {
+    switch (random() % 11) {
+      case 10:
+        command = release(group, random() % 2 ? Groups::CountMode::set : Groups::CountMode::lower,
+                          random() % 9, ids);
+        break;
       case 0:
         command = create(group, ids[0]);
         break;

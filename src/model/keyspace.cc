@@ -212,6 +212,7 @@ Status Keyspace::apply(ByteView command, WallTime now, std::uint64_t mark) {
   ByteReader reader(command);
   auto op = static_cast<Op>(reader.u8());
   if (!reader.ok()) return corrupt("empty");
+  now_ = now;
   if (op == Op::put) return apply_put(reader, mark);
   if (op == Op::append) return apply_append(reader, now, mark);
   if (op == Op::overwrite) return apply_overwrite(reader, now, mark);
@@ -330,6 +331,7 @@ void Keyspace::set_expiry(Entry& entry, std::optional<WallTime> expires) {
 void Keyspace::touch(Entry& entry, std::uint64_t mark) {
   entry.version = ++version_;
   entry.mark = mark;
+  entry.used = now_;
 }
 
 void Keyspace::clear() {

@@ -44,6 +44,7 @@ class Keyspace {
     std::optional<WallTime> expires;  // visible while now < expires
     std::uint64_t version = 0;        // of the last change
     std::uint64_t mark = 0;           // given with the last change
+    mutable WallTime used;            // changed, or seen in use since; that is not journaled
 
    private:
     friend class Keyspace;
@@ -139,6 +140,7 @@ class Keyspace {
   std::size_t byte_size_ = 0;
   std::uint64_t version_ = 0;
   std::uint64_t removal_mark_ = 0;
+  WallTime now_;  // of the command that is being applied
   std::set<Entry*, ExpiresFirst> expiring_;
 };
 

@@ -102,6 +102,7 @@ struct Caller {
   Tracks tracks = Tracks::nothing;
   std::string peer{};  // its address, as long as there are monitors
   std::string user{};
+  bool no_touch = false;  // what it reads does not count as used
 };
 
 struct BlockRequest {

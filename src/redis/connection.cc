@@ -37,6 +37,7 @@ runtime::Core& Connection::core() const { return service_.broker().core(); }
 Caller Connection::caller() const {
   Caller caller{session_.id, core().index(),          session_.protocol, session_.tracking.tracks(),
                 {},          session_.account->name()};
+  caller.no_touch = session_.no_touch;
   if (service_.monitors().any()) caller.peer = stream_->peer_address();
   return caller;
 }
@@ -405,7 +406,10 @@ void Connection::on_durable(std::uint64_t place, bool ok) {
     return stream_->close();
   }
   if (!replies_.release(place)) return;
+  const bool held = barrier_;
   drain();
+  // What was held back is to see what becomes visible at this very moment: it goes on later.
+  if (held && !barrier_) return;
   process();
 }
 
@@ -498,6 +502,9 @@ void Connection::fulfil(std::uint64_t place, std::string bytes, broker::Commit c
   bool durable = commit.round == 0 || service_.broker().is_durable(commit);
   if (!replies_.fulfil(place, std::move(bytes), commit, durable)) return;
   if (place == pending_place_) {
+    // What has waited may have added records, too.
+    const Command* command = session_.last_command;
+    if (!durable && command && command->has(flag::appends)) appends_pending_ = true;
     pending_place_ = 0;
     blocked_on_.reset();
   }

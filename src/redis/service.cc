@@ -118,11 +118,9 @@ void Service::count(const Call& call, ByteView reply, std::chrono::nanoseconds t
   const bool failed = reply.starts_with('-');
   const bool counted = !call.inner_error.empty() && reply.starts_with(call.inner_error);
   if (!counted) counters_.note_reply(reply);
-  if (call.block) {
-    command_stats_.note_blocked(call.command, took);
-  } else {
-    command_stats_.note_call(call.command, took, failed);
-  }
+  // What waits is as slow as it is when it has ended.
+  if (call.block) return command_stats_.note_blocked(call.command, took);
+  command_stats_.note_call(call.command, took, failed);
   // What a script calls is part of it.
   if (call.scripted) return;
   slow_log_.consider(call, took);

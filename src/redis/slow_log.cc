@@ -23,6 +23,14 @@ bool is_secret(ByteView setting) {
          is_word(setting, "masteruser");
 }
 
+// A command that came from another core has its client there: null.
+Client* client_of(const Call& call) {
+  if (call.client || call.caller.home != call.broker.core().index()) return call.client;
+  // It has waited.
+  auto at = call.service.clients().find(call.caller.connection);
+  return at == call.service.clients().end() ? nullptr : at->second;
+}
+
 }  // namespace
 
 std::vector<ByteView> shown_args(const Call& call) {
@@ -58,10 +66,9 @@ void SlowLog::consider(const Call& call, std::chrono::nanoseconds took) {
   if (whole < args.size()) {
     entry.args.push_back("... (" + std::to_string(args.size() - whole) + " more arguments)");
   }
-  // A command that came from another core has its client there.
-  if (call.client) {
-    entry.peer = call.client->facts().peer_address;
-    entry.name = call.client->session().name;
+  if (Client* client = client_of(call)) {
+    entry.peer = client->facts().peer_address;
+    entry.name = client->session().name;
   }
   entries_.push_front(std::move(entry));
   if (entries_.size() > settings_.size_max) entries_.pop_back();

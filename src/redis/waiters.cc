@@ -109,7 +109,9 @@ bool Waiters::retry(Waiter& waiter, bool answer_later) {
   }
   service_.key_events().tell(call);
   service_.counters().note_reply(bytes);
-  service_.command_stats().note_end(*waiter.command, watch.elapsed(), bytes.starts_with('-'));
+  const std::chrono::nanoseconds took = watch.elapsed();
+  service_.command_stats().note_end(*waiter.command, took, bytes.starts_with('-'));
+  service_.slow_log().consider(call, took);
   // It leaves first: its client's next command may block again at once.
   broker::Commit commit = call.waits ? call.commit : broker::Commit{};
   Done done = std::move(waiter.done);

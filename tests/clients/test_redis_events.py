@@ -153,14 +153,15 @@ def test_misses(client, name):
 
 
 def test_what_expires_is_told_once(client, name):
+    """What has expired by the same tick of the broker (100 ms) is told in any order."""
     listener = Listener(client, name, "Ex$g")
     client.set(name + "s", "x", px=30)
     client.xadd(name + "t", {"a": "1"})
     client.pexpire(name + "t", 120)
-    client.set(name + "last", "x", px=500)
+    client.set(name + "last", "x", px=2000)
     events = listener.until("expired", name + "last")
-    assert [event for event in events if event[0] == "expired"] == [
-        ("expired", name + "s"), ("expired", name + "t"), ("expired", name + "last")]
+    told = [key for event, key in events if event == "expired"]
+    assert sorted(told[:-1]) == [name + "s", name + "t"] and told[-1] == name + "last"
 
 
 def test_flags_choose(client, name):

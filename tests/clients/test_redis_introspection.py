@@ -117,10 +117,31 @@ def test_slow_commands_are_latency_events(client):
         assert latest[0][0] == "command" and 50 <= latest[0][2] == latest[0][3]
         assert len(client.execute_command("LATENCY HISTORY", "command")) == 1
         assert "command" in client.execute_command("LATENCY DOCTOR")
+        assert client.execute_command("LATENCY GRAPH", "command").startswith("command - high ")
         assert client.execute_command("LATENCY RESET") == 1
         assert client.execute_command("LATENCY LATEST") == []
     finally:
         client.config_set("latency-monitor-threshold", 0)
+
+
+def test_what_waits_is_in_the_slow_log_when_it_is_served(server, client):
+    before = client.config_get("slowlog-log-slower-than")["slowlog-log-slower-than"]
+    client.config_set("slowlog-log-slower-than", 0)
+    try:
+        client.slowlog_reset()
+
+        def logged():
+            return [entry for entry in client.slowlog_get(100) if entry["command"].startswith(b"BLPOP")]
+
+        with redis.Redis(server.host, server.redis_port, client_name="waiter", single_connection_client=True) as waiter:
+            waiter.connection.send_command("BLPOP", "slow-list", 0)
+            harness.wait_for(lambda: any("b" in row["flags"] for row in client.client_list()), 10, "it waits")
+            assert logged() == []
+            client.rpush("slow-list", "x")
+            assert waiter.connection.read_response() == [b"slow-list", b"x"]
+        assert len(logged()) == 1 and logged()[0]["command"] == b"BLPOP slow-list 0"
+    finally:
+        client.config_set("slowlog-log-slower-than", before)
 
 
 # --- pause

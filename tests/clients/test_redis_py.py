@@ -234,6 +234,29 @@ def test_pipelined_reads_see_the_writes_before_them(client, name):
 # -- keys
 
 
+def test_pipelined_reads_see_a_stream_that_was_made_anew(client, name):
+    """Once in some hundred rounds it was not visible yet, on a busy machine."""
+    for number in range(300):
+        pipeline = client.pipeline(transaction=False)
+        pipeline.xadd(f"{name}other", {"a": "1"})
+        pipeline.xlen(f"{name}other")
+        for index in range(number % 5):
+            pipeline.set(f"{name}{index}", "x")
+        pipeline.delete(name)
+        pipeline.xadd(name, {"a": "1"}, id="1-0")
+        pipeline.xread({name: "0"})
+        assert pipeline.execute()[-1], f"round {number}"
+
+
+def test_pipelined_deletions_find_the_entries_before_them(client, name):
+    pipeline = client.pipeline(transaction=False)
+    for number in range(1, 20):
+        pipeline.xadd(name, {"a": "1"}, id=f"{number}-0")
+        pipeline.xdel(name, f"{number}-0")
+    assert pipeline.execute()[1::2] == [1] * 19
+    assert client.xlen(name) == 0
+
+
 def test_set_options(client, name):
     assert client.set(name, "1", nx=True) is True
     assert client.set(name, "2", nx=True) is None

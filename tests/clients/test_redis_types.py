@@ -70,6 +70,30 @@ class Blocked:
 # -- replies
 
 
+def test_the_idle_time_of_keys(broker, client, name):
+    """TTL, TYPE, EXISTS and OBJECT do not use a key, nor does a client with NO-TOUCH."""
+    keys = [f"{name}{number}" for number in range(4)]
+    for key in keys:
+        client.set(key, "x")
+    client.xadd(f"{name}s", {"f": "v"})
+    with redis.Redis(broker.host, broker.redis_port, single_connection_client=True) as quiet:
+        quiet.execute_command("CLIENT", "NO-TOUCH", "ON")
+        time.sleep(2.1)
+        client.get(keys[0])
+        client.touch(keys[1])
+        quiet.get(keys[2])
+        client.ttl(keys[3]), client.type(keys[3]), client.exists(keys[3])
+        idle = [client.object("IDLETIME", key) for key in keys]
+        assert idle[0] < 2 and idle[1] < 2 and 2 <= idle[2] < 20 and 2 <= idle[3] < 20
+        quiet.touch(keys[2])
+        assert client.object("IDLETIME", keys[2]) < 2
+    client.append(keys[3], "y")
+    assert client.object("IDLETIME", keys[3]) < 2
+    assert client.object("IDLETIME", f"{name}none") is None
+    with pytest.raises(redis.ResponseError, match="stream"):
+        client.object("IDLETIME", f"{name}s")
+
+
 def test_hash(client, name):
     assert client.hset(name, mapping={"a": "1", "b": "2"}) == 2
     assert client.hset(name, "a", "3") == 0

@@ -269,6 +269,15 @@ Status apply_claim_group(ShardState& shard, ByteReader reader) {
   return topic ? topic->claim_groups.apply(reader.rest(), now) : Status();
 }
 
+Status apply_added_once(ShardState& shard, ByteReader reader) {
+  Topic* topic = topic_of(shard, reader);
+  WallTime now{reader.i64_le()};
+  if (!reader.ok()) return damaged("entry about names");
+  if (!topic) return {};
+  if (!topic->added_once) topic->added_once = std::make_unique<model::AddedOnce>();
+  return topic->added_once->apply(reader.rest(), now);
+}
+
 Status apply_share_cursor(ShardState& shard, ByteReader reader) {
   Topic* topic = topic_of(shard, reader);
   if (!reader.ok()) return damaged("share cursor entry");
@@ -340,13 +349,17 @@ void put_topic(std::string& out, Topic& topic) {
   topic.state.place_pages();
   topic.state.encode_state(state);
   put(out, entry::topic_state, state);
-  topic.claim_groups.snapshot([&](ByteView command) {
-    std::string payload = topic_prefix(topic);
-    ByteWriter writer(payload);
-    writer.i64_le(0);
-    writer.bytes(command);
-    put(out, entry::claim_group, payload);
-  });
+  const auto put_timed = [&](storage::EntryKind kind) {
+    return [&out, &topic, kind](ByteView command) {
+      std::string payload = topic_prefix(topic);
+      ByteWriter writer(payload);
+      writer.i64_le(0);
+      writer.bytes(command);
+      put(out, kind, payload);
+    };
+  };
+  topic.claim_groups.snapshot(put_timed(entry::claim_group));
+  if (topic.added_once) topic.added_once->snapshot(put_timed(entry::added_once));
   topic.share_cursors.snapshot([&](ByteView command) {
     std::string payload = topic_prefix(topic);
     ByteWriter(payload).bytes(command);
@@ -416,6 +429,8 @@ Status apply_other_entry(Broker& broker, storage::EntryKind kind, ShardState& sh
       return apply_keyspace(shard, reader);
     case entry::claim_group:
       return apply_claim_group(shard, reader);
+    case entry::added_once:
+      return apply_added_once(shard, reader);
     case entry::group_offsets:
       return apply_group_offsets(shard, reader);
     case entry::transaction:

@@ -32,6 +32,11 @@ std::int64_t idle_of(const Call& call, WallTime since) {
   return std::max<std::int64_t>(call.now.ms - since.ms, 0);
 }
 
+// What was released has waited for long enough, whatever is asked for.
+bool idle_for(const Call& call, const Pending& pending, std::int64_t min_idle) {
+  return !pending.owner || idle_of(call, pending.delivered) >= min_idle;
+}
+
 // --- XPENDING ------------------------------------------------------------------------------------
 
 void pending_summary(Call& call, const model::ClaimGroup& group) {
@@ -92,12 +97,11 @@ bool parse_pending_range(Call& call, PendingRange& range) {
 }
 
 bool write_pending(Call& call, const PendingRange& range, RecordId id, const Pending& pending) {
-  std::int64_t idle = idle_of(call, pending.delivered);
-  if (idle < range.min_idle) return false;
+  if (!idle_for(call, pending, range.min_idle)) return false;
   call.reply.array(4);
   call.reply.id(id);
-  call.reply.bulk(pending.owner->first);
-  call.reply.integer(idle);
+  call.reply.bulk(pending.owner ? ByteView(pending.owner->first) : ByteView());
+  call.reply.integer(pending.owner ? idle_of(call, pending.delivered) : -1);
   call.reply.count(pending.count);
   return true;
 }
@@ -262,7 +266,7 @@ void xclaim(Call& call) {
       if (pending) takeover.gone.push_back(id);
       continue;
     }
-    const bool busy = pending && idle_of(call, pending->delivered) < options.min_idle;
+    const bool busy = pending && !idle_for(call, *pending, options.min_idle);
     if (busy && !TRV_MUTANT(claim_of_what_is_not_idle)) continue;
     takeover.claimed.push_back(id);
     if (!write_claimed(call, start, options.just_id, *found.topic, **record)) return;
@@ -337,7 +341,7 @@ void xautoclaim(Call& call) {
   for (; at != found.group->pending().end() && attempts > 0 && left > 0 &&
          entries.size() <= reply_size_max;
        ++at, --attempts) {
-    bool idle_enough = idle_of(call, at->second.delivered) >= options.min_idle;
+    bool idle_enough = idle_for(call, at->second, options.min_idle);
     auto record = record_with_id(call.broker, *found.topic, at->first);
     if (!record) return write_error(call.reply, record.error());
     if (!*record) {

@@ -342,7 +342,7 @@ constexpr Command rows[] = {
     {"client|no-evict", 3, any | flag::admin, Where::session, KeyRule::none, 0, 0, 0, "connection",
      "7.0.0", "Keeps the connection from being evicted; none ever is.", client_no_evict},
     {"client|no-touch", 3, any, Where::session, KeyRule::none, 0, 0, 0, "connection", "7.2.0",
-     "Keeps commands from counting as uses; nothing counts them.", client_no_touch},
+     "Keeps commands from counting as uses of their keys.", client_no_touch},
 };
 
 }  // namespace

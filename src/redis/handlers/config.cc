@@ -330,6 +330,11 @@ void config_resetstat(Call& call) {
       [](const std::vector<int>&, ReplyWriter& reply) { reply.ok(); });
 }
 
+// Settings are given with the command line, whose words are not ours to change.
+void config_rewrite(Call& call) {
+  call.reply.error("ERR The server is running without a config file");
+}
+
 constexpr std::uint32_t any = flag::loading | flag::stale | flag::admin | flag::no_script;
 
 constexpr Command rows[] = {
@@ -341,6 +346,8 @@ constexpr Command rows[] = {
      "Changes a few settings, and accepts the present value of others.", config_set},
     {"config|resetstat", 2, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.0.0",
      "Resets the counters that INFO shows.", config_resetstat},
+    {"config|rewrite", 2, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.8.0",
+     "Refuses: there is no file to write settings to.", config_rewrite},
 };
 
 }  // namespace

@@ -55,26 +55,46 @@ Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& opt
   return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
 }
 
-// Takes over what has been pending for long enough, whoever has it, and writes it. Result: how
-// many.
-Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptions& options,
-                              ReplyWriter& writer) {
-  std::vector<RecordId> taken;
-  std::vector<RecordId> gone;  // pending, but no longer in the stream
+// What is pending and may be taken over: what was released, and then what has been idle for long
+// enough. `visit` gets id, idle time and count, and answers whether to go on.
+template <class Visit>
+Status each_claimable(const Call& call, const GroupRead& read, const ReadOptions& options,
+                      Visit&& visit) {
+  for (const auto& [release, id] : read.group->released()) {
+    // No time has passed since there was an owner.
+    Result<bool> more = visit(id, EntryDelivery{-1, read.group->find_pending(id)->count});
+    if (!more) return more.error();
+    if (!*more) return {};
+  }
   for (const auto& [delivered, id] : read.group->pending_by_time()) {
     const std::int64_t idle = std::max<std::int64_t>(call.now.ms - delivered.ms, 0);
-    if (idle < options.claim_idle->count() || taken.size() == options.count) break;
-    auto record = record_with_id(call.broker, *read.topic, id);
-    if (!record) return record.error();
-    if (!*record) {
-      gone.push_back(id);
-      continue;
-    }
-    write_delivered_entry(call, writer, *read.topic, **record,
-                          {idle, read.group->find_pending(id)->count});
-    taken.push_back(id);
-    if (writer.out().size() > reply_size_max) break;
+    if (idle < options.claim_idle->count()) break;
+    Result<bool> more = visit(id, EntryDelivery{idle, read.group->find_pending(id)->count});
+    if (!more) return more.error();
+    if (!*more) break;
   }
+  return {};
+}
+
+// Takes over what may be taken, whoever has it, and writes it. Result: how many.
+Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptions& options,
+                              ReadBudget& budget, ReplyWriter& writer) {
+  std::vector<RecordId> taken;
+  std::vector<RecordId> gone;  // pending, but no longer in the stream
+  const std::size_t count = budget.of_stream();
+  Status looked =
+      each_claimable(call, read, options, [&](RecordId id, EntryDelivery delivery) -> Result<bool> {
+        auto record = record_with_id(call.broker, *read.topic, id);
+        if (!record) return record.error();
+        if (!*record) {
+          gone.push_back(id);
+          return true;
+        }
+        write_delivered_entry(call, writer, *read.topic, **record, delivery);
+        taken.push_back(id);
+        return budget.took_one() && taken.size() < count && writer.out().size() <= reply_size_max;
+      });
+  if (!looked) return looked.error();
   std::string& command = call.service.scratch();
   if (!gone.empty()) {
     Groups::encode_settle(command, options.group, gone);
@@ -95,7 +115,7 @@ Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptio
 
 // Writes at most `count` new entries and makes them pending. Result: how many.
 Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOptions& options,
-                                std::size_t count, ReplyWriter& writer) {
+                                std::size_t count, ReadBudget& budget, ReplyWriter& writer) {
   RecordId position = read.group->position();
   if (position == RecordId::max() ||
       position >= call.broker.topics().last_visible_id(*read.topic)) {
@@ -110,7 +130,7 @@ Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOpt
                                 write_entry(call, writer, *read.topic, record);
                               }
                               ids.push_back(record.id);
-                              return writer.out().size() <= reply_size_max;
+                              return budget.took_one() && writer.out().size() <= reply_size_max;
                             });
   if (!done) return done.error();
   if (ids.empty()) return std::size_t{0};
@@ -129,28 +149,30 @@ Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOpt
 
 // Writes what a reader of `>` gets. Result: how many entries.
 Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions& options,
-                            ReplyWriter& writer) {
+                            ReadBudget& budget, ReplyWriter& writer) {
+  const std::size_t count = budget.of_stream();
   std::size_t taken = 0;
   if (options.claim_idle) {
-    Result<std::size_t> taken_over = take_over(call, read, options, writer);
+    Result<std::size_t> taken_over = take_over(call, read, options, budget, writer);
     if (!taken_over) return taken_over;
     taken = *taken_over;
   }
-  if (taken == options.count || writer.out().size() > reply_size_max) return taken;
-  Result<std::size_t> fresh = deliver_new(call, read, options, options.count - taken, writer);
+  if (taken == count || budget.spent() || writer.out().size() > reply_size_max) return taken;
+  Result<std::size_t> fresh = deliver_new(call, read, options, count - taken, budget, writer);
   if (!fresh) return fresh;
   return taken + *fresh;
 }
 
 // Writes the consumer's own pending entries again.
 Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadOptions& options,
-                                  ReplyWriter& writer) {
+                                  ReadBudget& budget, ReplyWriter& writer) {
   const model::ClaimGroup::Consumer* consumer = read.group->find_consumer(options.consumer);
   std::vector<RecordId> sent;
   std::size_t written = 0;
   if (!consumer) return written;
+  const std::size_t count = budget.of_stream();
   for (auto at = consumer->pending.upper_bound(read.after);
-       at != consumer->pending.end() && written < options.count; ++at, ++written) {
+       at != consumer->pending.end() && written < count; ++at) {
     auto record = record_with_id(call.broker, *read.topic, *at);
     if (!record) return record.error();
     if (*record) {
@@ -161,7 +183,8 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
       writer.id(*at);
       writer.null_array();
     }
-    if (writer.out().size() > reply_size_max) break;
+    ++written;
+    if (!budget.took_one() || writer.out().size() > reply_size_max) break;
   }
   if (!sent.empty()) {
     std::string& command = call.service.scratch();
@@ -244,16 +267,18 @@ void xreadgroup(Call& call) {
   options.count = std::min(options.count, delivered_max);
   std::string body;
   ReplyWriter writer(body, call.reply.protocol());
+  ReadBudget budget(options, body);
   std::size_t found = 0;
   for (const GroupRead& read : reads) {
+    if (budget.spent()) break;
     std::size_t begin = body.size();
     if (call.reply.protocol() == Protocol::resp2) writer.array(2);
     writer.bulk(read.key);
     std::size_t entries = writer.open_array();
     Status there = ensure_consumer(call, read, options);
     if (!there) return write_error(call.reply, there.error());
-    Result<std::size_t> count = read.news ? deliver(call, read, options, writer)
-                                          : deliver_again(call, read, options, writer);
+    Result<std::size_t> count = read.news ? deliver(call, read, options, budget, writer)
+                                          : deliver_again(call, read, options, budget, writer);
     if (!count) return write_error(call.reply, count.error());
     if (*count == 0 && read.news) {
       body.resize(begin);

@@ -3,6 +3,7 @@
 
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
+#include "redis/handlers/stream_refs.h"
 #include "redis/handlers/streams.h"
 
 namespace trv::redis {
@@ -156,17 +157,17 @@ void xgroup_delconsumer(Call& call) {
 }
 
 void xack(Call& call) {
-  std::vector<RecordId> ids;
   FoundStream found = find_stream(call, call.args[1]);
   if (found.refused) return;
+  const model::ClaimGroup* group =
+      found.topic ? call.broker.claim_groups().of(*found.topic).find(call.args[2]) : nullptr;
+  if (!group) return call.reply.integer(0);
+  std::vector<RecordId> ids;
   for (std::size_t i = 3; i < call.args.size(); ++i) {
     std::optional<RecordId> id = id_arg(call, i);
     if (!id) return;
     ids.push_back(*id);
   }
-  const model::ClaimGroup* group =
-      found.topic ? call.broker.claim_groups().of(*found.topic).find(call.args[2]) : nullptr;
-  if (!group) return call.reply.integer(0);
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   std::erase_if(ids, [&](RecordId id) { return !group->find_pending(id); });
@@ -176,6 +177,95 @@ void xack(Call& call) {
     if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
   }
   call.reply.count(ids.size());
+}
+
+struct ReleaseOptions {
+  Groups::Release release;
+  std::vector<RecordId> ids;
+  bool force = false;
+};
+
+bool parse_release_mode(Call& call, Groups::Release& release) {
+  if (is_word(call.args[3], "silent")) {
+    release.mode = Groups::CountMode::lower;
+  } else if (is_word(call.args[3], "fail")) {
+    release.mode = Groups::CountMode::keep;
+  } else if (is_word(call.args[3], "fatal")) {
+    release.mode = Groups::CountMode::set;
+    release.count = model::ClaimGroup::delivery_count_max;
+  } else {
+    call.reply.error(text::syntax);
+    return false;
+  }
+  return true;
+}
+
+// SILENT | FAIL | FATAL IDS n id... [RETRYCOUNT n] [FORCE], the last three in any order.
+bool parse_release(Call& call, ReleaseOptions& options) {
+  if (!parse_release_mode(call, options.release)) return false;
+  std::size_t i = 4;
+  while (i < call.args.size()) {
+    if (is_word(call.args[i], "ids") && options.ids.empty()) {
+      if (!parse_ids(call, i, options.ids)) return false;
+    } else if (is_word(call.args[i], "force")) {
+      options.force = true;
+      ++i;
+    } else if (is_word(call.args[i], "retrycount") && i + 1 < call.args.size()) {
+      std::optional<std::int64_t> count = integer_arg(call, i + 1);
+      if (!count) return false;
+      if (*count < 0) {
+        call.reply.error("ERR RETRYCOUNT must be >= 0");
+        return false;
+      }
+      options.release.mode = Groups::CountMode::set;
+      options.release.count = static_cast<std::uint64_t>(*count);
+      i += 2;
+    } else {
+      call.reply.error(text::syntax);
+      return false;
+    }
+  }
+  if (options.ids.empty()) call.reply.error(text::syntax);
+  return !options.ids.empty();
+}
+
+// Leaves the ids that are pending and, with FORCE, those of entries that are there.
+Status keep_releasable(Call& call, broker::Topic& topic, const model::ClaimGroup& group,
+                       ReleaseOptions& options) {
+  std::vector<RecordId> kept;
+  for (RecordId id : options.ids) {
+    bool releasable = group.find_pending(id) != nullptr;
+    if (!releasable && options.force) {
+      auto record = record_with_id(call.broker, topic, id);
+      if (!record) return record.error();
+      releasable = record->has_value();
+    }
+    if (releasable) kept.push_back(id);
+  }
+  options.ids = std::move(kept);
+  return {};
+}
+
+void xnack(Call& call) {
+  ReleaseOptions options;
+  if (!parse_release(call, options)) return;
+  FoundStream found = find_stream(call, call.args[1]);
+  if (found.refused) return;
+  const model::ClaimGroup* group =
+      found.topic ? call.broker.claim_groups().of(*found.topic).find(call.args[2]) : nullptr;
+  if (!group) return call.reply.error(no_group_for(call.args[1], call.args[2]));
+  if (Status done = keep_releasable(call, *found.topic, *group, options); !done) {
+    return write_error(call.reply, done.error());
+  }
+  if (!options.ids.empty()) {
+    options.release.ids = options.ids;
+    std::string& command = call.service.scratch();
+    Groups::encode_release(command, call.args[2], options.release);
+    if (!call.wait_for(call.broker.claim_groups().execute(*found.topic, command))) return;
+    // Who waits with CLAIM may have it at once.
+    call.broker.topics().notify(std::string(call.args[1]));
+  }
+  call.reply.count(options.ids.size());
 }
 
 constexpr std::uint32_t group_flags = flag::write | flag::reads_log;
@@ -195,6 +285,9 @@ constexpr Command rows[] = {
      "Deletes a consumer from a consumer group.", xgroup_delconsumer},
     {"xack", -4, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
      "Tells that entries were processed; they are no longer pending.", xack},
+    {"xnack", -7, flag::write | flag::fast | flag::reads_log, Where::keys, KeyRule::range, 1, 1, 1,
+     "stream", "8.8.0", "Gives pending entries back to the group, for any consumer to claim.",
+     xnack},
 };
 
 }  // namespace

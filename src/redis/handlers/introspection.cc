@@ -3,6 +3,7 @@
 
 #include "redis/access/categories.h"
 #include "redis/handlers/families.h"
+#include "redis/handlers/key_uses.h"
 #include "redis/service.h"
 #include "redis/wire/glob.h"
 
@@ -227,29 +228,65 @@ void command_list(Call& call) {
   for (const Command* command : commands) call.reply.bulk(shown_name(*command));
 }
 
-void command_getkeys(Call& call) {
+struct FoundKeys {
+  const Command* command = nullptr;
+  std::vector<std::size_t> places;  // among the arguments, ascending
+};
+
+// The keys of the command that begins at the third argument. Nothing after an error reply.
+std::optional<FoundKeys> find_keys(Call& call) {
+  const auto refuse = [&call](const char* why) {
+    call.reply.error(std::string("ERR ") + why);
+    return std::nullopt;
+  };
   std::span<const ByteView> args = call.args.subspan(2);
   const CommandTable& table = call.service.table();
   const Command* command = is_word(args[0], "") ? nullptr : table.find(args[0]);
   if (command && command->has(flag::container) && args.size() > 1) {
     command = table.find_subcommand(*command, args[1]);
   }
-  if (!command) return call.reply.error("ERR Invalid command specified");
-  if (command->key_rule == KeyRule::none) {
-    return call.reply.error("ERR The command has no key arguments");
-  }
+  if (!command) return refuse("Invalid command specified");
+  if (command->key_rule == KeyRule::none) return refuse("The command has no key arguments");
   auto count = static_cast<std::int64_t>(args.size());
   bool fits = command->arity < 0 ? count >= -command->arity : count == command->arity;
-  if (!fits) return call.reply.error("ERR Invalid number of arguments specified for command");
+  if (!fits) return refuse("Invalid number of arguments specified for command");
+  FoundKeys keys{command, {}};
   // A script needs no keys.
   const bool without = command->has(flag::script) && args[2] == "0";
-  if (without) return call.reply.array(0);
-  std::vector<std::size_t> keys;
-  bool shaped = CommandTable::each_key(*command, args, [&](std::size_t i) { keys.push_back(i); });
-  if (!shaped) return call.reply.error("ERR Invalid arguments specified for command");
-  std::sort(keys.begin(), keys.end());
-  call.reply.array(keys.size());
-  for (std::size_t index : keys) call.reply.bulk(args[index]);
+  if (without) return keys;
+  bool shaped =
+      CommandTable::each_key(*command, args, [&](std::size_t i) { keys.places.push_back(i); });
+  if (!shaped) return refuse("Invalid arguments specified for command");
+  std::sort(keys.places.begin(), keys.places.end());
+  return keys;
+}
+
+void command_getkeys(Call& call) {
+  const std::optional<FoundKeys> keys = find_keys(call);
+  if (!keys) return;
+  call.reply.array(keys->places.size());
+  for (std::size_t place : keys->places) call.reply.bulk(call.args[place + 2]);
+}
+
+void write_words(ReplyWriter& reply, std::string_view words) {
+  reply.set(1 + static_cast<std::size_t>(std::count(words.begin(), words.end(), ' ')));
+  while (!words.empty()) {
+    const std::size_t end = std::min(words.find(' '), words.size());
+    reply.simple(words.substr(0, end));
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+}
+
+void command_getkeysandflags(Call& call) {
+  const std::optional<FoundKeys> keys = find_keys(call);
+  if (!keys) return;
+  const KeyUses uses = key_uses(*keys->command, call.args.subspan(2));
+  call.reply.array(keys->places.size());
+  for (std::size_t i = 0; i < keys->places.size(); ++i) {
+    call.reply.array(2);
+    call.reply.bulk(call.args[keys->places[i] + 2]);
+    write_words(call.reply, i == 0 ? uses.first : uses.others);
+  }
 }
 
 constexpr std::uint32_t any = flag::loading | flag::stale;
@@ -263,6 +300,8 @@ constexpr Command rows[] = {
      "Returns what commands are for.", command_docs},
     {"command|getkeys", -3, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.8.13",
      "Finds the keys in a command.", command_getkeys},
+    {"command|getkeysandflags", -4, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "7.0.0",
+     "Finds the keys in a command, and what it does with them.", command_getkeysandflags},
     {"command|info", -2, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "2.8.13",
      "Returns rows of the table of commands.", command_info},
     {"command|list", -2, any, Where::anywhere, KeyRule::none, 0, 0, 0, "server", "7.0.0",

@@ -1,30 +1,30 @@
 // Keys of any type: renaming, copying, picking, and what is known of how they are kept.
+#include <algorithm>
+#include <chrono>
+
 #include "broker/shard_state.h"
 #include "redis/handlers/change.h"
 #include "redis/handlers/families.h"
+#include "redis/handlers/stream_moves.h"
 #include "redis/wire/number.h"
 
 namespace trv::redis {
 
 namespace {
 
-constexpr std::string_view stream_stays = "ERR a stream can not be renamed or copied";
-
+// The key that is renamed or copied: one of both, or neither.
 struct Source {
   const KeyEntry* entry = nullptr;
-  bool refused = false;
+  broker::Topic* stream = nullptr;
+
+  bool missing() const { return !entry && !stream; }
 };
 
-// The key that is renamed or copied.
 Source find_source_key(Call& call, ByteView key) {
   model::Keyspace& keyspace = call.broker.keyspaces().of(key);
   const KeyEntry* entry = keyspace.find(key, call.now);
-  if (!entry && call.broker.topics().find(key)) {
-    call.reply.error(stream_stays);
-    return {nullptr, true};
-  }
   shows(call, keyspace, key, entry);
-  return {entry, false};
+  return {entry, entry ? nullptr : call.broker.topics().find(key)};
 }
 
 bool exists(Call& call, ByteView key) {
@@ -36,28 +36,27 @@ bool exists(Call& call, ByteView key) {
 
 // --- RENAME, COPY --------------------------------------------------------------------------------
 
-// False after an error reply.
-bool move_key(Call& call, const KeyEntry& entry) {
+// False after an error reply, or when the command waits.
+bool move_key(Call& call, const Source& source) {
+  if (source.stream) return copy_stream(call, *source.stream, true);
   Change change(call);
   if (!replace_key(call, change, call.args[2])) return false;
-  change.copy(entry, call.args[2]);
+  change.copy(*source.entry, call.args[2]);
   change.remove(call.args[1]);
   return change.store(broker::Space::more);
 }
 
 void rename(Call& call) {
   Source source = find_source_key(call, call.args[1]);
-  if (source.refused) return;
-  if (!source.entry) return call.reply.error(text::no_such_key);
-  if (call.args[1] == call.args[2] || move_key(call, *source.entry)) call.reply.ok();
+  if (source.missing()) return call.reply.error(text::no_such_key);
+  if (call.args[1] == call.args[2] || move_key(call, source)) call.reply.ok();
 }
 
 void renamenx(Call& call) {
   Source source = find_source_key(call, call.args[1]);
-  if (source.refused) return;
-  if (!source.entry) return call.reply.error(text::no_such_key);
+  if (source.missing()) return call.reply.error(text::no_such_key);
   if (exists(call, call.args[2])) return call.reply.integer(0);
-  if (move_key(call, *source.entry)) call.reply.integer(1);
+  if (move_key(call, source)) call.reply.integer(1);
 }
 
 void copy(Call& call) {
@@ -77,8 +76,11 @@ void copy(Call& call) {
     return call.reply.error("ERR source and destination objects are the same");
   }
   Source source = find_source_key(call, call.args[1]);
-  if (source.refused) return;
-  if (!source.entry || (!replace && exists(call, call.args[2]))) return call.reply.integer(0);
+  if (source.missing() || (!replace && exists(call, call.args[2]))) return call.reply.integer(0);
+  if (source.stream) {
+    if (copy_stream(call, *source.stream, false)) call.reply.integer(1);
+    return;
+  }
   Change change(call);
   if (!replace_key(call, change, call.args[2])) return;
   change.copy(*source.entry, call.args[2]);
@@ -87,7 +89,12 @@ void copy(Call& call) {
 
 void touch(Call& call) {
   std::int64_t count = 0;
-  for (ByteView key : call.args.subspan(1)) count += exists(call, key) ? 1 : 0;
+  for (ByteView key : call.args.subspan(1)) {
+    count += exists(call, key) ? 1 : 0;
+    // Also for a client that has asked for no touching: now it asks for it.
+    const KeyEntry* entry = call.broker.keyspaces().of(key).find(key, call.now);
+    if (entry) entry->used = call.now;
+  }
   call.reply.integer(count);
 }
 
@@ -221,6 +228,17 @@ void object_refcount(Call& call) {
   call.reply.integer(1);
 }
 
+void object_idletime(Call& call) {
+  Looked found = look(call, call.args[2]);
+  if (found.missing) return call.reply.null();
+  if (found.stream) return call.reply.error("ERR the idle time of a stream is not known");
+  // What was used before the start is not remembered.
+  const auto up = std::chrono::duration_cast<std::chrono::milliseconds>(call.broker.core().now() -
+                                                                        call.service.started());
+  const std::int64_t idle = call.now.ms - found.entry->used.ms;
+  call.reply.integer(std::clamp<std::int64_t>(idle, 0, up.count()) / 1000);
+}
+
 void object_freq(Call& call) {
   if (look(call, call.args[2]).missing) return call.reply.null();
   call.reply.error(
@@ -270,14 +288,16 @@ void memory_usage(Call& call) {
 }
 
 constexpr std::uint32_t reads = flag::read_only;
+// They take records from a log to another one, and may wait for those that are not stored yet.
+constexpr std::uint32_t moves = flag::write | flag::reads_log | flag::appends | flag::blocking;
 
 constexpr Command rows[] = {
-    {"rename", 3, flag::write, Where::keys, KeyRule::range, 1, 2, 1, "generic", "1.0.0",
+    {"rename", 3, moves, Where::keys, KeyRule::range, 1, 2, 1, "generic", "1.0.0",
      "Renames a key, whatever has the new name.", rename},
-    {"renamenx", 3, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 2, 1, "generic",
-     "1.0.0", "Renames a key when the new name is free.", renamenx},
-    {"copy", -3, flag::write | flag::deny_oom, Where::keys, KeyRule::range, 1, 2, 1, "generic",
-     "6.2.0", "Copies the value of a key to another one.", copy},
+    {"renamenx", 3, moves | flag::fast, Where::keys, KeyRule::range, 1, 2, 1, "generic", "1.0.0",
+     "Renames a key when the new name is free.", renamenx},
+    {"copy", -3, moves | flag::deny_oom, Where::keys, KeyRule::range, 1, 2, 1, "generic", "6.2.0",
+     "Copies the value of a key to another one.", copy},
     {"touch", -2, reads | flag::fast, Where::keys, KeyRule::range, 1, -1, 1, "generic", "3.2.1",
      "Tells how many of the named keys exist.", touch},
     {"randomkey", 1, reads, Where::every_core, KeyRule::none, 0, 0, 0, "generic", "1.0.0",
@@ -288,6 +308,8 @@ constexpr Command rows[] = {
      "Tells what Redis calls a value of this kind and size.", object_encoding},
     {"object|refcount", 3, reads, Where::keys, KeyRule::range, 2, 2, 1, "generic", "2.2.3",
      "Tells how many keys share the value: 1.", object_refcount},
+    {"object|idletime", 3, reads, Where::keys, KeyRule::range, 2, 2, 1, "generic", "2.2.3",
+     "Tells for how many seconds the key has not been used.", object_idletime},
     {"object|freq", 3, reads, Where::keys, KeyRule::range, 2, 2, 1, "generic", "4.0.0",
      "Answers that uses are not counted.", object_freq},
     {"memory", -2, flag::container, Where::session, KeyRule::none, 0, 0, 0, "server", "4.0.0",

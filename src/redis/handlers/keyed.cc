@@ -30,6 +30,7 @@ FoundString find_string(Call& call, ByteView key) {
     return {nullptr, true};
   }
   shows(call, keyspace, key, entry);
+  note_use(call, entry);
   return {entry, false};
 }
 

@@ -33,6 +33,11 @@ inline void shows(Call& call, const model::Keyspace& keyspace, ByteView key,
   if (mark != 0) call.wait_for_shown(commit_of_mark(call.broker, mark));
 }
 
+// The key is in use, for OBJECT IDLETIME.
+inline void note_use(const Call& call, const KeyEntry* entry) {
+  if (entry && !call.caller.no_touch) entry->used = call.now;
+}
+
 struct FoundString {
   const KeyEntry* entry = nullptr;  // of a string
   bool refused = false;             // the key holds something else, and the reply says so
@@ -57,6 +62,7 @@ Found<T> find_collection(Call& call, ByteView key) {
     return {nullptr, nullptr, true};
   }
   shows(call, keyspace, key, entry);
+  note_use(call, entry);
   return {entry, value, false};
 }
 

@@ -1,7 +1,9 @@
 // LATENCY: what held the server up, and how long commands take.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <span>
 
 #include "redis/handlers/families.h"
 #include "redis/service.h"
@@ -49,6 +51,73 @@ void latency_history(Call& call) {
                      reply.count(one.ms);
                    }
                  });
+}
+
+// How long ago, in the largest unit that fits.
+std::string age_text(std::int64_t seconds) {
+  if (seconds < 60) return fmt::format("{}s", seconds);
+  if (seconds < 3600) return fmt::format("{}m", seconds / 60);
+  if (seconds < 86'400) return fmt::format("{}h", seconds / 3600);
+  return fmt::format("{}d", seconds / 86'400);
+}
+
+// Columns of `_`, `o` and `#`, four rows high; below each, downwards, how long ago it was.
+void draw_columns(std::string& out, std::span<const LatencyEvents::Sample> samples,
+                  std::uint64_t low, std::uint64_t high, std::int64_t now) {
+  constexpr std::string_view marks = "_o#";
+  constexpr std::size_t rows = 4;
+  constexpr std::size_t steps = marks.size() * rows;
+  const std::uint64_t span = std::max<std::uint64_t>(high - low, 1);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t below = (rows - row - 1) * marks.size();
+    for (const LatencyEvents::Sample& one : samples) {
+      const std::size_t step = std::min<std::size_t>((one.ms - low) * steps / span, steps - 1);
+      const bool full = step >= below + marks.size();
+      out += full ? '|' : step >= below ? marks[step - below] : ' ';
+    }
+    out += '\n';
+  }
+  out += std::string(samples.size(), ' ') + '\n';
+  std::vector<std::string> ages;
+  std::size_t longest = 0;
+  for (const LatencyEvents::Sample& one : samples) {
+    longest = std::max(longest, ages.emplace_back(age_text(now - one.second)).size());
+  }
+  for (std::size_t i = 0; i < longest; ++i) {
+    for (const std::string& age : ages) out += i < age.size() ? age[i] : ' ';
+    out += '\n';
+  }
+}
+
+std::string graph_of(const std::string& event, const LatencyEvents::History& history,
+                     std::int64_t now) {
+  constexpr std::size_t columns = 80;
+  std::uint64_t low = history.samples.front().ms;
+  std::uint64_t high = low;
+  for (const LatencyEvents::Sample& one : history.samples) {
+    low = std::min(low, one.ms);
+    high = std::max(high, one.ms);
+  }
+  std::string out = fmt::format("{} - high {} ms, low {} ms (all time high {} ms)\n{}\n", event,
+                                high, low, history.ms_max, std::string(columns, '-'));
+  const std::vector<LatencyEvents::Sample> all(history.samples.begin(), history.samples.end());
+  for (std::size_t at = 0; at < all.size(); at += columns) {
+    if (at > 0) out += '\n';
+    const auto part = std::span(all).subspan(at, std::min(columns, all.size() - at));
+    draw_columns(out, part, low, high, now);
+  }
+  return out;
+}
+
+void latency_graph(Call& call) {
+  with_histories(call, [event = std::string(call.args[2]), now = call.now.ms / 1000](
+                           const Histories& all, ReplyWriter& reply) {
+    auto at = all.find(event);
+    if (at == all.end()) {
+      return reply.error("ERR No samples available for event '" + event + "'");
+    }
+    reply.verbatim(graph_of(event, at->second, now));
+  });
 }
 
 void latency_reset(Call& call) {
@@ -138,6 +207,8 @@ constexpr Command rows[] = {
      "Returns the latest of each kind of latency event.", latency_latest},
     {"latency|history", 3, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.8.13",
      "Returns the samples of a kind of latency event.", latency_history},
+    {"latency|graph", 3, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.8.13",
+     "Draws the samples of a kind of latency event.", latency_graph},
     {"latency|reset", -2, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "2.8.13",
      "Forgets latency events.", latency_reset},
     {"latency|histogram", -2, any, Where::every_core, KeyRule::none, 0, 0, 0, "server", "7.0.0",

@@ -22,6 +22,18 @@ bool parse_block(Call& call, ByteView text, ReadOptions& options) {
   return true;
 }
 
+// A limit over all streams, at least 1.
+bool parse_total(Call& call, std::size_t at, const char* name, std::size_t& total) {
+  std::optional<std::int64_t> value = integer_arg(call, at);
+  if (!value) return false;
+  if (*value <= 0) {
+    call.reply.error(std::string("ERR ") + name + " must be a positive integer");
+    return false;
+  }
+  total = static_cast<std::size_t>(*value);
+  return true;
+}
+
 bool parse_claim_idle(Call& call, ByteView text, ReadOptions& options) {
   const std::optional<std::int64_t> ms = parse_integer(text);
   if (!ms) {
@@ -33,6 +45,23 @@ bool parse_claim_idle(Call& call, ByteView text, ReadOptions& options) {
     return false;
   }
   options.claim_idle = std::chrono::milliseconds(*ms);
+  return true;
+}
+
+// Whether the options go together.
+bool check_read_options(Call& call, bool lacks_group, const ReadOptions& options) {
+  if (options.stream_count == 0) {
+    call.reply.error(text::syntax);
+    return false;
+  }
+  if (options.count != ReadOptions{}.count && options.total_count < options.count) {
+    call.reply.error("ERR MAXCOUNT must be greater than or equal to COUNT");
+    return false;
+  }
+  if (lacks_group) {
+    call.reply.error("ERR Missing GROUP option for XREADGROUP");
+    return false;
+  }
   return true;
 }
 
@@ -56,6 +85,10 @@ bool parse_read_options(Call& call, bool with_group, ReadOptions& options) {
       if (!count) return false;
       // 0 and less mean no limit.
       if (*count > 0) options.count = static_cast<std::size_t>(*count);
+    } else if (is_word(arg, "maxcount") && more > 0) {
+      if (!parse_total(call, ++i, "MAXCOUNT", options.total_count)) return false;
+    } else if (is_word(arg, "maxsize") && more > 0) {
+      if (!parse_total(call, ++i, "MAXSIZE", options.total_size)) return false;
     } else if (is_word(arg, "streams") && more > 0) {
       options.keys_at = i + 1;
       if (more % 2 != 0) {
@@ -95,15 +128,7 @@ bool parse_read_options(Call& call, bool with_group, ReadOptions& options) {
       return false;
     }
   }
-  if (options.stream_count == 0) {
-    call.reply.error(text::syntax);
-    return false;
-  }
-  if (with_group && !has_group) {
-    call.reply.error("ERR Missing GROUP option for XREADGROUP");
-    return false;
-  }
-  return true;
+  return check_read_options(call, with_group && !has_group, options);
 }
 
 }  // namespace trv::redis

@@ -107,7 +107,10 @@ void smove(Call& call) {
   if (call.args[1] == call.args[2]) return call.reply.integer(1);
   Change change(call);
   ByteWriter(change.command(Op::set_remove, call.args[1])).sized(call.args[3]);
-  ByteWriter(change.command(Op::set_add, call.args[2])).sized(call.args[3]);
+  // A target that has it already is not changed: who watches it need not know.
+  if (!target.value || !target.value->contains(call.args[3])) {
+    ByteWriter(change.command(Op::set_add, call.args[2])).sized(call.args[3]);
+  }
   if (change.store(broker::Space::more)) call.reply.integer(1);
 }
 

@@ -1,6 +1,7 @@
 // XINFO: a stream, its groups and their consumers.
 #include <algorithm>
 
+#include "broker/added_once.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/streams.h"
 
@@ -25,8 +26,27 @@ void write_count(ReplyWriter& reply, std::optional<std::uint64_t> value) {
   }
 }
 
-// The fields that the short and the full form share: seven pairs.
-constexpr std::size_t common_pairs = 7;
+// What is remembered of records that are not to be added twice: six pairs.
+void write_added_once(Call& call, broker::Topic& topic) {
+  const model::AddedOnce* once = broker::AddedOnce(call.broker).find(topic);
+  const model::AddedOnce::Window window = once ? once->window() : model::AddedOnce::Window{};
+  ReplyWriter& reply = call.reply;
+  reply.bulk("idmp-duration");
+  reply.integer(window.keep.count());
+  reply.bulk("idmp-maxsize");
+  reply.count(window.per_producer);
+  reply.bulk("pids-tracked");
+  reply.count(once ? once->producer_count() : 0);
+  reply.bulk("iids-tracked");
+  reply.count(once ? once->name_count() : 0);
+  reply.bulk("iids-added");
+  reply.count(once ? once->added_count() : 0);
+  reply.bulk("iids-duplicates");
+  reply.count(once ? once->repeated_count() : 0);
+}
+
+// The fields that the short and the full form share: 13 pairs.
+constexpr std::size_t common_pairs = 13;
 void write_common(Call& call, broker::Topic& topic) {
   const model::Topic& state = call.broker.topics().state(topic);
   ReplyWriter& reply = call.reply;
@@ -45,6 +65,7 @@ void write_common(Call& call, broker::Topic& topic) {
   reply.count(state.added_count());
   reply.bulk("recorded-first-entry-id");
   reply.id(first_id(call.broker, topic).value_or(RecordId{}));
+  write_added_once(call, topic);
 }
 
 // The first visible entry in either direction, or null.
@@ -74,7 +95,7 @@ void write_pending_of_group(Call& call, const model::ClaimGroup& group, std::siz
   for (std::size_t i = 0; i < shown; ++i, ++at) {
     call.reply.array(4);
     call.reply.id(at->first);
-    call.reply.bulk(at->second.owner->first);
+    call.reply.bulk(at->second.owner ? ByteView(at->second.owner->first) : ByteView());
     call.reply.integer(at->second.delivered.ms);
     call.reply.count(at->second.count);
   }
@@ -129,7 +150,7 @@ void write_full(Call& call, broker::Topic& topic, std::size_t count) {
   reply.bulk("groups");
   reply.array(groups.all().size());
   for (const auto& [name, group] : groups.all()) {
-    reply.map(7);
+    reply.map(8);
     reply.bulk("name");
     reply.bulk(name);
     reply.bulk("last-delivered-id");
@@ -144,6 +165,8 @@ void write_full(Call& call, broker::Topic& topic, std::size_t count) {
     write_pending_of_group(call, group, count);
     reply.bulk("consumers");
     write_full_consumers(call, group, count);
+    reply.bulk("nacked-count");
+    reply.count(group.released().size());
   }
   too_large(call, begin);
 }

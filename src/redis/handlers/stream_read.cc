@@ -121,8 +121,10 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
                                         const std::vector<StreamPosition>& streams,
                                         std::string& out) {
   ReplyWriter writer(out, call.reply.protocol());
+  ReadBudget budget(options, out);
   std::size_t found = 0;
   for (const StreamPosition& stream : streams) {
+    if (budget.spent()) break;
     broker::Topic* topic = call.broker.topics().find(stream.key);
     if (!topic || stream.after == RecordId::max()) continue;
     std::size_t begin = out.size();
@@ -131,10 +133,10 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
     std::size_t entries = writer.open_array();
     std::size_t count = 0;
     Status done = each_record(call.broker, *topic, stream.after.next(), RecordId::max(),
-                              options.count, [&](const model::StoredRecord& record) {
+                              budget.of_stream(), [&](const model::StoredRecord& record) {
                                 write_entry(call, writer, *topic, record);
                                 ++count;
-                                return out.size() <= reply_size_max;
+                                return budget.took_one() && out.size() <= reply_size_max;
                               });
     if (!done || out.size() > reply_size_max) {
       call.reply.error(done ? std::string(text::reply_too_large) : error_text(done.error()));

@@ -55,19 +55,6 @@ Status drop_references(Call& call, broker::Topic& topic, RecordId first, RecordI
   return {};
 }
 
-namespace {
-
-// What is answered for each id.
-constexpr std::int64_t gone = -1;     // not there, or not pending
-constexpr std::int64_t deleted = 1;   // for XACKDEL: acknowledged and deleted
-constexpr std::int64_t referred = 2;  // not deleted, since a group refers to it
-
-struct Selection {
-  References references = References::keep;
-  std::vector<RecordId> ids;
-};
-
-// Takes the ids behind IDS at `i`, which moves behind them. False after an error reply.
 bool parse_ids(Call& call, std::size_t& i, std::vector<RecordId>& ids) {
   const std::size_t left = call.args.size() - i - 1;
   const std::optional<std::int64_t> count =
@@ -88,6 +75,18 @@ bool parse_ids(Call& call, std::size_t& i, std::vector<RecordId>& ids) {
   }
   return true;
 }
+
+namespace {
+
+// What is answered for each id.
+constexpr std::int64_t gone = -1;     // not there, or not pending
+constexpr std::int64_t deleted = 1;   // for XACKDEL: acknowledged and deleted
+constexpr std::int64_t referred = 2;  // not deleted, since a group refers to it
+
+struct Selection {
+  References references = References::keep;
+  std::vector<RecordId> ids;
+};
 
 // [KEEPREF | DELREF | ACKED] IDS n id..., in any order, from `i` on. False after an error reply.
 bool parse_selection(Call& call, std::size_t i, Selection& out) {
@@ -189,7 +188,7 @@ void xdelex(Call& call) {
   Selection selection;
   if (!parse_selection(call, 2, selection)) return;
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused) return;
+  if (found.refused || added_in_transaction(call, call.args[1])) return;
   if (!found.topic) return answer(call, std::vector(selection.ids.size(), gone));
   Deletion deletion{call, *found.topic, selection.references};
   delete_each(deletion, selection.ids, [&](RecordId id) { return erase_selected(deletion, id); });

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "redis/command.h"
 #include "redis/handlers/streams.h"
@@ -24,6 +25,9 @@ std::optional<References> references_word(ByteView arg);
 bool is_referenced(const model::ClaimGroups& groups, RecordId id);
 // The first id that any group refers to, whether or not there is such an entry; nothing: none.
 std::optional<RecordId> first_referenced(const model::ClaimGroups& groups);
+
+// Takes the ids behind IDS at `i`, which moves behind them. False after an error reply.
+bool parse_ids(Call& call, std::size_t& i, std::vector<RecordId>& ids);
 
 // Entries from `first` to `last` are no longer pending in any group.
 Status drop_references(Call& call, broker::Topic& topic, RecordId first, RecordId last);

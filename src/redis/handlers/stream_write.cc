@@ -4,6 +4,7 @@
 #include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
+#include "redis/handlers/stream_once.h"
 #include "redis/handlers/stream_trim.h"
 #include "redis/handlers/streams.h"
 
@@ -18,6 +19,7 @@ enum class IdForm : std::uint8_t { automatic, automatic_seq, chosen };
 
 struct AddOptions {
   Trim trim;
+  EntryName name;
   bool create = true;
   IdForm form = IdForm::automatic;
   RecordId id;
@@ -50,13 +52,18 @@ bool parse_add(Call& call, AddOptions& options) {
       options.create = false;
       continue;
     }
-    const Parsed trim = parse_trim_option(call, i, options.trim);
-    if (trim == Parsed::refused) return false;
-    if (trim == Parsed::yes) continue;
+    Parsed option = parse_trim_option(call, i, options.trim);
+    if (option == Parsed::no) option = parse_name_option(call, i, options.name);
+    if (option == Parsed::refused) return false;
+    if (option == Parsed::yes) continue;
     if (!parse_new_id(call, call.args[i], options)) return false;
     break;
   }
   if (!check_trim(call, options.trim)) return false;
+  if (options.name.wanted() && options.form != IdForm::automatic) {
+    call.reply.error("ERR syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs");
+    return false;
+  }
   options.fields_at = i + 1;
   if (options.fields_at >= call.args.size() || (call.args.size() - options.fields_at) % 2 != 0) {
     call.reply.error(wrong_arity("xadd"));
@@ -130,11 +137,53 @@ void told(Call& call, std::string_view event) {
   call.service.key_events().note(call, key_event::stream, event, call.args[1]);
 }
 
+// The record of an entry; it looks at the fields and at the service's scratch space.
+model::NewRecord record_of(Call& call, std::span<const ByteView> fields) {
+  std::string& list = call.service.scratch();
+  ByteWriter writer(list);
+  writer.varint(fields.size() / 2);
+  model::NewRecord record;
+  for (std::size_t i = 0; i < fields.size(); i += 2) {
+    writer.sized(fields[i]);
+    writer.sized(fields[i + 1]);
+    if (fields[i] == "key" && record.partition_key.empty()) record.partition_key = fields[i + 1];
+  }
+  record.origin = model::Origin::fields;
+  record.value = list;
+  return record;
+}
+
+// Appends the entry and, in the same round, remembers its name. Nothing after an error reply.
+std::optional<RecordId> append_entry(Call& call, broker::Topic& topic, const EntryName& name,
+                                     std::span<const ByteView> fields, std::optional<RecordId> id) {
+  std::uint64_t promised = 0;
+  if (name.wanted()) {
+    Result<std::uint64_t> room = promise_name(call, name);
+    if (!room) {
+      write_error(call.reply, room.error());
+      return std::nullopt;
+    }
+    promised = *room;
+  }
+  model::NewRecord record = record_of(call, fields);
+  record.id = id;
+  Result<broker::Appended> appended = call.broker.topics().append(topic, record);
+  call.broker.take_back(promised);
+  if (!appended) {
+    write_error(call.reply, appended.error());
+    return std::nullopt;
+  }
+  if (!TRV_MUTANT(xadd_answered_early)) call.wait_for(appended->commit);
+  if (name.wanted() && !remember_added(call, topic, name, appended->first_id)) return std::nullopt;
+  return appended->first_id;
+}
+
 void xadd(Call& call) {
   AddOptions options;
   if (!parse_add(call, options) || !may_write(call)) return;
   std::span<const ByteView> fields = call.args.subspan(options.fields_at);
   if (fields.size() / 2 > field_list_size_max) return call.reply.error("ERR too many fields");
+  name_by_content(fields, options.name);
   ByteView key = call.args[1];
   // Nothing is created for an id that can not be.
   broker::Topic* topic = call.broker.topics().find(key);
@@ -144,23 +193,9 @@ void xadd(Call& call) {
   if (!topic) topic = stream_for_add(call, key, options.create);
   if (!topic) return;
 
-  std::string& list = call.service.scratch();
-  ByteWriter writer(list);
-  writer.varint(fields.size() / 2);
-  ByteView partition_key;
-  for (std::size_t i = 0; i < fields.size(); i += 2) {
-    writer.sized(fields[i]);
-    writer.sized(fields[i + 1]);
-    if (fields[i] == "key" && partition_key.empty()) partition_key = fields[i + 1];
-  }
-  model::NewRecord record;
-  record.origin = model::Origin::fields;
-  record.value = list;
-  record.partition_key = partition_key;
-  record.id = id;
-  Result<broker::Appended> appended = call.broker.topics().append(*topic, record);
-  if (!appended) return write_error(call.reply, appended.error());
-  if (!TRV_MUTANT(xadd_answered_early)) call.wait_for(appended->commit);
+  if (options.name.wanted() && answered_by_name(call, *topic, options.name)) return;
+  const std::optional<RecordId> added = append_entry(call, *topic, options.name, fields, id);
+  if (!added) return;
   note_payload_field(call, *topic, fields);
   told(call, "xadd");
   if (options.trim.wanted()) {
@@ -168,7 +203,7 @@ void xadd(Call& call) {
     if (!removed) return write_error(call.reply, removed.error());
   }
   if (call.transaction) call.transaction->appended.emplace_back(key);
-  call.reply.id(appended->first_id);
+  call.reply.id(*added);
 }
 
 void xtrim(Call& call) {
@@ -192,14 +227,14 @@ void xtrim(Call& call) {
 
 void xdel(Call& call) {
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused) return;
+  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (!found.topic) return call.reply.integer(0);
   std::vector<RecordId> ids;
   for (std::size_t i = 2; i < call.args.size(); ++i) {
     std::optional<RecordId> id = id_arg(call, i);
     if (!id) return;
     ids.push_back(*id);
   }
-  if (!found.topic) return call.reply.integer(0);
   Result<broker::Topics::Removed> removed = call.broker.topics().erase(*found.topic, ids);
   if (!removed) return write_error(call.reply, removed.error());
   if (removed->count > 0) {
@@ -283,10 +318,12 @@ constexpr Command rows[] = {
      KeyRule::range, 1, 1, 1, "stream", "5.0.0", "Appends an entry to a stream.", xadd},
     {"xtrim", -4, flag::write, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
      "Removes entries from the beginning of a stream.", xtrim},
-    {"xdel", -3, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",
-     "Removes entries from a stream.", xdel},
+    {"xdel", -3, flag::write | flag::fast | flag::reads_log, Where::keys, KeyRule::range, 1, 1, 1,
+     "stream", "5.0.0", "Removes entries from a stream.", xdel},
     {"xsetid", -3, flag::write | flag::deny_oom | flag::fast, Where::keys, KeyRule::range, 1, 1, 1,
      "stream", "5.0.0", "Sets the last id and the counters of a stream.", xsetid},
+    {"xcfgset", -2, flag::write | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream",
+     "8.6.0", "Says how long a stream remembers what its producers call their entries.", xcfgset},
     {"xlen", 2, flag::read_only | flag::fast, Where::keys, KeyRule::range, 1, 1, 1, "stream",
      "5.0.0", "Returns the number of entries in a stream.", xlen},
 };
