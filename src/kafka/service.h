@@ -10,9 +10,11 @@
 
 #include "base/ids.h"
 #include "broker/broker.h"
+#include "broker/topics.h"
 
 namespace trv::kafka {
 
+class FetchRoom;
 class FetchRun;
 class FetchSessions;
 class ShareRun;
@@ -76,6 +78,7 @@ class Service {
   // Null when it has ended.
   FetchRun* find_fetch(std::uint64_t id);
   void forget_fetch(std::uint64_t id);
+  FetchRoom& fetch_room() { return *fetch_room_; }
   // The same of share groups; their ids are of the same numbers.
   ShareRun& add_share_run(std::uint64_t id, std::unique_ptr<ShareRun> run);
   ShareRun* find_share_run(std::uint64_t id);
@@ -88,7 +91,8 @@ class Service {
   broker::Broker& broker_;
   Options options_;
   std::unordered_map<ConnectionId, Session*> sessions_;
-  std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;
+  std::unique_ptr<FetchRoom> fetch_room_;
+  std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;  // in the room
   std::uint64_t last_fetch_id_ = 0;
   std::unique_ptr<FetchSessions> fetch_sessions_;
   std::unordered_map<std::uint64_t, std::unique_ptr<ShareRun>> share_runs_;
@@ -98,6 +102,11 @@ class Service {
 
 // What members of share groups hold by the connection comes back (handlers/share_fetch.cc).
 void end_share_sessions(Service& service, ConnectionId connection);
+
+// Takes back a watch of the topic, wherever it is.
+inline void unwatch(broker::Broker& here, const std::string& topic, broker::WatchId watch) {
+  here.at(topic, [topic, watch](broker::Broker& owner) { owner.topics().unwatch(topic, watch); });
+}
 
 // Runs `work` on the core `home`: at once when that is `here`'s.
 template <class F>

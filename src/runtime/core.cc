@@ -15,6 +15,8 @@ namespace {
 constexpr int socket_events_max = 256;
 constexpr std::size_t resumes_max = 4096;
 constexpr std::size_t read_bytes_max = 4u << 20;
+// Of one stream, while the streams of its core have too much unsent.
+constexpr std::size_t unsent_small = 64u << 10;
 // How long the core sleeps when no timer is armed.
 constexpr std::chrono::seconds idle_wait_max{60};
 
@@ -294,6 +296,15 @@ void Core::offload(UniqueFunction<void()> blocking, UniqueFunction<void()> done)
 void Core::set_connection_limits(const ConnectionLimits& limits) {
   state_->limits = limits;
   state_->admission.set_limit(limits.received_max);
+}
+
+std::size_t Core::unsent_limit(std::size_t wanted) const {
+  return state_->blocks.queued > state_->limits.unsent_max ? std::min(wanted, unsent_small)
+                                                           : wanted;
+}
+
+std::size_t Core::unsent_room() const {
+  return state_->limits.unsent_max - std::min(state_->blocks.queued, state_->limits.unsent_max);
 }
 
 InputBlockPool& Core::input_blocks() { return state_->input_blocks; }

@@ -140,6 +140,11 @@ class Core {
 
   // Before run().
   void set_connection_limits(const ConnectionLimits& limits);
+  // `wanted` bytes ahead of a peer, or little, while this core's connections together have more
+  // unsent than they may.
+  std::size_t unsent_limit(std::size_t wanted) const;
+  // What they may still have, until then.
+  std::size_t unsent_room() const;
 
   // For the InputBuffers of this core's connections.
   InputBlockPool& input_blocks();

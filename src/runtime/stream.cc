@@ -22,8 +22,6 @@ namespace {
 constexpr std::size_t read_bytes_max = 256 * 1024;
 constexpr std::size_t write_bytes_max = 1024 * 1024;
 constexpr std::size_t write_parts_max = 64;
-// Of one stream, while the streams of its core have too much unsent.
-constexpr std::size_t unsent_small = 64 * 1024;
 // When a peer that reads nothing is spoken of.
 constexpr std::chrono::seconds slow_after{10};
 
@@ -408,8 +406,7 @@ void Stream::write(Slice slice) {
 
 std::size_t Stream::unsent() const { return state_->output.size(); }
 std::size_t Stream::unsent_limit(std::size_t wanted) const {
-  const Core::State& loop = state_->loop;
-  return loop.blocks.queued > loop.limits.unsent_max ? std::min(wanted, unsent_small) : wanted;
+  return state_->core.unsent_limit(wanted);
 }
 bool Stream::waits_for_memory() const { return state_->awaits_memory; }
 Stream::DrainOperation Stream::drained(std::size_t limit) { return {state_, limit}; }

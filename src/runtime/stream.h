@@ -52,7 +52,7 @@ class Stream {
 
   // Bytes queued and not yet taken by the kernel.
   std::size_t unsent() const;
-  // `wanted`, or little, while the core's connections together have more unsent than they may.
+  // See Core::unsent_limit().
   std::size_t unsent_limit(std::size_t wanted) const;
   // Its peer may have sent something that waits until there is memory for it.
   bool waits_for_memory() const;

@@ -1,6 +1,8 @@
 """Memory is bounded whatever the peers do: half a message from each of many connections, and readers that do not read."""
 
+import random
 import socket
+import struct
 import threading
 import time
 
@@ -8,8 +10,10 @@ import pamqp.body
 import pamqp.commands
 import pamqp.header
 import pytest
+from confluent_kafka import Producer
 from harness import Broker, wait_for
 from rawclients import Amqp, ConnectionLost, Redis
+from rawkafka import FETCH, Kafka, array, text
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(240)]
 MIB = 1 << 20
@@ -112,3 +116,66 @@ def test_readers_that_do_not_read(small):
     while len(reader.deliveries) < 4000:
         reader.poll(20)
     assert [body for *_, body in reader.deliveries] == [bytes(10_000)] * 4000
+
+
+# --- Kafka: answers of 8 MiB ----------------------------------------------------------------------------
+TOPICS, TOPIC_BYTES, FETCH_BYTES = ("a", "b", "c", "d"), 12 * MIB, 8 * MIB
+
+
+def fill_topics(broker):
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "linger.ms": 5, "batch.size": 900_000})
+    for topic in TOPICS:
+        for _ in range(TOPIC_BYTES // 10_000):
+            producer.produce(topic, bytes(10_000))
+        assert producer.flush(60) == 0
+
+
+def fetch_request(topic, offset):
+    partition = array([struct.pack(">iqi", 0, offset, FETCH_BYTES)])
+    body = struct.pack(">iiiib", -1, 0, 1, FETCH_BYTES, 0) + array([text(topic) + partition])
+    request = struct.pack(">hhi", FETCH, 4, 1) + text("reader") + body
+    return struct.pack(">i", len(request)) + request
+
+
+def read_first(broker, topic):
+    """Its first batches."""
+    return Kafka(broker.kafka_port).fetch({(topic, 0): 0})[topic, 0][3]
+
+
+def test_fetches_of_clients_that_leave(small):
+    """On whichever core the topic is: what is read for them is never much at a time."""
+    fill_topics(small)
+    before, until = small.resident_bytes(), time.monotonic() + 5
+
+    def run(seed):
+        choice = random.Random(seed)
+        while time.monotonic() < until:
+            with socket.create_connection(("127.0.0.1", small.kafka_port), timeout=60) as client:
+                client.sendall(fetch_request(choice.choice(TOPICS), choice.randrange(300)))
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert small.peak_bytes() - before < GROWTH_MAX
+    assert all(read_first(small, topic) for topic in TOPICS)
+
+
+def test_fetches_that_nobody_takes(small):
+    """Each gets little, a batch at least, once others have left much untaken; who reads gets all."""
+    fill_topics(small)
+    before = small.resident_bytes()
+    clients = []
+    for index in range(CONNECTIONS * 4):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", small.kafka_port))
+        client.sendall(fetch_request(TOPICS[index % len(TOPICS)], index))
+        clients.append(client)
+    for client in clients:
+        assert client.recv(4)
+    assert small.peak_bytes() - before < GROWTH_MAX * 2
+    assert all(read_first(small, topic) for topic in TOPICS)
+    for client in clients:
+        client.close()

@@ -1,11 +1,13 @@
 #include "kafka/handlers/fetch_run.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/mutant.h"
 #include "broker/cold_reads.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
+#include "kafka/handlers/fetch_room.h"
 #include "kafka/handlers/fetch_sessions.h"
 #include "kafka/names.h"
 
@@ -153,13 +155,9 @@ FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContex
       awaits_disk_(topics_.size()) {}
 
 FetchRun::~FetchRun() {
-  broker::Broker& here = reply_.service().broker();
+  reply_.service().fetch_room().leave(held_);
   for (std::size_t place = 0; place < topics_.size(); ++place) {
-    if (!watches_[place]) continue;
-    std::string name = topics_[place].name;
-    here.at(name, [name, watch = *watches_[place]](broker::Broker& owner) {
-      owner.topics().unwatch(name, watch);
-    });
+    if (watches_[place]) unwatch(reply_.service().broker(), topics_[place].name, *watches_[place]);
   }
 }
 
@@ -180,6 +178,36 @@ void FetchRun::read_all() {
   failed_ = false;
   read_again_ = false;
   missing_ = static_cast<int>(topics_.size()) + 1;
+  Service* service = &reply_.service();
+  FetchRoom& room = service->fetch_room();
+  bytes_max_ = room.limit(terms_.bytes_max);
+  const std::size_t remote_count = count_remote();
+  const std::size_t local = remote_count < topics_.size() ? bytes_max_ : 0;
+  const std::size_t remote = remote_count * remote_budget();
+  if (room.try_enter(local + remote)) return read_topics(local);
+  room.enter_later(local + remote, [service, local, remote, id = id_] {
+    if (FetchRun* run = service->find_fetch(id)) {
+      run->read_topics(local);
+    } else {
+      service->fetch_room().leave(local + remote);
+    }
+  });
+}
+
+std::size_t FetchRun::count_remote() const {
+  const broker::Broker& here = reply_.service().broker();
+  auto is_remote = [&here](const FetchTopic& topic) { return !here.owns(topic.name); };
+  return static_cast<std::size_t>(std::count_if(topics_.begin(), topics_.end(), is_remote));
+}
+
+// Of each topic on another core: they are read at the same time.
+std::size_t FetchRun::remote_budget() const {
+  return std::max(bytes_max_ / std::max<std::size_t>(topics_.size(), 1), remote_topic_size_min);
+}
+
+// `held` of the room is for what is read here; the rest is left by what comes from other cores.
+void FetchRun::read_topics(std::size_t held) {
+  held_ = held;
   for (std::size_t place = 0; place < topics_.size(); ++place) read_topic(place);
   if (--missing_ == 0) decide();
 }
@@ -197,26 +225,27 @@ void FetchRun::read_topic(std::size_t place) {
                           awaits_disk_[place] == 0,
                           std::max<std::size_t>(terms_.bytes_min, 1)};
   if (here.owns(topic.name)) {
-    Budget budget{terms_.bytes_max - std::min(terms_.bytes_max, size_), size_ == 0};
+    Budget budget{bytes_max_ - std::min(bytes_max_, size_), size_ == 0};
     TopicResult result = read_partitions(here, topic, terms_.isolation, budget);
     come_back(here, topic.name, interest, result);
     on_read(place, std::move(result));
     return;
   }
-  Budget budget{std::max(terms_.bytes_max / topics_.size(), remote_topic_size_min), true};
+  Budget budget{remote_budget(), true};
   here.at(topic.name, [topic, place, budget, home, service, id = id_, interest,
                        terms = terms_](broker::Broker& owner) {
     TopicResult result = read_partitions(owner, topic, terms.isolation, budget);
     come_back(owner, topic.name, interest, result);
-    owner.post(home, [service, id, place, name = topic.name, result = std::move(result)]() mutable {
+    owner.post(home, [service, id, place, name = topic.name, room = budget.bytes,
+                      result = std::move(result)]() mutable {
       if (FetchRun* run = service->find_fetch(id)) {
         run->on_read(place, std::move(result));
-      } else if (result.watch) {
+      } else {
         // The run ended meanwhile.
-        service->broker().at(name, [name, watch = *result.watch](broker::Broker& there) {
-          there.topics().unwatch(name, watch);
-        });
+        if (result.watch) unwatch(service->broker(), name, *result.watch);
+        result.partitions.clear();
       }
+      service->fetch_room().leave(room);
     });
   });
 }
@@ -238,6 +267,7 @@ void FetchRun::decide() {
   if (failed_ || (enough && !disk_comes)) return count_and_send();
   // What was read is read again: the answer must show one moment, and slices pin memory.
   for (TopicResult& result : results_) result.partitions.clear();
+  reply_.service().fetch_room().leave(std::exchange(held_, 0));
   if (read_again_) read_soon();
 }
 

@@ -75,6 +75,9 @@ class FetchRun {
 
  private:
   void read_all();
+  std::size_t count_remote() const;
+  std::size_t remote_budget() const;
+  void read_topics(std::size_t held);
   void read_topic(std::size_t place);
   void decide();
   void read_soon();
@@ -94,7 +97,9 @@ class FetchRun {
   std::vector<TopicResult> results_;
   std::vector<std::optional<broker::WatchId>> watches_;  // by topic
   std::vector<char> awaits_disk_;                        // by topic; of this round or one before
-  std::size_t size_ = 0;                                 // of what this round has read
+  std::size_t bytes_max_ = 0;                            // of this round
+  std::size_t held_ = 0;                                 // of the room, for what is read here
+  std::size_t size_ = 0;                                 // of what it has read
   bool cold_ = false;                                    // and some of it is on the disk only
   int missing_ = 0;
   std::int32_t throttle_ms_ = 0;

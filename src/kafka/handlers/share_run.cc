@@ -4,6 +4,7 @@
 
 #include "base/mutant.h"
 #include "broker/groups.h"
+#include "kafka/handlers/fetch_room.h"
 #include "kafka/wire/share_acknowledge.gen.h"
 
 namespace trv::kafka {
@@ -17,10 +18,6 @@ broker::WatchId watch_topic(broker::Broker& owner, const std::string& name, Serv
       if (ShareRun* run = service->find_share_run(id)) run->on_woken(place);
     });
   });
-}
-
-void unwatch(broker::Broker& here, const std::string& name, broker::WatchId watch) {
-  here.at(name, [name, watch](broker::Broker& owner) { owner.topics().unwatch(name, watch); });
 }
 
 wire::ShareAcknowledgeResponse acknowledge_response(wire::ShareFetchResponse fetched) {
@@ -98,21 +95,38 @@ void ShareRun::go_on() {
   const Id id = id_;
   while (!visiting_ && next_ < request_.topics.size()) {
     visiting_ = true;
-    visit(next_++);
+    enter_and_visit(next_++);
     if (service->find_share_run(id) == nullptr) return;
   }
   looping_ = false;
   if (!visiting_) decide();
 }
 
-void ShareRun::visit(std::size_t place) {
+void ShareRun::enter_and_visit(std::size_t place) {
+  Service* service = &reply_.service();
+  FetchRoom& room = service->fetch_room();
+  const ShareTopic& topic = request_.topics[place];
+  const std::size_t left = request_.bytes_max - std::min(request_.bytes_max, size_);
+  const std::size_t bytes_max = topic.wanted.empty() ? 0 : room.limit(left);
+  if (bytes_max == 0 || room.try_enter(bytes_max)) return visit(place, bytes_max);
+  room.enter_later(bytes_max, [service, place, bytes_max, id = id_] {
+    if (ShareRun* run = service->find_share_run(id)) {
+      run->visit(place, bytes_max);
+    } else {
+      service->fetch_room().leave(bytes_max);
+    }
+  });
+}
+
+// Leaves `bytes_max` of the room when the result is back.
+void ShareRun::visit(std::size_t place, std::size_t bytes_max) {
   ShareVisit visit;
   visit.group = request_.group;
   visit.member = request_.member;
   visit.topic = request_.topics[place];
   visit.terms = terms_;
   visit.records_max = request_.records_max - std::min(request_.records_max, record_count_);
-  visit.bytes_max = request_.bytes_max - std::min(request_.bytes_max, size_);
+  visit.bytes_max = bytes_max;
   visit.exact = request_.exact;
   visit.range_max = request_.range_max;
   const std::vector<std::int32_t> wanted = visit.topic.wanted;
@@ -129,7 +143,7 @@ void ShareRun::visit(std::size_t place) {
   Service* service = &reply_.service();
   CoreIndex home = service->home();
   std::string name = visit.topic.name;
-  service->broker().at(name, [service, home, id = id_, place, watch_wanted,
+  service->broker().at(name, [service, home, id = id_, place, watch_wanted, bytes_max,
                               visit = std::move(visit)](broker::Broker& owner) {
     ShareVisitResult result = visit_shared(owner, visit);
     std::optional<broker::WatchId> watch;
@@ -138,15 +152,19 @@ void ShareRun::visit(std::size_t place) {
     }
     const bool changed = result.changed;
     const broker::Commit commit = result.commit;
-    auto tell = [&owner, service, home, id, place, watch,
+    auto tell = [&owner, service, home, id, place, watch, bytes_max,
                  name = visit.topic.name](ShareVisitResult done) {
-      back_home(owner, home, [service, id, place, watch, name, done = std::move(done)]() mutable {
-        if (ShareRun* run = service->find_share_run(id)) {
-          run->on_visited(place, std::move(done), watch);
-        } else if (watch) {
-          unwatch(service->broker(), name, *watch);  // the run ended meanwhile
-        }
-      });
+      back_home(owner, home,
+                [service, id, place, watch, bytes_max, name, done = std::move(done)]() mutable {
+                  if (ShareRun* run = service->find_share_run(id)) {
+                    run->on_visited(place, std::move(done), watch);
+                  } else {
+                    // The run ended meanwhile.
+                    if (watch) unwatch(service->broker(), name, *watch);
+                    done.partitions.clear();
+                  }
+                  service->fetch_room().leave(bytes_max);
+                });
     };
     if (!changed) return tell(std::move(result));
     owner.when_durable(commit, [tell = std::move(tell), result = std::move(result)](

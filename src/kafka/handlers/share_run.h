@@ -53,7 +53,8 @@ class ShareRun {
  private:
   void begin_round();
   void go_on();
-  void visit(std::size_t place);
+  void enter_and_visit(std::size_t place);
+  void visit(std::size_t place, std::size_t bytes_max);
   void decide();
   void on_deadline();
   void count_and_send();
