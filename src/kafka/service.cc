@@ -2,7 +2,6 @@
 
 #include <random>
 
-#include "kafka/handlers/fetch_room.h"
 #include "kafka/handlers/fetch_run.h"
 #include "kafka/handlers/fetch_sessions.h"
 #include "kafka/handlers/share_run.h"
@@ -13,7 +12,7 @@ namespace trv::kafka {
 Service::Service(broker::Broker& broker, Options options)
     : broker_(broker),
       options_(std::move(options)),
-      fetch_room_(std::make_unique<FetchRoom>(broker.core())),
+      answer_room_(broker.core()),
       fetch_sessions_(
           std::make_unique<FetchSessions>(std::random_device{}(), FetchSessions::Limits{})),
       share_sessions_(std::make_unique<ShareSessions>()) {}

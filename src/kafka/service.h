@@ -11,10 +11,10 @@
 #include "base/ids.h"
 #include "broker/broker.h"
 #include "broker/topics.h"
+#include "runtime/answer_room.h"
 
 namespace trv::kafka {
 
-class FetchRoom;
 class FetchRun;
 class FetchSessions;
 class ShareRun;
@@ -78,7 +78,7 @@ class Service {
   // Null when it has ended.
   FetchRun* find_fetch(std::uint64_t id);
   void forget_fetch(std::uint64_t id);
-  FetchRoom& fetch_room() { return *fetch_room_; }
+  runtime::AnswerRoom& answer_room() { return answer_room_; }
   // The same of share groups; their ids are of the same numbers.
   ShareRun& add_share_run(std::uint64_t id, std::unique_ptr<ShareRun> run);
   ShareRun* find_share_run(std::uint64_t id);
@@ -91,7 +91,7 @@ class Service {
   broker::Broker& broker_;
   Options options_;
   std::unordered_map<ConnectionId, Session*> sessions_;
-  std::unique_ptr<FetchRoom> fetch_room_;
+  runtime::AnswerRoom answer_room_;
   std::unordered_map<std::uint64_t, std::unique_ptr<FetchRun>> fetches_;  // in the room
   std::uint64_t last_fetch_id_ = 0;
   std::unique_ptr<FetchSessions> fetch_sessions_;

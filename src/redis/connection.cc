@@ -16,6 +16,13 @@ RequestLimits limits_of(const ServiceSettings& settings) {
   return limits;
 }
 
+// Of what only writes, answers are small, and nobody's writes are held up by others who do not
+// read.
+bool answers_much(const Command& command) {
+  return command.has(flag::read_only | flag::reads_log | flag::script) ||
+         command.where == Where::transaction;
+}
+
 }  // namespace
 
 Connection::Connection(Service& service, std::unique_ptr<runtime::Stream> stream)
@@ -71,7 +78,7 @@ runtime::Task<> Connection::run() {
     process();
   }
   // Whoever has finished sending may still read the replies to what it sent, but not wait for more.
-  while (!stream_->closed() && !session_.closing && paused() && !blocked_on_ && !session_.held) {
+  while (!stream_->closed() && !session_.closing && paused() && !waits_for_others()) {
     loop_waits_ = true;
     co_await wake_.wait();
     loop_waits_ = false;
@@ -88,6 +95,10 @@ runtime::Task<> Connection::run() {
     co_await wake_.wait();
     loop_waits_ = false;
   }
+}
+
+bool Connection::waits_for_others() const {
+  return blocked_on_.has_value() || session_.held || awaits_turn_;
 }
 
 void Connection::wake_loop() {
@@ -145,6 +156,9 @@ void Connection::process() {
 
 runtime::Task<> Connection::resume_when_drained() {
   co_await stream_->drained(stream_->unsent_limit(output_low));
+  awaits_turn_ = true;
+  co_await stream_->turn();
+  awaits_turn_ = false;
   draining_ = false;
   process();
   wake_loop();
@@ -170,6 +184,11 @@ bool Connection::step() {
     session_.held = true;
     return false;
   }
+  if (!stream_->has_turn() && may_answer_much(parser_.args())) {
+    draining_ = true;
+    core().spawn(resume_when_drained());
+    return false;
+  }
   execute(parser_.args());
   input_.consume(parser_.consumed());
   return true;
@@ -182,6 +201,11 @@ bool Connection::held_by_pause(std::span<const ByteView> args) const {
   if (!command || !has_arity(*command, args)) return false;
   if (!session_.authenticated && !command->has(flag::no_auth)) return false;
   return service_.pause().holds(*command, session_, args);
+}
+
+bool Connection::may_answer_much(std::span<const ByteView> args) const {
+  const Command* command = find_command(service_.table(), args);
+  return command && answers_much(*command);
 }
 
 bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
@@ -319,10 +343,20 @@ void Connection::ship(const Command& command, std::span<const ByteView> args, Co
   }
   if (command.has(flag::appends | flag::script)) appends_pending_ = true;
   Service& there = service_.peer(owner);
-  service_.broker().at_core(
-      owner,
+  Shipping& shipping = service_.shipping();
+  const std::size_t size = answers_much(command) ? shipping.expected() : 0;
+  // Nobody is made to wait in the place of a client that is gone.
+  auto wanted = [&service = service_, id = session_.id, blocks = command.has(flag::blocking)] {
+    return !blocks || service.clients().contains(id);
+  };
+  shipping.ship(
+      owner, size, wanted,
       [&there, &command, argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
-       place](broker::Broker&) { there.run_shipped(command, argv, who, place); });
+       at = place_of(place, size)](broker::Broker&) { there.run_shipped(command, argv, who, at); });
+}
+
+ReplyPlace Connection::place_of(ReplyQueue::SlotId slot, std::size_t held) const {
+  return {core().index(), session_.id, slot, held};
 }
 
 // --- transactions --------------------------------------------------------------------------------
@@ -381,10 +415,14 @@ void Connection::ship_transaction(std::vector<QueuedCommand> queue, std::vector<
                                   CoreIndex owner) {
   ReplyQueue::SlotId place = replies_.open();
   Service& there = service_.peer(owner);
-  service_.broker().at_core(owner, [&there, queue = std::move(queue), watched = std::move(watched),
-                                    who = caller(), place](broker::Broker&) {
-    there.run_shipped_transaction(queue, watched, who, place);
-  });
+  Shipping& shipping = service_.shipping();
+  const std::size_t size = shipping.expected();
+  shipping.ship(
+      owner, size, [] { return true; },
+      [&there, queue = std::move(queue), watched = std::move(watched), who = caller(),
+       at = place_of(place, size)](broker::Broker&) {
+        there.run_shipped_transaction(queue, watched, who, at);
+      });
 }
 
 // --- replies -------------------------------------------------------------------------------------
@@ -533,7 +571,7 @@ bool Connection::unblock(bool with_error) {
   }
   // What it waits for may be on its way: only who still waits is told that it need not.
   Service& waiting_at = service_.peer(*blocked_on_);
-  ReplyPlace place{core().index(), session_.id, pending_place_};
+  const ReplyPlace place = place_of(pending_place_, 0);
   service_.broker().post(*blocked_on_,
                          [&waiting_at, place, command, bytes = std::move(bytes)]() mutable {
                            if (waiting_at.waiters().cancel(place.connection)) {

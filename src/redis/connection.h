@@ -6,7 +6,7 @@
 // Requests wait in the read buffer (which has a limit) while
 //   - a blocked command has no answer yet,
 //   - a command that shows records follows an append of this client that is not durable yet,
-//   - too much output is unsent,
+//   - too much output is unsent, its own or, before a read, that of all connections together,
 //   - CLIENT PAUSE holds the next one.
 #pragma once
 
@@ -60,12 +60,15 @@ class Connection final : public Client {
   void refuse_transaction(std::string_view why);
   void ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
                         CoreIndex owner);
+  ReplyPlace place_of(ReplyQueue::SlotId slot, std::size_t held) const;
   void finish(Call& call, std::size_t start);
   // Whether the request shows records that this client's own appends must precede.
   bool must_wait_for_appends(std::span<const ByteView> args) const;
   bool reads_log(const Command& command, std::span<const ByteView> args) const;
   bool held_by_pause(std::span<const ByteView> args) const;
+  bool may_answer_much(std::span<const ByteView> args) const;
   bool paused() const;
+  bool waits_for_others() const;
   bool output_full() const;
   void end_batch();
   void arm(ReplyQueue::SlotId slot, broker::Commit commit);
@@ -89,8 +92,9 @@ class Connection final : public Client {
   RequestParser parser_;
   ReplyQueue replies_;
   runtime::Event wake_;
-  bool loop_waits_ = false;  // on wake_
-  bool draining_ = false;    // resume_when_drained() is under way
+  bool loop_waits_ = false;   // on wake_
+  bool draining_ = false;     // resume_when_drained() is under way
+  bool awaits_turn_ = false;  // in it
 
   runtime::InputBuffer input_;
 

@@ -20,6 +20,7 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
       monitors_(*this),
       pause_(*this),
       tracking_(*this),
+      shipping_(broker),
       accounts_(*this),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {
@@ -167,6 +168,7 @@ void Service::publish_everywhere(const std::string& channel, const std::string& 
 
 void Service::fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit) {
   if (place.home == broker_.core().index()) {
+    if (place.held > 0) shipping_.arrived(place.held, bytes.size());
     auto at = clients_.find(place.connection);
     if (at != clients_.end()) at->second->fulfil(place.place, std::move(bytes), commit);
     return;
@@ -253,11 +255,11 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
 
 void Service::run_shipped_transaction(const std::vector<QueuedCommand>& queue,
                                       const std::vector<WatchedKey>& watched, const Caller& caller,
-                                      std::uint64_t place) {
+                                      const ReplyPlace& place) {
   std::string out;
   ReplyWriter reply(out, caller.protocol);
   broker::Commit commit = run_transaction(queue, watched, caller, reply, nullptr);
-  fulfil({caller.home, caller.connection, place}, std::move(out), commit);
+  fulfil(place, std::move(out), commit);
 }
 
 void Service::block(Call& call, std::uint64_t place) {
@@ -269,16 +271,26 @@ void Service::block(Call& call, std::uint64_t place) {
   call.block.reset();
 }
 
+// The room of a reply that does not come soon.
+void Service::give_back(const ReplyPlace& place) {
+  if (place.held == 0) return;
+  Service& home = peer(place.home);
+  broker_.post(place.home, [&home, held = place.held] { home.shipping_.leave(held); });
+}
+
 void Service::run_shipped(const Command& command, const std::vector<std::string>& args,
-                          const Caller& caller, std::uint64_t place) {
+                          const Caller& caller, ReplyPlace place) {
   std::vector<ByteView> views(args.begin(), args.end());
   std::string out;
   ReplyWriter reply(out, caller.protocol);
   Call call{*this, broker_, command, views, reply, caller, broker_.wall_now()};
   run(call);
-  if (call.block) return block(call, place);
-  fulfil({caller.home, caller.connection, place}, std::move(out),
-         call.waits ? call.commit : broker::Commit{});
+  if (call.block) {
+    // It may take long, and its reply is no larger than others'.
+    give_back(place);
+    return block(call, place.place);
+  }
+  fulfil(place, std::move(out), call.waits ? call.commit : broker::Commit{});
 }
 
 }  // namespace trv::redis

@@ -24,6 +24,7 @@
 #include "redis/pause.h"
 #include "redis/scripting/engine.h"
 #include "redis/session.h"
+#include "redis/shipping.h"
 #include "redis/slow_log.h"
 #include "redis/tracking.h"
 #include "redis/waiters.h"
@@ -115,6 +116,7 @@ struct ReplyPlace {
   CoreIndex home;
   ConnectionId connection;
   std::uint64_t place = 0;
+  std::size_t held = 0;  // of the room of its home's Shipping
 };
 
 class Service {
@@ -140,6 +142,7 @@ class Service {
   Monitors& monitors() { return monitors_; }
   Pause& pause() { return pause_; }
   Tracking& tracking() { return tracking_; }
+  Shipping& shipping() { return shipping_; }
   // Takes its setting, of which each core has a part.
   void limit_tracking();
   runtime::SteadyTime started() const { return started_; }
@@ -195,10 +198,10 @@ class Service {
   std::uint64_t fingerprint(ByteView key, WallTime now);
   // Runs a command that another core shipped, and sends the reply back.
   void run_shipped(const Command& command, const std::vector<std::string>& args,
-                   const Caller& caller, std::uint64_t place);
+                   const Caller& caller, ReplyPlace place);
   void run_shipped_transaction(const std::vector<QueuedCommand>& queue,
                                const std::vector<WatchedKey>& watched, const Caller& caller,
-                               std::uint64_t place);
+                               const ReplyPlace& place);
   // Delivers a late reply, from whatever core, once `commit` (of this core) is durable.
   void fulfil(const ReplyPlace& place, std::string bytes, broker::Commit commit);
   // To the subscribers of all cores. They hear it from each core in the order of its calls.
@@ -212,6 +215,7 @@ class Service {
   void gather(Call& call, Each each, Merge merge);
 
  private:
+  void give_back(const ReplyPlace& place);
   // What was queued may be forbidden by now.
   Denial check_queued(const Call& call);
   // Notes the keys that a command has read for a client that keeps them.
@@ -232,6 +236,7 @@ class Service {
   Monitors monitors_;
   Pause pause_;
   Tracking tracking_;
+  Shipping shipping_;
   Accounts accounts_;
   std::vector<Service*> peers_;
   std::map<ConnectionId, Client*> clients_;

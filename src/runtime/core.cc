@@ -81,7 +81,7 @@ void Core::State::wake() {
 
 bool Core::State::anything_pending() const {
   return !ready.empty() || !local.empty() || !received.empty() || !starting.empty() ||
-         !dirty.empty() || admission.anyone_may_go_on() ||
+         !dirty.empty() || admission.anyone_may_go_on() || write_admission.anyone_may_go_on() ||
          inbox_filled.load(std::memory_order_acquire) ||
          stop_wanted.load(std::memory_order_acquire);
 }
@@ -148,6 +148,10 @@ void Core::State::run_timers() {
 
 void Core::State::run_queued() {
   admission.admit(starting);
+  if (write_admission.anyone_waits()) {
+    read_clock();
+    write_admission.admit(now);
+  }
   if (!starting.empty()) {
     for (auto& member : std::exchange(starting, {})) member->on_round_start();
   }
@@ -187,6 +191,7 @@ Core::~Core() {
   } while (s.detached.first != nullptr || !s.inbox.empty());
   TRV_ASSERT(s.streams == 0);
   s.admission.clear();
+  s.write_admission.clear();
   s.starting.clear();
   s.dirty.clear();
 }

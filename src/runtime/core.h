@@ -52,7 +52,8 @@ struct ConnectionLimits {
   std::size_t unsent_max = std::numeric_limits<std::size_t>::max();
   // A peer that takes nothing for so long, though something waits for it, is dropped.
   std::chrono::seconds send_timeout{300};
-  // So is one that keeps all others waiting for memory, in the middle of a message.
+  // So is one that keeps all others waiting for memory: in the middle of a message, or with an
+  // answer that was made in its turn.
   std::chrono::seconds stall_timeout{3};
 };
 

@@ -36,7 +36,9 @@ void set_option(int socket, int level, int name, int value) {
 
 }  // namespace
 
-struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<Stream::State> {
+struct Stream::State final : detail::RoundMember,
+                             detail::Writer,
+                             std::enable_shared_from_this<Stream::State> {
   enum class Phase {
     open,
     flushing,  // close() was called; the queue is being sent
@@ -58,6 +60,7 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   bool dirty = false;            // in loop.dirty
   bool awaits_writable = false;  // the descriptor tells when it takes more
   bool awaits_memory = false;    // in loop.admission
+  bool sends_turn = false;       // what was written in its turn is not all sent
   bool told_slow = false;
   ReadOperation* reading = nullptr;
   DrainOperation* draining = nullptr;
@@ -69,6 +72,7 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   Timer unread;              // armed while something waits for the socket
   Timer stall;               // armed while the others wait for this one
   Timer linger;
+  Timer turn_end;  // only has the core look who is next
 
   State(Core& c, Core::State& l)
       : core(c), loop(l), descriptor(l.io), output(l.blocks), last_read(c.now()) {
@@ -104,6 +108,8 @@ struct Stream::State final : detail::RoundMember, std::enable_shared_from_this<S
   void on_unread();
   void fail_writes();
   void wake_drained();
+  bool all_sent() const override { return output.empty(); }
+  bool on_turn() override;
 
   // Closing
 
@@ -248,8 +254,9 @@ void Stream::State::flush() {
   if (sent_now > 0) last_write = core.now();
   if (!output.empty()) {
     mark_dirty();  // unless the descriptor will tell
-  } else if (phase == Phase::flushing) {
-    end();
+  } else {
+    sends_turn = false;
+    if (phase == Phase::flushing) end();
   }
   wake_drained();
 }
@@ -269,8 +276,9 @@ void Stream::State::await_writable() {
 }
 
 void Stream::State::watch_unread() {
-  unread = core.schedule(std::min<Duration>(slow_after, loop.limits.send_timeout),
-                         [this] { on_unread(); });
+  const Duration soon = sends_turn ? loop.limits.stall_timeout : slow_after;
+  unread =
+      core.schedule(std::min<Duration>(soon, loop.limits.send_timeout), [this] { on_unread(); });
 }
 
 void Stream::State::on_unread() {
@@ -278,6 +286,11 @@ void Stream::State::on_unread() {
   const Duration since = core.now() - std::max(blocked_since, last_write);
   if (since >= loop.limits.send_timeout) {
     log::warn("{}: dropped: {} bytes wait for it and it reads none", peer, output.size());
+    return abort();
+  }
+  if (sends_turn && since >= loop.limits.stall_timeout && loop.write_admission.exhausted()) {
+    log::warn("{}: dropped: memory is short, {} bytes wait for it and it reads none", peer,
+              output.size());
     return abort();
   }
   if (since >= slow_after && !std::exchange(told_slow, true)) {
@@ -296,7 +309,18 @@ void Stream::State::fail_writes() {
 
 void Stream::State::wake_drained() {
   if (draining == nullptr || output.size() > draining->limit_) return;
+  if (draining->in_turn_ && !broken) return;
   std::exchange(draining, nullptr)->waiter_.wake();
+}
+
+bool Stream::State::on_turn() {
+  if (draining == nullptr || !draining->in_turn_) return false;
+  sends_turn = loop.write_admission.exhausted();
+  if (sends_turn) turn_end = core.schedule(detail::WriteAdmission::turn_max, [] {});
+  // It may be armed for a later time.
+  if (unread.armed()) watch_unread();
+  std::exchange(draining, nullptr)->waiter_.wake();
+  return true;
 }
 
 // Closing
@@ -305,6 +329,7 @@ void Stream::State::close(std::chrono::milliseconds linger_for) {
   if (phase != Phase::open) return;
   phase = Phase::flushing;
   loop.admission.leave(this);
+  loop.write_admission.leave(this);
   if (reading != nullptr) finish_read(closed_here());
   if (draining != nullptr) std::exchange(draining, nullptr)->waiter_.wake();
   boost::system::error_code ignored;  // nothing to cancel
@@ -347,9 +372,11 @@ void Stream::State::close_descriptor() {
   --loop.open_sockets;
   output.clear();
   loop.admission.leave(this);
+  loop.write_admission.leave(this);
   unread.cancel();
   stall.cancel();
   linger.cancel();
+  turn_end.cancel();
   boost::system::error_code ignored;  // the descriptor is gone in any case
   descriptor.close(ignored);
 }
@@ -408,8 +435,12 @@ std::size_t Stream::unsent() const { return state_->output.size(); }
 std::size_t Stream::unsent_limit(std::size_t wanted) const {
   return state_->core.unsent_limit(wanted);
 }
+bool Stream::has_turn() const { return state_->loop.write_admission.admits(state_.get()); }
 bool Stream::waits_for_memory() const { return state_->awaits_memory; }
-Stream::DrainOperation Stream::drained(std::size_t limit) { return {state_, limit}; }
+Stream::DrainOperation Stream::drained(std::size_t limit) { return {state_, limit, false}; }
+Stream::DrainOperation Stream::turn() {
+  return {state_, std::numeric_limits<std::size_t>::max(), true};
+}
 void Stream::close(std::chrono::milliseconds linger) { state_->close(linger); }
 void Stream::abort() { state_->abort(); }
 bool Stream::broken() const { return state_->broken; }
@@ -448,8 +479,9 @@ void Stream::ReadOperation::await_suspend(std::coroutine_handle<> handle) {
   state_->await_readable();
 }
 
-Stream::DrainOperation::DrainOperation(const std::shared_ptr<State>& state, std::size_t limit)
-    : state_(state), limit_(limit) {
+Stream::DrainOperation::DrainOperation(const std::shared_ptr<State>& state, std::size_t limit,
+                                       bool in_turn)
+    : state_(state), limit_(limit), in_turn_(in_turn) {
   TRV_ASSERT(state->draining == nullptr);
 }
 
@@ -458,12 +490,15 @@ Stream::DrainOperation::~DrainOperation() {
 }
 
 bool Stream::DrainOperation::await_ready() {
-  return state_->phase != State::Phase::open || state_->output.size() <= limit_;
+  if (state_->phase != State::Phase::open || state_->broken) return true;
+  if (in_turn_) return state_->loop.write_admission.admits(state_.get());
+  return state_->output.size() <= limit_;
 }
 
 void Stream::DrainOperation::await_suspend(std::coroutine_handle<> handle) {
   waiter_.arm(handle);
   state_->draining = this;
+  if (in_turn_) state_->loop.write_admission.wait(state_);
 }
 
 }  // namespace trv::runtime

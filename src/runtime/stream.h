@@ -58,6 +58,13 @@ class Stream {
   bool waits_for_memory() const;
   // Awaitable. Suspends until unsent() <= limit or the stream is closed or broken. One waiter.
   DrainOperation drained(std::size_t limit);
+  // For answers of any size: false while the core's connections together have more unsent than they
+  // may, but for one of those in turn().
+  bool has_turn() const;
+  // The same as an awaitable. The turn goes on when the peer has taken what was written, or after a
+  // moment; a peer that then takes nothing for stall_timeout is dropped. One waiter, here or in
+  // drained().
+  DrainOperation turn();
 
   // Sends what is queued, in the background, tells the peer, and waits for the peer's end, all that
   // for at most `linger`; then closes. Suspended calls return at once. Safe to call twice.
@@ -105,7 +112,7 @@ class [[nodiscard]] Stream::ReadOperation {
 
 class [[nodiscard]] Stream::DrainOperation {
  public:
-  DrainOperation(const std::shared_ptr<State>& state, std::size_t limit);
+  DrainOperation(const std::shared_ptr<State>& state, std::size_t limit, bool in_turn);
   ~DrainOperation();
   DrainOperation(const DrainOperation&) = delete;
   DrainOperation& operator=(const DrainOperation&) = delete;
@@ -118,6 +125,7 @@ class [[nodiscard]] Stream::DrainOperation {
   friend struct State;
   std::shared_ptr<State> state_;  // as in ReadOperation
   std::size_t limit_;
+  bool in_turn_;
   Waiter waiter_;
 };
 

@@ -12,7 +12,7 @@ import pamqp.header
 import pytest
 from confluent_kafka import Producer
 from harness import Broker, wait_for
-from rawclients import Amqp, ConnectionLost, Redis
+from rawclients import Amqp, ConnectionLost, Redis, RedisError
 from rawkafka import FETCH, Kafka, array, text
 
 pytestmark = [pytest.mark.own, pytest.mark.timeout(240)]
@@ -25,9 +25,9 @@ FRAME = 131072 - 8
 GROWTH_MAX = 110 * MIB
 
 
-@pytest.fixture
+@pytest.fixture(params=[1, 2], ids=lambda shards: f"shards{shards}")
 def small(request):
-    broker = Broker(durability="os", arguments=("--memory-limit", "64MiB", "--message-size-max", "8MiB", "--send-timeout-s", "3"))
+    broker = Broker(shards=request.param, durability="os", arguments=("--memory-limit", "64MiB", "--message-size-max", "8MiB", "--send-timeout-s", "3"))
     broker.start()
     yield broker
     broker.close()
@@ -178,4 +178,86 @@ def test_fetches_that_nobody_takes(small):
     assert small.peak_bytes() - before < GROWTH_MAX * 2
     assert all(read_first(small, topic) for topic in TOPICS)
     for client in clients:
+        client.close()
+
+
+# --- Redis: replies of megabytes ------------------------------------------------------------------------
+KEYS, ENTRIES, ENTRY_BYTES = ("a", "b", "c", "d"), 400, 10_000
+REPLY_BYTES = ENTRIES * ENTRY_BYTES
+
+
+def fill_keys(broker):
+    redis = Redis(broker.redis_port)
+    for key in KEYS:
+        redis.send(*[("XADD", key, "*", "f", bytes(ENTRY_BYTES))] * ENTRIES)
+        redis.send(*[("RPUSH", "list." + key, bytes(ENTRY_BYTES))] * ENTRIES)
+        assert not any(isinstance(redis.receive(), RedisError) for _ in range(2 * ENTRIES))
+        redis.call("SET", "string." + key, bytes(REPLY_BYTES))
+
+
+READS = {"xrange": lambda key: ("XRANGE", key, "-", "+"), "lrange": lambda key: ("LRANGE", "list." + key, "0", "-1"),
+         "get": lambda key: ("GET", "string." + key), "xread": lambda key: ("XREAD", "BLOCK", "0", "STREAMS", key, "0")}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_replies_to_clients_that_leave(small, read):
+    fill_keys(small)
+    before, until = small.resident_bytes(), time.monotonic() + 3
+
+    def run(seed):
+        choice = random.Random(seed)
+        while time.monotonic() < until:
+            with socket.create_connection(("127.0.0.1", small.redis_port), timeout=60) as client:
+                client.sendall(Redis.encode(*READS[read](choice.choice(KEYS))))
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Redis(small.redis_port).call("GET", "string.a") == bytes(REPLY_BYTES)
+    assert small.peak_bytes() - before < GROWTH_MAX
+
+
+def test_replies_to_many_who_read(small):
+    """All of them in one moment: one after the other gets its own."""
+    fill_keys(small)
+    before = small.resident_bytes()
+    clients = [Redis(small.redis_port, timeout=120) for _ in range(CONNECTIONS * 4)]
+    for index, client in enumerate(clients):
+        client.send(("LRANGE", "list." + KEYS[index % len(KEYS)], "0", "-1"))
+    whole = []
+
+    def run(mine):
+        for client in mine:
+            whole.append(client.receive() == [bytes(ENTRY_BYTES)] * ENTRIES)
+
+    threads = [threading.Thread(target=run, args=(clients[index::8],)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert whole == [True] * len(clients)
+    assert small.peak_bytes() - before < GROWTH_MAX * 2
+
+
+def test_replies_that_nobody_takes(small):
+    """They stop nobody who writes, and who reads has a turn among them."""
+    fill_keys(small)
+    before = small.resident_bytes()
+    idle = []
+    for index in range(CONNECTIONS):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", small.redis_port))
+        client.sendall(Redis.encode("LRANGE", "list." + KEYS[index % len(KEYS)], "0", "-1"))
+        idle.append(client)
+    redis = Redis(small.redis_port, timeout=30)
+    began = time.monotonic()
+    for index in range(100):
+        assert redis.call("SET", f"other{index}", "x") == b"OK"
+    assert time.monotonic() - began < 5
+    assert redis.call("GET", "string.a") == bytes(REPLY_BYTES)
+    assert small.peak_bytes() - before < GROWTH_MAX * 2
+    for client in idle:
         client.close()

@@ -7,7 +7,6 @@
 #include "broker/cold_reads.h"
 #include "kafka/convert.h"
 #include "kafka/errors.h"
-#include "kafka/handlers/fetch_room.h"
 #include "kafka/handlers/fetch_sessions.h"
 #include "kafka/names.h"
 
@@ -155,7 +154,7 @@ FetchRun::FetchRun(const Reply& reply, FetchId id, FetchTerms terms, FetchContex
       awaits_disk_(topics_.size()) {}
 
 FetchRun::~FetchRun() {
-  reply_.service().fetch_room().leave(held_);
+  reply_.service().answer_room().leave(held_);
   for (std::size_t place = 0; place < topics_.size(); ++place) {
     if (watches_[place]) unwatch(reply_.service().broker(), topics_[place].name, *watches_[place]);
   }
@@ -179,8 +178,8 @@ void FetchRun::read_all() {
   read_again_ = false;
   missing_ = static_cast<int>(topics_.size()) + 1;
   Service* service = &reply_.service();
-  FetchRoom& room = service->fetch_room();
-  bytes_max_ = room.limit(terms_.bytes_max);
+  runtime::AnswerRoom& room = service->answer_room();
+  bytes_max_ = service->broker().core().unsent_limit(terms_.bytes_max);
   const std::size_t remote_count = count_remote();
   const std::size_t local = remote_count < topics_.size() ? bytes_max_ : 0;
   const std::size_t remote = remote_count * remote_budget();
@@ -189,7 +188,7 @@ void FetchRun::read_all() {
     if (FetchRun* run = service->find_fetch(id)) {
       run->read_topics(local);
     } else {
-      service->fetch_room().leave(local + remote);
+      service->answer_room().leave(local + remote);
     }
   });
 }
@@ -245,7 +244,7 @@ void FetchRun::read_topic(std::size_t place) {
         if (result.watch) unwatch(service->broker(), name, *result.watch);
         result.partitions.clear();
       }
-      service->fetch_room().leave(room);
+      service->answer_room().leave(room);
     });
   });
 }
@@ -267,7 +266,7 @@ void FetchRun::decide() {
   if (failed_ || (enough && !disk_comes)) return count_and_send();
   // What was read is read again: the answer must show one moment, and slices pin memory.
   for (TopicResult& result : results_) result.partitions.clear();
-  reply_.service().fetch_room().leave(std::exchange(held_, 0));
+  reply_.service().answer_room().leave(std::exchange(held_, 0));
   if (read_again_) read_soon();
 }
 

@@ -4,7 +4,6 @@
 
 #include "base/mutant.h"
 #include "broker/groups.h"
-#include "kafka/handlers/fetch_room.h"
 #include "kafka/wire/share_acknowledge.gen.h"
 
 namespace trv::kafka {
@@ -104,16 +103,17 @@ void ShareRun::go_on() {
 
 void ShareRun::enter_and_visit(std::size_t place) {
   Service* service = &reply_.service();
-  FetchRoom& room = service->fetch_room();
+  runtime::AnswerRoom& room = service->answer_room();
   const ShareTopic& topic = request_.topics[place];
   const std::size_t left = request_.bytes_max - std::min(request_.bytes_max, size_);
-  const std::size_t bytes_max = topic.wanted.empty() ? 0 : room.limit(left);
+  const std::size_t bytes_max =
+      topic.wanted.empty() ? 0 : service->broker().core().unsent_limit(left);
   if (bytes_max == 0 || room.try_enter(bytes_max)) return visit(place, bytes_max);
   room.enter_later(bytes_max, [service, place, bytes_max, id = id_] {
     if (ShareRun* run = service->find_share_run(id)) {
       run->visit(place, bytes_max);
     } else {
-      service->fetch_room().leave(bytes_max);
+      service->answer_room().leave(bytes_max);
     }
   });
 }
@@ -163,7 +163,7 @@ void ShareRun::visit(std::size_t place, std::size_t bytes_max) {
                     if (watch) unwatch(service->broker(), name, *watch);
                     done.partitions.clear();
                   }
-                  service->fetch_room().leave(bytes_max);
+                  service->answer_room().leave(bytes_max);
                 });
     };
     if (!changed) return tell(std::move(result));

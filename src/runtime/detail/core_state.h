@@ -9,6 +9,7 @@
 
 #include "runtime/core.h"
 #include "runtime/detail/read_admission.h"
+#include "runtime/detail/write_admission.h"
 #include "runtime/input_buffer.h"
 #include "runtime/offload_pool.h"
 #include "runtime/output_queue.h"
@@ -56,6 +57,7 @@ struct Core::State {
   InputBlockPool input_blocks;
   ConnectionLimits limits;
   detail::ReadAdmission admission{input_blocks};
+  detail::WriteAdmission write_admission{blocks, limits};
   std::size_t streams = 0;       // handles alive, for the check at the end
   std::size_t open_sockets = 0;  // connections not yet closed
   std::uint64_t round = 0;

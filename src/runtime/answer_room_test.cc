@@ -1,18 +1,18 @@
-#include "kafka/handlers/fetch_room.h"
+#include "runtime/answer_room.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace trv::kafka {
+namespace trv::runtime {
 namespace {
 
 constexpr std::size_t room_size = 100;
 
-class FetchRoomTest : public testing::Test {
+class AnswerRoomTest : public testing::Test {
  protected:
-  FetchRoomTest() {
-    runtime::ConnectionLimits limits;
+  AnswerRoomTest() {
+    ConnectionLimits limits;
     limits.unsent_max = room_size;
     core_.set_connection_limits(limits);
   }
@@ -27,12 +27,12 @@ class FetchRoomTest : public testing::Test {
     core_.run();
   }
 
-  runtime::Core core_{CoreIndex{0}};
-  FetchRoom room_{core_};
+  Core core_{CoreIndex{0}};
+  AnswerRoom room_{core_};
   std::string entered_;
 };
 
-TEST_F(FetchRoomTest, lets_in_what_fits) {
+TEST_F(AnswerRoomTest, lets_in_what_fits) {
   EXPECT_TRUE(room_.try_enter(60));
   EXPECT_TRUE(room_.try_enter(40));
   EXPECT_FALSE(room_.try_enter(1));
@@ -40,7 +40,7 @@ TEST_F(FetchRoomTest, lets_in_what_fits) {
   EXPECT_TRUE(room_.try_enter(40));
 }
 
-TEST_F(FetchRoomTest, lets_in_whoever_waits_in_order_and_later) {
+TEST_F(AnswerRoomTest, lets_in_whoever_waits_in_order_and_later) {
   ASSERT_TRUE(room_.try_enter(60));
   wait(50, 'a');
   wait(10, 'b');
@@ -58,7 +58,7 @@ TEST_F(FetchRoomTest, lets_in_whoever_waits_in_order_and_later) {
   EXPECT_EQ(entered_, "abc");
 }
 
-TEST_F(FetchRoomTest, what_is_larger_is_alone_until_the_next_round) {
+TEST_F(AnswerRoomTest, what_is_larger_is_alone_until_the_next_round) {
   ASSERT_TRUE(room_.try_enter(room_size + 1));
   EXPECT_FALSE(room_.try_enter(0));
   wait(1, 'a');
@@ -71,7 +71,7 @@ TEST_F(FetchRoomTest, what_is_larger_is_alone_until_the_next_round) {
   EXPECT_TRUE(room_.try_enter(1));
 }
 
-TEST_F(FetchRoomTest, what_is_larger_does_not_shut_the_room_for_good) {
+TEST_F(AnswerRoomTest, what_is_larger_does_not_shut_the_room_for_good) {
   ASSERT_TRUE(room_.try_enter(room_size + 1));
   room_.leave(room_size + 1);
   run();
@@ -79,4 +79,4 @@ TEST_F(FetchRoomTest, what_is_larger_does_not_shut_the_room_for_good) {
 }
 
 }  // namespace
-}  // namespace trv::kafka
+}  // namespace trv::runtime
