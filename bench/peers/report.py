@@ -11,8 +11,8 @@ NOTES = """\
 ## How it is measured
 
 - **Interleaved.** Each round runs the peer, then Trivium, with the same program and options. The ratio is the median of the ratios of the
-  rounds; rates are medians, with lowest and highest behind. Before each side the servers settle and `sync` runs, so
-  neither pays for what the other left behind.
+  rounds; rates are medians, with lowest and highest behind. Before each side the servers settle, `sync` runs, and a GiB of free
+  memory is touched, so neither pays for what the other left behind or for pages that the machine's host has taken back.
 - **Same durability.** Redis without persistence, everysec and always stand against Trivium's `os`, `interval` and `fsync`; Kafka's default
   flush against `os`, `flush.messages=1` against `fsync`; RabbitMQ always against `fsync`, persistent or transient as the message says.
 - **Clients** are the peers' own tools or C programs over hiredis, librabbitmq and librdkafka (`bench/clients/*_flow.c`), which fail when a

@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 
-from peers import servers
+from peers import machine, servers
 from peers.cell import OutOfTime, Run
 from peers.process import anonymous
 
@@ -75,6 +75,7 @@ def side_run(cell, pool, side, seconds, memory, shared):
     server = pool.get(side, cell.peer if side == "peer" else cell.ours)
     pool.settle()
     os.sync()  # what the other side left for the disk is not charged to this one
+    machine.touch_free_memory()  # nor that the host has taken pages back meanwhile
     return Run(cell, server, side == "peer", seconds, memory, shared)
 
 

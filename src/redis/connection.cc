@@ -10,6 +10,9 @@ namespace trv::redis {
 
 namespace {
 
+// A reply of this size goes to the stream as it is; copying smaller ones together is cheaper.
+constexpr std::size_t handed_over_size_min = 64u << 10;
+
 RequestLimits limits_of(const ServiceSettings& settings) {
   RequestLimits limits;
   limits.bulk_size_max = settings.bulk_size_max;
@@ -465,9 +468,13 @@ void Connection::resume_later() {
 }
 
 void Connection::drain() {
-  replies_.drain([this](const std::string& bytes) {
+  replies_.drain([this](std::string&& bytes) {
     service_.counters().output_bytes += bytes.size();
-    stream_->write(bytes);
+    if (bytes.size() >= handed_over_size_min && is_tight(bytes)) {
+      stream_->write(Slice::own(std::move(bytes)));
+    } else {
+      stream_->write(ByteView(bytes));
+    }
   });
   if (!replies_.idle()) return;
   appends_pending_ = false;

@@ -41,7 +41,9 @@ void ReplyQueue::wait(std::size_t start, broker::Commit commit) {
     slots_.back().commit = slots_.back().commit | commit;
     return count_tail();
   }
-  std::string bytes = from.substr(start);
+  // A large one that stands alone is not copied.
+  const bool whole = start == 0 && from.size() > kept_size_max;
+  std::string bytes = whole ? std::exchange(from, {}) : from.substr(start);
   from.resize(start);
   count_tail();
   // An emptied ready slot stays; it costs nothing when it is drained.

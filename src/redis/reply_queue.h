@@ -16,10 +16,14 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 
 #include "broker/broker.h"
 
 namespace trv::redis {
+
+// Not much more memory than bytes: it may be kept until it is sent.
+inline bool is_tight(const std::string& text) { return text.capacity() <= text.size() / 4 * 5; }
 
 class ReplyQueue {
  public:
@@ -45,7 +49,8 @@ class ReplyQueue {
   // Calls `arm(SlotId, Commit)` for each waiting slot that was not armed yet.
   template <class Arm>
   void arm_all(Arm&& arm);
-  // Calls `send(std::string&&)` with the bytes that may leave now, in order.
+  // Calls `send(std::string&&)` with the bytes that may leave now, in order. It may take the
+  // string.
   template <class Send>
   void drain(Send&& send);
 
@@ -56,6 +61,7 @@ class ReplyQueue {
   void count_tail();
 
  private:
+  static constexpr std::size_t kept_size_max = 64u << 10;
   enum class State : std::uint8_t { ready, waiting, open };
   struct Slot {
     std::string bytes;
@@ -90,12 +96,14 @@ void ReplyQueue::arm_all(Arm&& arm) {
 template <class Send>
 void ReplyQueue::drain(Send&& send) {
   if (!direct_.empty()) {
-    send(direct_);
+    send(std::move(direct_));
+    // One large reply does not cost its connection memory for ever.
+    if (direct_.capacity() > kept_size_max) std::string().swap(direct_);
     direct_.clear();
   }
   while (!slots_.empty()) {
     if (!slots_.front().before.empty()) {
-      send(slots_.front().before);
+      send(std::move(slots_.front().before));
       slots_.front().before.clear();
       count(slots_.front());
     }
@@ -104,7 +112,7 @@ void ReplyQueue::drain(Send&& send) {
     slots_.pop_front();
     ++first_id_;
     byte_size_ -= slot.counted;
-    send(slot.bytes);
+    send(std::move(slot.bytes));
   }
 }
 

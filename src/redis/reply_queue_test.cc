@@ -64,6 +64,48 @@ TEST(ReplyQueue, WaitingRepliesOfABatchShareASlot) {
   EXPECT_EQ(h.queue.byte_size(), 0u);
 }
 
+TEST(ReplyQueue, LargeRepliesAreHandedOverAndLeaveNoMemoryBehind) {
+  const std::string large(1u << 20, 'l');
+  ReplyQueue queue;
+  std::string sent;
+  const char* place = nullptr;
+  auto take = [&](std::string&& bytes) {
+    const std::string taken = std::move(bytes);
+    place = taken.data();
+    sent += taken;
+  };
+  queue.tail() = large;
+  const char* at = queue.tail().data();
+  queue.wait(0, commit(1));
+  EXPECT_EQ(queue.byte_size(), large.size());
+  queue.arm_all([&](ReplyQueue::SlotId id, broker::Commit) { queue.release(id); });
+  queue.drain(take);
+  EXPECT_EQ(place, at);
+  EXPECT_EQ(queue.byte_size(), 0u);
+
+  // One that goes at once; whoever only looks at it leaves it to the queue, which gives it up.
+  queue.tail() = large;
+  queue.drain([&](const std::string& bytes) { sent += bytes; });
+  EXPECT_LT(queue.tail().capacity(), large.size());
+  queue.tail() = "small";
+  queue.drain(take);
+  EXPECT_EQ(sent, large + large + "small");
+  EXPECT_TRUE(queue.idle());
+}
+
+TEST(ReplyQueue, ALargeReplyBehindAnotherOneKeepsItsPlace) {
+  const std::string large(1u << 20, 'l');
+  Harness h;
+  h.reply("a");
+  h.waiting(large, commit(1));
+  h.reply("b");
+  h.batch();
+  EXPECT_EQ(h.sent, "a");
+  EXPECT_TRUE(h.queue.release(h.armed.at(0)));
+  h.drain();
+  EXPECT_EQ(h.sent, "a" + large + "b");
+}
+
 TEST(ReplyQueue, AStricterLevelGetsItsOwnSlot) {
   Harness h;
   h.waiting("a", commit(1, Durability::memory));

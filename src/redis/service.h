@@ -4,6 +4,7 @@
 // Owner: the core's Server. Other cores reach it through Broker::post with peer().
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -153,6 +154,12 @@ class Service {
     return scratch_;
   }
 
+  // Of replies with entries: room for one more of the size that the last one had.
+  std::size_t usual_read_size() const { return usual_read_size_; }
+  void note_read_size(std::size_t size) {
+    usual_read_size_ = std::min(size + size / 16, usual_read_size_max);
+  }
+
   // For random answers; which one was given is journaled with the change.
   std::mt19937_64& random() { return random_; }
 
@@ -242,6 +249,8 @@ class Service {
   std::map<ConnectionId, Client*> clients_;
   static constexpr std::size_t scratch_size_max = 1u << 20;
   std::string scratch_;
+  static constexpr std::size_t usual_read_size_max = 8u << 20;
+  std::size_t usual_read_size_ = 0;
   std::mt19937_64 random_;
   std::uint64_t next_client_ = 1;
   runtime::SteadyTime started_;

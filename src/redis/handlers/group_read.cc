@@ -1,6 +1,7 @@
 // XREADGROUP: reading as a member of a group.
 #include <algorithm>
 
+#include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
 #include "redis/handlers/read_options.h"
@@ -265,8 +266,9 @@ void xreadgroup(Call& call) {
   std::vector<GroupRead> reads;
   if (!parse_read_options(call, true, options) || !parse_group_reads(call, options, reads)) return;
   options.count = std::min(options.count, delivered_max);
-  std::string body;
+  std::string body = room_for_entries(call);
   ReplyWriter writer(body, call.reply.protocol());
+  const ReplyWriter::Guess streams = writer.guess_map_of_streams(reads.size());
   ReadBudget budget(options, body);
   std::size_t found = 0;
   for (const GroupRead& read : reads) {
@@ -274,22 +276,24 @@ void xreadgroup(Call& call) {
     std::size_t begin = body.size();
     if (call.reply.protocol() == Protocol::resp2) writer.array(2);
     writer.bulk(read.key);
-    std::size_t entries = writer.open_array();
+    const ReplyWriter::Guess entries = writer.guess_array(budget.of_stream());
+    if (!TRV_MUTANT(guessed_line_counts_in_group)) budget.leave_out(entries.size);
     Status there = ensure_consumer(call, read, options);
     if (!there) return write_error(call.reply, there.error());
     Result<std::size_t> count = read.news ? deliver(call, read, options, budget, writer)
                                           : deliver_again(call, read, options, budget, writer);
     if (!count) return write_error(call.reply, count.error());
+    budget.leave_out(0);
     if (*count == 0 && read.news) {
       body.resize(begin);
       continue;
     }
-    writer.close_array(entries, *count);
+    writer.correct(entries, *count);
     ++found;
   }
   if (found > 0) {
-    call.reply.map_of_streams(found);
-    call.reply.out() += body;
+    writer.correct(streams, found);
+    reply_with_entries(call, std::move(body));
   } else if (options.block && call.may_block()) {
     block_group_read(call, options, reads);
   } else {

@@ -1,4 +1,5 @@
 // XRANGE, XREVRANGE, XREAD: reading entries without a group.
+#include "base/mutant.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/read_options.h"
 #include "redis/handlers/streams.h"
@@ -121,6 +122,7 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
                                         const std::vector<StreamPosition>& streams,
                                         std::string& out) {
   ReplyWriter writer(out, call.reply.protocol());
+  const ReplyWriter::Guess all = writer.guess_map_of_streams(streams.size());
   ReadBudget budget(options, out);
   std::size_t found = 0;
   for (const StreamPosition& stream : streams) {
@@ -130,7 +132,8 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
     std::size_t begin = out.size();
     if (call.reply.protocol() == Protocol::resp2) writer.array(2);
     writer.bulk(stream.key);
-    std::size_t entries = writer.open_array();
+    const ReplyWriter::Guess entries = writer.guess_array(budget.of_stream());
+    if (!TRV_MUTANT(guessed_line_counts)) budget.leave_out(entries.size);
     std::size_t count = 0;
     Status done = each_record(call.broker, *topic, stream.after.next(), RecordId::max(),
                               budget.of_stream(), [&](const model::StoredRecord& record) {
@@ -142,13 +145,15 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
       call.reply.error(done ? std::string(text::reply_too_large) : error_text(done.error()));
       return std::nullopt;
     }
+    budget.leave_out(0);
     if (count == 0) {
       out.resize(begin);
       continue;
     }
-    writer.close_array(entries, count);
+    writer.correct(entries, count);
     ++found;
   }
+  if (found > 0) writer.correct(all, found);
   return found;
 }
 
@@ -166,14 +171,10 @@ void xread(Call& call) {
     if (!after) return;
     streams.push_back({key, *after});
   }
-  std::string body;
+  std::string body = room_for_entries(call);
   std::optional<std::size_t> found = read_streams(call, options, streams, body);
   if (!found) return;
-  if (*found > 0) {
-    call.reply.map_of_streams(*found);
-    call.reply.out() += body;
-    return;
-  }
+  if (*found > 0) return reply_with_entries(call, std::move(body));
   if (!options.block || !call.may_block()) return call.reply.null_array();
   BlockRequest request;
   request.timeout = *options.block;

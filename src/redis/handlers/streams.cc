@@ -1,5 +1,9 @@
 #include "redis/handlers/streams.h"
 
+#include <utility>
+
+#include "redis/reply_queue.h"
+
 namespace trv::redis {
 
 FoundStream find_stream(Call& call, ByteView key) {
@@ -144,6 +148,22 @@ bool too_large(Call& call, std::size_t start) {
   call.reply.out().resize(start);
   call.reply.error(text::reply_too_large);
   return true;
+}
+
+std::string room_for_entries(const Call& call) {
+  std::string room;
+  room.reserve(call.service.usual_read_size());
+  return room;
+}
+
+void reply_with_entries(Call& call, std::string&& body) {
+  call.service.note_read_size(body.size());
+  std::string& out = call.reply.out();
+  if (out.empty() && is_tight(body)) {
+    out = std::move(body);
+  } else {
+    out += body;
+  }
 }
 
 std::string no_group_for(ByteView key, ByteView group) {

@@ -66,6 +66,11 @@ inline constexpr std::size_t no_count = static_cast<std::size_t>(-1);
 // True when a reply has become too large; it is replaced by an error.
 bool too_large(Call& call, std::size_t start);
 
+// The entries of one or several streams, written apart from the reply: room for as much as the last
+// ones took, and then all of it as the reply, without a copy where that is worth while.
+std::string room_for_entries(const Call& call);
+void reply_with_entries(Call& call, std::string&& body);
+
 // Reading a group: NOGROUP texts.
 std::string no_group_for(ByteView key, ByteView group);       // XREADGROUP, XPENDING, ...
 std::string no_consumer_group(ByteView key, ByteView group);  // XGROUP, XINFO

@@ -4,6 +4,13 @@
 
 namespace trv::redis {
 
+namespace {
+
+constexpr std::size_t large_size_min = 4096;
+constexpr std::size_t line_size_max = 32;  // a header and the end of what it announces
+
+}  // namespace
+
 void ReplyWriter::header(char kind, std::uint64_t count) {
   char text[integer_text_max + 3];
   text[0] = kind;
@@ -35,6 +42,8 @@ void ReplyWriter::integer(std::int64_t value) {
 }
 
 void ReplyWriter::bulk(ByteView bytes) {
+  // Else its line's end could make all of it move.
+  if (bytes.size() >= large_size_min) out_.reserve(out_.size() + bytes.size() + line_size_max);
   header('$', bytes.size());
   out_ += bytes;
   out_ += "\r\n";
@@ -95,6 +104,24 @@ void ReplyWriter::close_array(std::size_t place, std::size_t count) {
   std::string text;
   ReplyWriter(text, protocol_).array(count);
   out_.insert(place, text);
+}
+
+ReplyWriter::Guess ReplyWriter::guess_array(std::size_t count) {
+  const std::size_t place = out_.size();
+  array(count);
+  return {place, out_.size() - place};
+}
+
+ReplyWriter::Guess ReplyWriter::guess_map_of_streams(std::size_t pairs) {
+  const std::size_t place = out_.size();
+  map_of_streams(pairs);
+  return {place, out_.size() - place};
+}
+
+void ReplyWriter::correct(Guess guess, std::size_t count) {
+  std::string text;
+  ReplyWriter(text, protocol_).header(out_[guess.place], count);
+  out_.replace(guess.place, guess.size, text);
 }
 
 }  // namespace trv::redis

@@ -58,6 +58,15 @@ class ReplyWriter {
   std::size_t open_array();
   void close_array(std::size_t place, std::size_t count);
 
+  // The same with a guess: when the count turns out to be that, nothing has to move.
+  struct Guess {
+    std::size_t place;
+    std::size_t size;  // of the line
+  };
+  Guess guess_array(std::size_t count);
+  Guess guess_map_of_streams(std::size_t pairs);
+  void correct(Guess guess, std::size_t count);
+
  private:
   bool resp3() const { return protocol_ == Protocol::resp3; }
   void header(char kind, std::uint64_t count);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <random>
 
 #include "redis/wire/glob.h"
@@ -43,14 +44,16 @@ TEST(Number, Ids) {
   EXPECT_EQ(id_text({1, 0}), "1-0");
 }
 
-std::string write(Protocol protocol, void (*body)(ReplyWriter&)) {
+std::string write(Protocol protocol, const std::function<void(ReplyWriter&)>& body) {
   std::string out;
   ReplyWriter writer(out, protocol);
   body(writer);
   return out;
 }
 
-void expect_both(void (*body)(ReplyWriter&), const std::string& resp2, const std::string& resp3) {
+using Body = std::function<void(ReplyWriter&)>;
+
+void expect_both(const Body& body, const std::string& resp2, const std::string& resp3) {
   EXPECT_EQ(write(Protocol::resp2, body), resp2);
   EXPECT_EQ(write(Protocol::resp3, body), resp3);
 }
@@ -80,6 +83,38 @@ TEST(ReplyWriter, Shapes) {
         w.close_array(place, 2);
       },
       "*2\r\n:1\r\n:2\r\n", "*2\r\n:1\r\n:2\r\n");
+  for (std::size_t guess : {std::size_t{0}, std::size_t{1}, std::size_t{700}, SIZE_MAX}) {
+    expect_both(
+        [guess](ReplyWriter& w) {
+          const ReplyWriter::Guess streams = w.guess_map_of_streams(guess);
+          w.bulk("s");
+          const ReplyWriter::Guess entries = w.guess_array(guess);
+          w.integer(7);
+          w.correct(entries, 1);
+          w.integer(8);
+          w.correct(streams, 12);
+        },
+        "*12\r\n$1\r\ns\r\n*1\r\n:7\r\n:8\r\n", "%12\r\n$1\r\ns\r\n*1\r\n:7\r\n:8\r\n");
+  }
+}
+
+TEST(ReplyWriter, LargeBulkStringsGrowTheReplyAsOthersDo) {
+  std::string out;
+  ReplyWriter writer(out, Protocol::resp2);
+  const std::string value(5000, 'v');
+  const std::string one = "$5000\r\n" + value + "\r\n";
+  writer.bulk(value);
+  EXPECT_EQ(out, one);
+  EXPECT_LT(out.capacity(), 2 * value.size());
+  int moves = 0;
+  for (int i = 1; i < 1000; ++i) {
+    const char* before = out.data();
+    writer.bulk(value);
+    if (out.data() != before) ++moves;
+  }
+  EXPECT_EQ(out.size(), 1000 * one.size());
+  EXPECT_TRUE(out.ends_with(one + one));
+  EXPECT_LT(moves, 20);
 }
 
 TEST(Glob, Cases) {
