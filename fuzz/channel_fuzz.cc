@@ -238,7 +238,9 @@ class Stage {
     for (const broker::QueueFacts& queue : queues.list()) {
       TRV_ASSERT(queue.consumer_count == 0);
       TRV_ASSERT(!queue.settings.exclusive);
-      TRV_ASSERT(queues.remove(queue.name, {}).ok());
+      // One that reads another's log has gone with it.
+      const auto removed = queues.remove(queue.name, {});
+      TRV_ASSERT(removed.ok() || removed.error().code == Errc::not_found);
     }
   }
   void remove_topics() {

@@ -19,7 +19,7 @@ INPUT_SECONDS_MAX = 5
 # Longer inputs find nothing more, and take their time: most of it for bookkeeping.
 INPUT_SIZE_MAX = 4096
 # Programs of steps over a broker that stays: each step is a few octets, and what stays is no leak.
-PROGRAMS = {"channel_fuzz"}
+PROGRAMS = {"channel_fuzz", "redis_session_fuzz"}
 PROGRAM_SIZE_MAX = 256
 
 
