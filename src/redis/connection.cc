@@ -409,9 +409,12 @@ void Connection::execute_transaction() {
 void Connection::refuse_transaction(std::string_view why) {
   std::string& out = replies_.tail();
   std::size_t start = out.size();
+  // What monitors hear of it, this one among them, comes behind the reply.
+  running_ = !TRV_MUTANT(refused_exec_shown_inside_its_reply);
   ReplyWriter(out, session_.protocol).error(why);
   service_.count_exec(caller(), ByteView(out).substr(start), {});
   replies_.count_tail();
+  send_late_pushes();
 }
 
 void Connection::ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,

@@ -1,0 +1,42 @@
+// Program: the input of a fuzz target as a list of choices, so that a mutation changes one step and
+// leaves the others what they are.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+
+#include "base/bytes.h"
+
+namespace trv::fuzz {
+
+class Program {
+ public:
+  Program(const std::uint8_t* data, std::size_t size)
+      : rest_(reinterpret_cast<const char*>(data), size) {}
+
+  bool at_end() const { return rest_.empty(); }
+  // 0 when nothing is left.
+  std::uint8_t byte() {
+    if (rest_.empty()) return 0;
+    const auto value = static_cast<std::uint8_t>(rest_.front());
+    rest_.remove_prefix(1);
+    return value;
+  }
+  // As many as there are. Valid as long as the input.
+  ByteView bytes(std::size_t size) {
+    const ByteView taken = rest_.substr(0, size);
+    rest_.remove_prefix(taken.size());
+    return taken;
+  }
+  std::size_t below(std::size_t count) { return byte() % count; }
+  template <class Pool>
+  const auto& pick(const Pool& pool) {
+    return *(std::begin(pool) + below(std::size(pool)));
+  }
+
+ private:
+  ByteView rest_;
+};
+
+}  // namespace trv::fuzz
