@@ -85,6 +85,11 @@ struct Command {
   Handler run;  // null for most containers
 
   bool has(std::uint32_t f) const { return (flags & f) != 0; }
+  // Of what only writes, answers are small, and nobody's writes are held up by others who do not
+  // read.
+  bool answers_much() const {
+    return has(flag::read_only | flag::reads_log | flag::script) || where == Where::transaction;
+  }
 };
 
 // What a client that keeps what it reads wants to hear of (CLIENT TRACKING).

@@ -19,13 +19,6 @@ RequestLimits limits_of(const ServiceSettings& settings) {
   return limits;
 }
 
-// Of what only writes, answers are small, and nobody's writes are held up by others who do not
-// read.
-bool answers_much(const Command& command) {
-  return command.has(flag::read_only | flag::reads_log | flag::script) ||
-         command.where == Where::transaction;
-}
-
 }  // namespace
 
 Connection::Connection(Service& service, std::unique_ptr<runtime::Stream> stream)
@@ -208,7 +201,7 @@ bool Connection::held_by_pause(std::span<const ByteView> args) const {
 
 bool Connection::may_answer_much(std::span<const ByteView> args) const {
   const Command* command = find_command(service_.table(), args);
-  return command && answers_much(*command);
+  return command && command->answers_much();
 }
 
 bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {
@@ -335,100 +328,6 @@ void Connection::finish(Call& call, std::size_t start) {
   if ((call.command.has(flag::appends) || call.appended) && call.waits) appends_pending_ = true;
   if (call.waits) replies_.wait(start, call.commit);
   replies_.count_tail();
-}
-
-void Connection::ship(const Command& command, std::span<const ByteView> args, CoreIndex owner) {
-  learn_script(service_, command, args);
-  ReplyQueue::SlotId place = replies_.open();
-  if (command.has(flag::blocking)) {
-    pending_place_ = place;
-    blocked_on_ = owner;
-  }
-  if (command.has(flag::appends | flag::script)) appends_pending_ = true;
-  Service& there = service_.peer(owner);
-  Shipping& shipping = service_.shipping();
-  const std::size_t size = answers_much(command) ? shipping.expected() : 0;
-  // Nobody is made to wait in the place of a client that is gone.
-  auto wanted = [&service = service_, id = session_.id, blocks = command.has(flag::blocking)] {
-    return !blocks || service.clients().contains(id);
-  };
-  shipping.ship(
-      owner, size, wanted,
-      [&there, &command, argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
-       at = place_of(place, size)](broker::Broker&) { there.run_shipped(command, argv, who, at); });
-}
-
-ReplyPlace Connection::place_of(ReplyQueue::SlotId slot, std::size_t held) const {
-  return {core().index(), session_.id, slot, held};
-}
-
-// --- transactions --------------------------------------------------------------------------------
-
-void Connection::execute_transaction() {
-  std::string& out = replies_.tail();
-  std::size_t start = out.size();
-  ReplyWriter reply(out, session_.protocol);
-  bool broken = session_.transaction == TransactionState::broken;
-  std::vector<QueuedCommand> queue = std::exchange(session_.queue, {});
-  std::vector<WatchedKey> watched = std::exchange(session_.watched, {});
-  session_.end_transaction();
-  if (broken) return refuse_transaction(text::exec_abort);
-  CoreIndex here = core().index();
-  std::optional<CoreIndex> owner;
-  bool several = false;
-  bool needs_home = false;
-  bool appends = false;
-  auto at_key = [&](ByteView key) {
-    CoreIndex one = service_.broker().owner_of(key);
-    several = several || (owner && *owner != one);
-    owner = one;
-  };
-  for (const WatchedKey& one : watched) at_key(one.key);
-  for (const QueuedCommand& one : queue) {
-    appends = appends || one.command->has(flag::appends | flag::script);
-    std::vector<ByteView> args(one.args.begin(), one.args.end());
-    learn_script(service_, *one.command, args);
-    CommandTable::each_key(*one.command, args, [&](std::size_t i) { at_key(args[i]); });
-    needs_home =
-        needs_home || (one.command->where != Where::keys && one.command->where != Where::anywhere);
-  }
-  if (several || (needs_home && owner && *owner != here)) {
-    return refuse_transaction(text::several_cores);
-  }
-  if (appends) appends_pending_ = true;
-  if (owner && *owner != here)
-    return ship_transaction(std::move(queue), std::move(watched), *owner);
-  Caller who = caller();
-  running_ = true;
-  broker::Commit commit = service_.run_transaction(queue, watched, who, reply, this);
-  if (commit.round != 0) replies_.wait(start, commit);
-  replies_.count_tail();
-  send_late_pushes();
-}
-
-void Connection::refuse_transaction(std::string_view why) {
-  std::string& out = replies_.tail();
-  std::size_t start = out.size();
-  // What monitors hear of it, this one among them, comes behind the reply.
-  running_ = !TRV_MUTANT(refused_exec_shown_inside_its_reply);
-  ReplyWriter(out, session_.protocol).error(why);
-  service_.count_exec(caller(), ByteView(out).substr(start), {});
-  replies_.count_tail();
-  send_late_pushes();
-}
-
-void Connection::ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
-                                  CoreIndex owner) {
-  ReplyQueue::SlotId place = replies_.open();
-  Service& there = service_.peer(owner);
-  Shipping& shipping = service_.shipping();
-  const std::size_t size = shipping.expected();
-  shipping.ship(
-      owner, size, [] { return true; },
-      [&there, queue = std::move(queue), watched = std::move(watched), who = caller(),
-       at = place_of(place, size)](broker::Broker&) {
-        there.run_shipped_transaction(queue, watched, who, at);
-      });
 }
 
 // --- replies -------------------------------------------------------------------------------------
