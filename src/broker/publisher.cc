@@ -78,6 +78,16 @@ void send_parcel(Broker& here, const std::string& target, std::shared_ptr<const 
   });
 }
 
+// Whether a queue that must not get it reads the log at `place`: what is added there, all of its
+// queues get.
+bool was_left(const Catalog& catalog, const Publication& publication, std::string_view place) {
+  const auto& left = publication.left_queues;
+  return std::ranges::any_of(left, [&](const std::string& queue) {
+    return place ==
+           (TRV_MUTANT(dead_letter_comes_back_by_another_name) ? queue : catalog.locate(queue));
+  });
+}
+
 }  // namespace
 
 Publisher::Publisher(Broker& broker) : broker_(broker) {}
@@ -131,11 +141,9 @@ Result<Publisher::Outcome> Publisher::publish(const Publication& publication,
   keep_back(publication, outcome);
   std::vector<std::string> remote;
   for (std::string_view target : targets_) {
-    const auto& left = publication.left_queues;
-    if (std::ranges::find(left, target) != left.end() && !TRV_MUTANT(dead_letters_go_round)) {
-      continue;
-    }
     std::string place = broker_.catalog().locate(target);
+    if (was_left(broker_.catalog(), publication, place) && !TRV_MUTANT(dead_letters_go_round))
+      continue;
     if (!broker_.owns(place)) {
       remote.push_back(std::move(place));
       continue;

@@ -373,5 +373,34 @@ TEST(Units, ArePublishedAndSettledTogether) {
   EXPECT_EQ(drain(broker, "out"), Bodies{"result"});
 }
 
+// Else it would die there again, and come back again: the log knows no queue that must not get it.
+TEST(Queues, WhatHasLeftALogDoesNotComeBackByAnotherQueueOverIt) {
+  TestBroker broker;
+  QueueSettings over;
+  over.source = "own";
+  broker.round([&] {
+    declare(*broker, "own");
+    declare(*broker, "over", over);
+    declare(*broker, "other");
+  });
+  const auto routed = [&](std::string left, std::string_view key) {
+    const std::vector<std::string> left_queues{std::move(left)};
+    Publication publication;
+    publication.routing_key = key;
+    publication.left_queues = left_queues;
+    publication.record = message("dead");
+    std::uint32_t count = 0;
+    broker.round([&] {
+      count = broker->publisher().publish(publication, [](const Published&) {})->published.routed;
+    });
+    return count;
+  };
+  EXPECT_EQ(routed("own", "own"), 0u);
+  EXPECT_EQ(routed("own", "over"), 0u);
+  EXPECT_EQ(routed("over", "own"), 0u);
+  EXPECT_EQ(routed("own", "other"), 1u);
+  EXPECT_EQ(routed("other", "over"), 1u);
+}
+
 }  // namespace
 }  // namespace trv::broker
