@@ -1,9 +1,9 @@
 """./dev fuzz [SECONDS [TARGET...]]: runs each fuzz target of build/fuzz/fuzz for SECONDS (60).
 
-Seeds are fuzz/corpus/TARGET; what the run finds worth keeping goes to .cache/fuzz/TARGET/corpus, and
-an input that crashes to .cache/fuzz/TARGET/crash-*. Memory and time of each input are bounded, so a
-decoder that trusts a length fails here. TRV_FUZZ_SEED makes a run repeatable; TRV_FUZZ_SHOW makes a
-target of frames or requests print what is said:
+Seeds are fuzz/corpus/TARGET; what the run finds worth keeping goes to .cache/fuzz/TARGET/corpus, an
+input that crashes to .cache/fuzz/TARGET/crash-*, and what the fuzzer says to .cache/fuzz/TARGET/log.
+Memory and time of each input are bounded, so a decoder that trusts a length fails here. TRV_FUZZ_SEED
+makes a run repeatable; TRV_FUZZ_SHOW makes a target of frames or requests print what is said:
 
     TRV_FUZZ_SHOW=1 build/fuzz/fuzz/channel_fuzz .cache/fuzz/channel_fuzz/crash-...
 """
@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MEMORY_MB_MAX = 1024
 ALLOCATION_MB_MAX = 64
 INPUT_SECONDS_MAX = 5
+FAILURE_LINES_SHOWN = 80
 # Longer inputs take their time, and what is read looks at no more at once.
 INPUT_SIZE_MAX = 4096
 # Programs of steps over a broker that stays: each step is a few octets, and what stays is no leak.
@@ -42,15 +43,23 @@ def run_target(program, seconds):
         command.append("-detect_leaks=0")
     if os.environ.get("TRV_FUZZ_SEED"):
         command.append("-seed=" + os.environ["TRV_FUZZ_SEED"])
-    print(f"fuzz {program.name}: {seconds} s", flush=True)
     environment = {"ASAN_OPTIONS": SANITIZER_OPTIONS, **os.environ}
-    try:
-        code = subprocess.run(command, cwd=ROOT, timeout=seconds + 120, env=environment, check=False).returncode
-    except subprocess.TimeoutExpired:
-        code = "hung"
-    if code != 0:
-        print(f"{program.name}: FAILED ({code}); see .cache/fuzz/{program.name}")
+    with open(work / "log", "wb") as log:
+        try:
+            code = subprocess.run(command, cwd=ROOT, timeout=seconds + 120, env=environment, check=False,
+                                  stdout=log, stderr=subprocess.STDOUT).returncode
+        except subprocess.TimeoutExpired:
+            code = "hung"
+    report(program.name, code, (work / "log").read_text(errors="replace").splitlines())
     return code == 0
+
+
+def report(name, code, said):
+    executions = next((line.split()[-1] for line in said if line.startswith("stat::number_of_executed_units")), "?")
+    print(f"{name}: {executions} executions", flush=True)
+    if code != 0:
+        print("\n".join(said[-FAILURE_LINES_SHOWN:]))
+        print(f"{name}: FAILED ({code}); see .cache/fuzz/{name}", flush=True)
 
 
 def main(arguments):

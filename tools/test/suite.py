@@ -2,7 +2,8 @@
 
 A stage builds what it needs, runs, and counts its tests one by one. What cannot run counts as failed:
 a missing folder, a build that breaks, a runner that dies, a stage past its time. Exit code 0 only when
-nothing failed and something passed. Output of each stage is shown and kept in .cache/test/STAGE.log.
+nothing failed and something passed. Output of each stage is shown and kept in .cache/test/STAGE.log;
+what its tools said of failures is shown again at the end, where somebody who sees only that finds it.
 """
 import os
 import re
@@ -25,6 +26,11 @@ RELEASE = ROOT / "build" / "release"
 # Clang with ASan and UBSan: the fuzz targets and the broker that gets malformed input.
 SANITIZED = ROOT / "build" / "fuzz"
 FUZZ_SECONDS = 10
+# How unittest, pytest ("E   " is the assertion that failed), GoogleTest, ctest, the compilers and our own tools say it.
+FAILURE = re.compile(r"(?:FAILED|FAIL:?|ERROR:?|E  |\[  FAILED  \]) |\S+: (?:FAILED|error:|fatal error:|not finished|could not run)"
+                     r"|\S+:\d+(?::\d+)?: (?:error|Failure)|.*\*\*\*(?:Failed|Timeout|Exception)|==\d+==ERROR")
+FAILURE_LINES_MAX = 60
+FAILURE_LINE_MAX = 400
 
 
 @dataclass
@@ -191,6 +197,15 @@ STAGES = (
 )
 
 
+def failure_lines(log):
+    """What the output of a stage says of failures, without repetitions."""
+    if not log.exists():
+        return []
+    lines = log.read_text(errors="replace").splitlines()
+    said = dict.fromkeys(line[:FAILURE_LINE_MAX] for line in lines if FAILURE.match(line))
+    return list(said)[-FAILURE_LINES_MAX:]
+
+
 def run_stage(name, stage):
     (LOGS / f"{name}.log").unlink(missing_ok=True)
     print(f"== {name}", flush=True)
@@ -209,13 +224,16 @@ def main(wanted, stages=STAGES):
         print(f"no such stage: {' '.join(sorted(unknown))}; there are {' '.join(n for n, _ in stages)}",
               file=sys.stderr)
         return 2
-    total, rows = Count(), []
+    total, rows, failures = Count(), [], []
     for name, stage in stages:
         if wanted and name not in wanted:
             continue
         count, seconds = run_stage(name, stage)
         total += count
         rows.append(f"{name:<10} {count.passed:>6} {count.failed:>6} {count.skipped:>7} {seconds:>7.0f}")
+        if count.failed:
+            failures += [f"\n== {name}: {count.failed} failed", *failure_lines(LOGS / f"{name}.log")]
+    print("\n".join(failures))
     print(f"\n{'stage':<10} {'passed':>6} {'failed':>6} {'skipped':>7} {'seconds':>7}")
     print("\n".join(rows))
     print(f"\n{total.passed} passed, {total.failed} failed" + (f", {total.skipped} skipped" if total.skipped else ""),

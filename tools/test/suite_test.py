@@ -98,6 +98,22 @@ class MainTest(unittest.TestCase):
         self.assertEqual(self.outcome(("a", lambda: Count(3)), ("b", broken)), (1, "3 passed, 1 failed"))
         self.assertEqual(self.outcome(("a", lambda: Count())), (1, "0 passed, 0 failed"))
 
+    def test_what_failed_is_said_again_at_the_end(self):
+        with tempfile.TemporaryDirectory(prefix="trivium-suite-") as folder:
+            with mock.patch.object(suite, "LOGS", Path(folder)):
+                def failing():
+                    suite.run("a", ["printf", "%s\\n", "E   assert 1 == 2", "noise", "FAILED clients/a.py::test_x - assert",
+                                    "[  FAILED  ] Queue.keeps", "x_fuzz: FAILED (77); see .cache"], 10)
+                    return Count(1, 1)
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    suite.main([], (("a", failing), ("b", lambda: Count(1))))
+        lines = out.getvalue().splitlines()
+        at = lines.index("== a: 1 failed")
+        self.assertEqual(lines[at + 1:at + 5], ["E   assert 1 == 2", "FAILED clients/a.py::test_x - assert",
+                                                "[  FAILED  ] Queue.keeps", "x_fuzz: FAILED (77); see .cache"])
+        self.assertNotIn("== b: 0 failed", lines)
+
     def test_commands_are_bounded_and_their_failure_is_seen(self):
         self.addCleanup((suite.LOGS / "suite-test.log").unlink)
         self.assertEqual(suite.run("suite-test", ["bash", "-c", "echo hello; exit 3"], 10), (3, "hello\n"))
