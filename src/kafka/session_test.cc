@@ -35,6 +35,13 @@ class SessionTest : public testing::Test {
   SessionTest() { open(); }
   ~SessionTest() override { session_.reset(); }
 
+  void restart_cold() {
+    session_.reset();
+    service_.reset();
+    broker_.restart_cold();
+    open();
+    answers_.clear();
+  }
   void open() {
     service_ = std::make_unique<Service>(*broker_, Options{});
     session_ = std::make_unique<Session>(
@@ -320,11 +327,7 @@ TEST_F(SessionTest, FetchWaitsForTheDisk) {
   create_topic("t");
   const std::string records = batch({"x"});
   ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", records))));
-  session_.reset();
-  service_.reset();
-  broker_.restart_cold();
-  open();
-  answers_.clear();
+  restart_cold();
   for (int wait_ms : {0, 1, 30'000}) {
     broker_.forget_what_was_read();
     ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, wait_ms))));
@@ -341,11 +344,7 @@ TEST_F(SessionTest, FetchWaitsForTheDisk) {
 TEST_F(SessionTest, WhoLeavesWhileTheDiskIsAskedIsForgotten) {
   create_topic("t");
   ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", batch({"x"})))));
-  session_.reset();
-  service_.reset();
-  broker_.restart_cold();
-  open();
-  answers_.clear();
+  restart_cold();
   ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 0))));
   ASSERT_EQ(broker_.read_count(), 1u);
   broker_.round([&] { session_.reset(); });
@@ -356,11 +355,7 @@ TEST_F(SessionTest, WhoLeavesWhileTheDiskIsAskedIsForgotten) {
 TEST_F(SessionTest, FetchTellsWhenTheDiskFails) {
   create_topic("t");
   ASSERT_TRUE(send(frame(wire::ProduceApi::key, 3, 1, produce_body(-1, "t", batch({"x"})))));
-  session_.reset();
-  service_.reset();
-  broker_.restart_cold();
-  open();
-  answers_.clear();
+  restart_cold();
   broker_.faults().arm({io::Operation::read, 0, Errc::io_error, 0, true});
   ASSERT_TRUE(send(frame(wire::FetchApi::key, 4, 1, fetch_body("t", 0, 30'000))));
   broker_.run_reads();

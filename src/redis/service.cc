@@ -271,7 +271,6 @@ void Service::block(Call& call, std::uint64_t place) {
   call.block.reset();
 }
 
-// The room of a reply that does not come soon.
 void Service::give_back(const ReplyPlace& place) {
   if (place.held == 0) return;
   Service& home = peer(place.home);
@@ -286,7 +285,7 @@ void Service::run_shipped(const Command& command, const std::vector<std::string>
   Call call{*this, broker_, command, views, reply, caller, broker_.wall_now()};
   run(call);
   if (call.block) {
-    // It may take long, and its reply is no larger than others'.
+    // Its reply may be long in coming: the room is for others meanwhile.
     give_back(place);
     return block(call, place.place);
   }

@@ -43,11 +43,12 @@ class Shipping {
 template <class Wanted, class Work>
 void Shipping::ship(CoreIndex owner, std::size_t size, Wanted wanted, Work work) {
   if (room_.try_enter(size)) return broker_.at_core(owner, std::move(work));
-  room_.enter_later(
-      size, [this, owner, size, wanted = std::move(wanted), work = std::move(work)]() mutable {
-        if (!wanted()) return room_.leave(size);
-        broker_.at_core(owner, std::move(work));
-      });
+  room_.enter_later(size,
+                    [this, owner, wanted = std::move(wanted), work = std::move(work)]() mutable {
+                      if (!wanted()) return false;
+                      broker_.at_core(owner, std::move(work));
+                      return true;
+                    });
 }
 
 }  // namespace trv::redis

@@ -21,7 +21,7 @@ bool AnswerRoom::try_enter(std::size_t size) {
   return true;
 }
 
-void AnswerRoom::enter_later(std::size_t size, UniqueFunction<void()> entered) {
+void AnswerRoom::enter_later(std::size_t size, UniqueFunction<bool()> entered) {
   waiters_.push_back({size, std::move(entered)});
 }
 
@@ -46,7 +46,7 @@ void AnswerRoom::admit() {
     Waiter next = std::move(waiters_.front());
     waiters_.pop_front();
     take(next.size);
-    next.entered();
+    if (!next.entered()) leave(next.size);
   }
 }
 

@@ -24,15 +24,15 @@ class AnswerRoom {
   // Takes room for `size` bytes. False: there is none, or others wait for it.
   bool try_enter(std::size_t size);
   // Takes it as soon as there is, in the order of the calls, and calls `entered` then, in a later
-  // handler of the core.
-  void enter_later(std::size_t size, UniqueFunction<void()> entered);
+  // handler of the core. It answers false when it has no use for the room any more, which is left.
+  void enter_later(std::size_t size, UniqueFunction<bool()> entered);
   // It has been handed to its connection, or dropped.
   void leave(std::size_t size);
 
  private:
   struct Waiter {
     std::size_t size;
-    UniqueFunction<void()> entered;
+    UniqueFunction<bool()> entered;
   };
   bool fits(std::size_t size) const;
   void take(std::size_t size);

@@ -18,7 +18,10 @@ class AnswerRoomTest : public testing::Test {
   }
 
   void wait(std::size_t size, char name) {
-    room_.enter_later(size, [this, name] { entered_ += name; });
+    room_.enter_later(size, [this, name] {
+      entered_ += name;
+      return true;
+    });
   }
 
   // Until nothing is left to be done.
@@ -69,6 +72,19 @@ TEST_F(AnswerRoomTest, what_is_larger_is_alone_until_the_next_round) {
   run();
   EXPECT_EQ(entered_, "a");
   EXPECT_TRUE(room_.try_enter(1));
+}
+
+TEST_F(AnswerRoomTest, who_has_no_use_for_it_leaves_it) {
+  ASSERT_TRUE(room_.try_enter(room_size));
+  room_.enter_later(room_size + 1, [] { return false; });
+  wait(room_size, 'a');
+  room_.leave(room_size);
+  run();
+  run();
+  EXPECT_EQ(entered_, "a");
+  EXPECT_FALSE(room_.try_enter(1));
+  room_.leave(room_size);
+  EXPECT_TRUE(room_.try_enter(room_size));
 }
 
 TEST_F(AnswerRoomTest, what_is_larger_does_not_shut_the_room_for_good) {

@@ -304,8 +304,7 @@ void Core::set_connection_limits(const ConnectionLimits& limits) {
 }
 
 std::size_t Core::unsent_limit(std::size_t wanted) const {
-  return state_->blocks.queued > state_->limits.unsent_max ? std::min(wanted, unsent_small)
-                                                           : wanted;
+  return state_->write_admission.exhausted() ? std::min(wanted, unsent_small) : wanted;
 }
 
 std::size_t Core::unsent_room() const {

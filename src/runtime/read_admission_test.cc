@@ -1,50 +1,40 @@
 // What a core promises while its connections hold all the memory that they may: little more is
 // held, every message gets whole in the end, and who stops in the middle of one does not stop the
 // others.
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <functional>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "runtime/stream.h"
+#include "runtime/stream_test_support.h"
 
 namespace trv::runtime {
 namespace {
 
 constexpr std::size_t limit = 1u << 20;
 
-class Admission : public ::testing::Test {
- protected:
-  struct Client {
-    std::unique_ptr<Stream> stream;
-    int peer = -1;
-    std::size_t received = 0;
-    bool dropped = false;
-    bool reads_once = false;  // and then waits until it is closed
-  };
+struct Client {
+  std::unique_ptr<Stream> stream;
+  int peer = -1;
+  std::size_t received = 0;
+  bool dropped = false;
+  bool reads_once = false;  // and then waits until it is closed
+};
 
+class Admission : public CoreWithClients<Client> {
+ protected:
   Admission() {
     core_.set_connection_limits({.received_max = limit, .stall_timeout = std::chrono::seconds(1)});
   }
   ~Admission() override {
     for (std::thread& thread : threads_) thread.join();
-    for (auto& client : clients_) ::close(client->peer);
   }
 
   // One that reads a message of `size` bytes, and whose peer sends the first `sent` of them.
   Client& add(std::size_t size, std::size_t sent) {
-    int sockets[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-    Client& client = *clients_.emplace_back(std::make_unique<Client>());
-    client.stream = Stream::adopt(core_, sockets[0]).value();
-    client.peer = sockets[1];
+    Client& client = add_client();
     core_.spawn(gate_, serve(client, size));
-    threads_.emplace_back([peer = sockets[1], bytes = std::string(sent, 'x')] {
+    threads_.emplace_back([peer = client.peer, bytes = std::string(sent, 'x')] {
       std::size_t done = 0;
       while (done < bytes.size()) {
         const ssize_t n = ::send(peer, bytes.data() + done, bytes.size() - done, MSG_NOSIGNAL);
@@ -71,20 +61,7 @@ class Admission : public ::testing::Test {
   }
 
   int ended() const { return static_cast<int>(clients_.size()) - gate_.count(); }
-  Task<> end_when(std::function<bool()> done) {
-    while (!done()) co_await core_.sleep(std::chrono::milliseconds(1));
-    for (auto& client : clients_) client->stream->abort();
-    co_await gate_.close();
-    core_.stop();
-  }
-  void run_until(std::function<bool()> done) {
-    core_.spawn(end_when(std::move(done)));
-    core_.run();
-  }
 
-  Core core_{CoreIndex(0)};
-  Gate gate_;
-  std::vector<std::unique_ptr<Client>> clients_;
   std::vector<std::thread> threads_;
   std::size_t held_max_ = 0;
 };

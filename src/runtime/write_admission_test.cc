@@ -1,17 +1,10 @@
 // What a core promises while its connections leave unsent all that they may: answers of any size
 // are made one after the other, and those who take none do not stop the others.
-#include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "runtime/output_queue.h"
-#include "runtime/stream.h"
+#include "runtime/stream_test_support.h"
 
 namespace trv::runtime {
 namespace {
@@ -19,40 +12,29 @@ namespace {
 constexpr std::size_t limit = 1u << 20;
 constexpr std::size_t answer_size = 4u << 20;  // more than a socket takes
 
-class Turns : public ::testing::Test {
- protected:
-  struct Client {
-    std::unique_ptr<Stream> stream;
-    int peer = -1;
-    bool answered = false;
-    std::size_t taken = 0;
-    SteadyTime at;  // of its turn
-  };
+struct Client {
+  std::unique_ptr<Stream> stream;
+  int peer = -1;
+  bool answered = false;
+  std::size_t taken = 0;
+  SteadyTime at;  // of its turn
+};
 
+class Turns : public CoreWithClients<Client> {
+ protected:
   Turns() {
     core_.set_connection_limits({.unsent_max = limit, .stall_timeout = std::chrono::seconds(1)});
   }
-  ~Turns() override {
-    for (auto& client : clients_) ::close(client->peer);
-  }
 
-  Client& add() {
-    int sockets[2];
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, sockets), 0);
-    Client& client = *clients_.emplace_back(std::make_unique<Client>());
-    client.stream = Stream::adopt(core_, sockets[0]).value();
-    client.peer = sockets[1];
-    return client;
-  }
   // Whose peer reads, or does not.
   Client& ask(bool reads) {
-    Client& client = add();
+    Client& client = add_client(SOCK_NONBLOCK);
     core_.spawn(gate_, answer(client));
     if (reads) core_.spawn(gate_, take(client));
     return client;
   }
   Client& exhaust() {
-    Client& client = add();
+    Client& client = add_client(SOCK_NONBLOCK);
     client.stream->write(std::string(answer_size, 'x'));
     return client;
   }
@@ -79,20 +61,6 @@ class Turns : public ::testing::Test {
     return size;
   }
 
-  Task<> end_when(std::function<bool()> done) {
-    while (!done()) co_await core_.sleep(std::chrono::milliseconds(1));
-    for (auto& client : clients_) client->stream->abort();
-    co_await gate_.close();
-    core_.stop();
-  }
-  void run_until(std::function<bool()> done) {
-    core_.spawn(end_when(std::move(done)));
-    core_.run();
-  }
-
-  Core core_{CoreIndex(0)};
-  Gate gate_;
-  std::vector<std::unique_ptr<Client>> clients_;
   std::size_t unsent_max_ = 0;
 };
 

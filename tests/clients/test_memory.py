@@ -33,6 +33,37 @@ def small(request):
     broker.close()
 
 
+def in_threads(run, calls):
+    """All of them at once, to their end."""
+    threads = [threading.Thread(target=run, args=arguments) for arguments in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def come_and_leave(port, seconds, request_of):
+    """Clients that send `request_of(choice)`, a random.Random, and take no answer."""
+    until = time.monotonic() + seconds
+
+    def run(seed):
+        choice = random.Random(seed)
+        while time.monotonic() < until:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+                client.sendall(request_of(choice))
+
+    in_threads(run, [(seed,) for seed in range(CONNECTIONS)])
+
+
+def ask_and_wait(port, request):
+    """The connection of a client that reads no more than what the kernel takes for it."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(request)
+    return client
+
+
 def redis_request():
     return b"*3\r\n$7\r\nPUBLISH\r\n$1\r\nx\r\n$%d\r\n" % len(BODY) + BODY + b"\r\n"
 
@@ -77,11 +108,7 @@ def test_many_halves_of_messages(small, protocol):
             client.poll(60)
         answers.append(client.confirms == [(1, False, True)])
 
-    threads = [threading.Thread(target=run, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(run, [(client,) for client in clients])
     assert answers == [True] * CONNECTIONS
     assert small.peak_bytes() - before < GROWTH_MAX
     assert Redis(small.redis_port).call("PING") == b"PONG"
@@ -145,19 +172,8 @@ def read_first(broker, topic):
 def test_fetches_of_clients_that_leave(small):
     """On whichever core the topic is: what is read for them is never much at a time."""
     fill_topics(small)
-    before, until = small.resident_bytes(), time.monotonic() + 5
-
-    def run(seed):
-        choice = random.Random(seed)
-        while time.monotonic() < until:
-            with socket.create_connection(("127.0.0.1", small.kafka_port), timeout=60) as client:
-                client.sendall(fetch_request(choice.choice(TOPICS), choice.randrange(300)))
-
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = small.resident_bytes()
+    come_and_leave(small.kafka_port, 5, lambda choice: fetch_request(choice.choice(TOPICS), choice.randrange(300)))
     assert small.peak_bytes() - before < GROWTH_MAX
     assert all(read_first(small, topic) for topic in TOPICS)
 
@@ -166,13 +182,7 @@ def test_fetches_that_nobody_takes(small):
     """Each gets little, a batch at least, once others have left much untaken; who reads gets all."""
     fill_topics(small)
     before = small.resident_bytes()
-    clients = []
-    for index in range(CONNECTIONS * 4):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", small.kafka_port))
-        client.sendall(fetch_request(TOPICS[index % len(TOPICS)], index))
-        clients.append(client)
+    clients = [ask_and_wait(small.kafka_port, fetch_request(TOPICS[index % len(TOPICS)], index)) for index in range(CONNECTIONS * 4)]
     for client in clients:
         assert client.recv(4)
     assert small.peak_bytes() - before < GROWTH_MAX * 4
@@ -202,19 +212,8 @@ READS = {"xrange": lambda key: ("XRANGE", key, "-", "+"), "lrange": lambda key: 
 @pytest.mark.parametrize("read", READS)
 def test_replies_to_clients_that_leave(small, read):
     fill_keys(small)
-    before, until = small.resident_bytes(), time.monotonic() + 3
-
-    def run(seed):
-        choice = random.Random(seed)
-        while time.monotonic() < until:
-            with socket.create_connection(("127.0.0.1", small.redis_port), timeout=60) as client:
-                client.sendall(Redis.encode(*READS[read](choice.choice(KEYS))))
-
-    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    before = small.resident_bytes()
+    come_and_leave(small.redis_port, 3, lambda choice: Redis.encode(*READS[read](choice.choice(KEYS))))
     assert Redis(small.redis_port).call("GET", "string.a") == bytes(REPLY_BYTES)
     assert small.peak_bytes() - before < GROWTH_MAX * 2
 
@@ -230,11 +229,7 @@ def test_replies_to_many_who_read(small):
         client.send(("LRANGE", "list." + key, "0", "-1"))
         whole.append(client.receive() == [bytes(ENTRY_BYTES)] * ENTRIES)
 
-    threads = [threading.Thread(target=run, args=(client, KEYS[index % len(KEYS)])) for index, client in enumerate(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(run, [(client, KEYS[index % len(KEYS)]) for index, client in enumerate(clients)])
     assert whole == [True] * len(clients)
     assert small.peak_bytes() - before < GROWTH_MAX * 2
 
@@ -243,13 +238,8 @@ def test_replies_that_nobody_takes(small):
     """They stop nobody who writes, and who reads has a turn among them."""
     fill_keys(small)
     before = small.resident_bytes()
-    idle = []
-    for index in range(CONNECTIONS):
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.connect(("127.0.0.1", small.redis_port))
-        client.sendall(Redis.encode("LRANGE", "list." + KEYS[index % len(KEYS)], "0", "-1"))
-        idle.append(client)
+    idle = [ask_and_wait(small.redis_port, Redis.encode("LRANGE", "list." + KEYS[index % len(KEYS)], "0", "-1"))
+            for index in range(CONNECTIONS)]
     redis = Redis(small.redis_port, timeout=30)
     began = time.monotonic()
     for index in range(100):

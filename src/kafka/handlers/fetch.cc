@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kafka/errors.h"
+#include "kafka/handlers/fetch_quota.h"
 #include "kafka/handlers/fetch_run.h"
 #include "kafka/handlers/fetch_sessions.h"
 #include "kafka/handlers/handlers.h"
@@ -84,17 +85,11 @@ Begun begin_fetch(const Call& call, const wire::FetchRequest& request) {
 
 FetchTerms terms_of(const Call& call, const wire::FetchRequest& request) {
   FetchTerms terms;
-  terms.quota = call.service.broker().quotas().find(
-      model::QuotaKind::read_rate, call.session.login().user(), call.header.client_id);
   terms.bytes_min = static_cast<std::size_t>(std::max(request.min_bytes, 0));
   terms.bytes_max =
       std::min(static_cast<std::size_t>(std::max(request.max_bytes, 0)), fetch_size_max);
   // More at once would have to wait for ever.
-  if (terms.quota) {
-    constexpr std::uint64_t seconds = model::QuotaUse::window_seconds;
-    const std::uint64_t rate = std::min<std::uint64_t>(terms.quota->rate, fetch_size_max);
-    terms.bytes_max = std::min<std::size_t>(terms.bytes_max, rate * seconds);
-  }
+  terms.quota = keep_to_quota(call, terms.bytes_max);
   // More than an answer may hold would never be there.
   terms.bytes_min = std::min(terms.bytes_min, terms.bytes_max);
   terms.isolation =

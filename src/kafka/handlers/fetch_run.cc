@@ -184,12 +184,11 @@ void FetchRun::read_all() {
   const std::size_t local = remote_count < topics_.size() ? bytes_max_ : 0;
   const std::size_t remote = remote_count * remote_budget();
   if (room.try_enter(local + remote)) return read_topics(local);
-  room.enter_later(local + remote, [service, local, remote, id = id_] {
-    if (FetchRun* run = service->find_fetch(id)) {
-      run->read_topics(local);
-    } else {
-      service->answer_room().leave(local + remote);
-    }
+  room.enter_later(local + remote, [service, local, id = id_] {
+    FetchRun* run = service->find_fetch(id);
+    if (run == nullptr) return false;
+    run->read_topics(local);
+    return true;
   });
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "broker/groups.h"
+#include "kafka/handlers/fetch_quota.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/share_run.h"
 #include "kafka/handlers/share_sessions.h"
@@ -159,17 +160,6 @@ ShareRequest wish_of(const wire::ShareFetchRequest& request, const ShareSessions
   return run;
 }
 
-// No answer is much more than what may pass at once, so that no pause outlasts the locks of what it
-// gave.
-void keep_to_quota(const Call& call, ShareRequest& run) {
-  run.quota = call.service.broker().quotas().find(
-      model::QuotaKind::read_rate, call.session.login().user(), call.header.client_id);
-  if (!run.quota) return;
-  constexpr std::uint64_t seconds = model::QuotaUse::window_seconds;
-  const std::uint64_t rate = std::min<std::uint64_t>(run.quota->rate, fetch_size_max);
-  run.bytes_max = std::min<std::size_t>(run.bytes_max, rate * seconds);
-}
-
 void start_run(const Reply& reply, ShareRequest request) {
   Service& service = reply.service();
   // While ids were looked up, the connection may have ended.
@@ -205,7 +195,9 @@ void handle_share_fetch(const Call& call, const wire::ShareFetchRequest& request
     return refuse<wire::ShareFetchResponse>(call.reply, refusal);
   }
   ShareRequest run = wish_of(request, key);
-  keep_to_quota(call, run);
+  // No answer is much more than what may pass at once, so that no pause outlasts the locks of what
+  // it gave.
+  run.quota = keep_to_quota(call, run.bytes_max);
   if (request.share_session_epoch == ShareSessions::epoch_last) {
     add_acks(request, run.topics);
     add_released(sessions.close(key), run.topics);

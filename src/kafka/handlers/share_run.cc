@@ -110,11 +110,10 @@ void ShareRun::enter_and_visit(std::size_t place) {
       topic.wanted.empty() ? 0 : service->broker().core().unsent_limit(left);
   if (bytes_max == 0 || room.try_enter(bytes_max)) return visit(place, bytes_max);
   room.enter_later(bytes_max, [service, place, bytes_max, id = id_] {
-    if (ShareRun* run = service->find_share_run(id)) {
-      run->visit(place, bytes_max);
-    } else {
-      service->answer_room().leave(bytes_max);
-    }
+    ShareRun* run = service->find_share_run(id);
+    if (run == nullptr) return false;
+    run->visit(place, bytes_max);
+    return true;
   });
 }
 
