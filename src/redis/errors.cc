@@ -46,6 +46,11 @@ std::string_view kind_of(Errc code) {
 
 }  // namespace
 
+std::string wrong_subcommand(std::string_view container, ByteView subcommand) {
+  return "ERR unknown subcommand or wrong number of arguments for '" + std::string(subcommand) +
+         "'. Try " + std::string(container) + " HELP.";
+}
+
 std::string error_text(const Error& error) {
   if (error.code == Errc::wrong_type) return std::string(text::wrong_type);
   return std::string(kind_of(error.code)) + " " + error.message;

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
 #include "base/result.h"
 
 namespace trv::redis {
@@ -62,6 +63,9 @@ inline constexpr std::string_view reply_too_large = "ERR the reply would be too 
 
 // "wrong number of arguments for 'x' command"
 std::string wrong_arity(std::string_view command);
+
+// Of a subcommand of `container` (in capitals), which is there, but not like this.
+std::string wrong_subcommand(std::string_view container, ByteView subcommand);
 
 // What a client is told of a broker's error that no handler has words of its own for.
 std::string error_text(const Error& error);

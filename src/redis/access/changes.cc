@@ -6,6 +6,7 @@
 #include "auth/directory.h"
 #include "base/mutant.h"
 #include "broker/catalog.h"
+#include "redis/access/selector.h"
 #include "redis/handlers/families.h"
 #include "redis/service.h"
 
@@ -19,11 +20,6 @@ using broker::Catalog;
 constexpr std::string_view administrators_only =
     "NOPERM only a user with the tag 'administrator' may change one that has tags or rights";
 constexpr std::string_view default_stays = "ERR The 'default' user cannot be removed";
-
-bool has_blank(ByteView text) {
-  constexpr std::string_view blanks(" \t\n\v\f\r\0", 7);
-  return text.find_first_of(blanks) != ByteView::npos;
-}
 
 bool may_change(const auth::Directory& directory, const std::string& who, const std::string& name) {
   const auth::User* user = directory.find(name);

@@ -64,8 +64,7 @@ void getuser(Call& call) {
 
 void cat(Call& call) {
   if (call.args.size() > 3) {
-    return call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                            std::string(call.args[1]) + "'. Try ACL HELP.");
+    return call.reply.error(wrong_subcommand("ACL", call.args[1]));
   }
   if (call.args.size() == 2) {
     call.reply.array(category_names.size());
@@ -88,8 +87,7 @@ void genpass(Call& call) {
   constexpr std::int64_t bits_max = 4096;
   std::int64_t bits = 256;
   if (call.args.size() > 3) {
-    return call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                            std::string(call.args[1]) + "'. Try ACL HELP.");
+    return call.reply.error(wrong_subcommand("ACL", call.args[1]));
   }
   if (call.args.size() == 3) {
     const std::optional<std::int64_t> given = integer_arg(call, 2);
@@ -164,8 +162,7 @@ bool is_first(Service& service) { return service.broker().core().index() == Core
 void log(Call& call) {
   using Entries = std::vector<DenialLog::Entry>;
   if (call.args.size() > 3) {
-    return call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                            std::string(call.args[1]) + "'. Try ACL HELP.");
+    return call.reply.error(wrong_subcommand("ACL", call.args[1]));
   }
   const bool clears = call.args.size() == 3 && is_word(call.args[2], "reset");
   std::int64_t count = 10;

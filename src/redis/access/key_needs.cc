@@ -1,5 +1,8 @@
 #include "redis/access/key_needs.h"
 
+#include <algorithm>
+#include <array>
+
 namespace trv::redis {
 
 namespace {
@@ -13,7 +16,7 @@ struct Row {
 };
 
 // Where it is not what the command's flags say: to read, or to read and write all of its keys.
-constexpr Row rows[] = {
+constexpr auto rows = std::to_array<Row>({
     // Something about the key, nothing of what is in it.
     {"exists", {need::nothing, need::nothing}},
     {"type", {need::nothing, need::nothing}},
@@ -112,7 +115,15 @@ constexpr Row rows[] = {
     {"blmove", {both, need::write}},
     {"rpoplpush", {both, need::write}},
     {"brpoplpush", {both, need::write}},
-};
+});
+
+// By the names of the commands: each check of a key looks here.
+constexpr auto by_command = [] {
+  auto sorted = rows;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const Row& a, const Row& b) { return a.command < b.command; });
+  return sorted;
+}();
 
 bool has_word(std::span<const ByteView> args, std::size_t from, std::string_view word) {
   for (std::size_t i = from; i < args.size(); ++i) {
@@ -124,9 +135,10 @@ bool has_word(std::span<const ByteView> args, std::size_t from, std::string_view
 }  // namespace
 
 KeyNeeds key_needs(const Command& command, std::span<const ByteView> args) {
-  for (const Row& row : rows) {
-    if (row.command == command.name) return row.needs;
-  }
+  const auto* row =
+      std::lower_bound(by_command.begin(), by_command.end(), command.name,
+                       [](const Row& one, std::string_view name) { return one.command < name; });
+  if (row != by_command.end() && row->command == command.name) return row->needs;
   // As Redis tells these apart: by what they ask for.
   if (command.name == "set") {
     return has_word(args, 3, "get") ? KeyNeeds{both, both} : KeyNeeds{need::write, need::write};

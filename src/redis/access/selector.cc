@@ -20,11 +20,6 @@ std::string lower_case(ByteView text) {
   return out;
 }
 
-bool has_blank(ByteView text) {
-  constexpr std::string_view blanks(" \t\n\v\f\r\0", 7);
-  return text.find_first_of(blanks) != ByteView::npos;
-}
-
 std::string joined(const std::vector<std::string>& words) {
   std::string out;
   for (const std::string& word : words) {
@@ -40,6 +35,11 @@ std::string word_of(const Selector::KeyPattern& pattern) {
 }
 
 }  // namespace
+
+bool has_blank(ByteView text) {
+  constexpr std::string_view blanks(" \t\n\v\f\r\0", 7);
+  return text.find_first_of(blanks) != ByteView::npos;
+}
 
 std::string_view text_of(RuleError error) {
   switch (error) {

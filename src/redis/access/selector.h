@@ -17,6 +17,9 @@
 
 namespace trv::redis {
 
+// What neither names of users nor patterns may have, since their rules are told in one line.
+bool has_blank(ByteView text);
+
 // Why a rule was not taken.
 enum class RuleError : std::uint8_t {
   none,

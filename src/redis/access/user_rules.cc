@@ -5,6 +5,7 @@
 #include "auth/password.h"
 #include "base/log.h"
 #include "base/mutant.h"
+#include "redis/wire/number.h"
 
 namespace trv::redis {
 
@@ -14,15 +15,6 @@ constexpr std::string_view skips_sanitizing = "skip-sanitize-payload";
 constexpr std::string_view sanitizes = "sanitize-payload";
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-
-std::string hex_of(ByteView bytes) {
-  std::string out;
-  for (char c : bytes) {
-    out += hex_digits[static_cast<unsigned char>(c) >> 4];
-    out += hex_digits[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
 
 std::optional<std::string> bytes_of(ByteView hex) {
   if (hex.size() != 2 * auth::digest_size) return std::nullopt;
@@ -197,7 +189,7 @@ std::vector<std::string> UserRules::flags() const {
 
 std::vector<std::string> UserRules::password_hashes() const {
   std::vector<std::string> hashes;
-  for (const std::string& digest : digests_) hashes.push_back(hex_of(digest));
+  for (const std::string& digest : digests_) hashes.push_back(hex_text(digest));
   return hashes;
 }
 

@@ -35,8 +35,7 @@ bool parse_create(Call& call, bool with_make_stream, CreateOptions& options) {
       options.entries_read.reset();
       if (*read >= 0) options.entries_read = static_cast<std::uint64_t>(*read);
     } else {
-      call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                       std::string(call.args[1]) + "'. Try XGROUP HELP.");
+      call.reply.error(wrong_subcommand("XGROUP", call.args[1]));
       return false;
     }
   }

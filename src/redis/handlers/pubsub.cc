@@ -85,8 +85,7 @@ using Names = std::vector<std::string>;
 
 void pubsub_channels(Call& call) {
   if (call.args.size() > 3) {
-    return call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                            std::string(call.args[1]) + "'. Try PUBSUB HELP.");
+    return call.reply.error(wrong_subcommand("PUBSUB", call.args[1]));
   }
   std::string pattern(call.args.size() == 3 ? call.args[2] : ByteView("*"));
   call.service.gather(

@@ -178,8 +178,7 @@ void xinfo_stream(Call& call) {
     bool full = is_word(call.args[3], "full");
     bool with_count = call.args.size() == 6 && is_word(call.args[4], "count");
     if (!full || (call.args.size() != 4 && !with_count)) {
-      return call.reply.error("ERR unknown subcommand or wrong number of arguments for '" +
-                              std::string(call.args[1]) + "'. Try XINFO HELP.");
+      return call.reply.error(wrong_subcommand("XINFO", call.args[1]));
     }
     std::size_t count = full_count_usual;
     if (with_count) {

@@ -9,6 +9,7 @@
 #include "redis/scripting/libraries.h"
 #include "redis/scripting/run_state.h"
 #include "redis/scripting/values.h"
+#include "redis/wire/number.h"
 #include "redis/wire/version.h"
 
 namespace trv::redis {
@@ -209,12 +210,7 @@ std::string ScriptEngine::digest_of(ByteView source) {
   unsigned size = 0;
   TRV_ASSERT(EVP_Digest(source.data(), source.size(), hash.data(), &size, EVP_sha1(), nullptr) ==
              1);
-  std::string digits;
-  for (unsigned i = 0; i < size; ++i) {
-    digits += "0123456789abcdef"[hash[i] >> 4];
-    digits += "0123456789abcdef"[hash[i] & 0xf];
-  }
-  return digits;
+  return hex_text(ByteView(reinterpret_cast<const char*>(hash.data()), size));
 }
 
 void open_redis_api(lua_State* lua) {

@@ -67,6 +67,18 @@ std::size_t print_unsigned(char* into, std::uint64_t value) {
   return static_cast<std::size_t>(std::to_chars(into, into + integer_text_max, value).ptr - into);
 }
 
+std::string hex_text(ByteView bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += digits[byte >> 4];
+    text += digits[byte & 15];
+  }
+  return text;
+}
+
 std::size_t print_integer(char* into, std::int64_t value) {
   return static_cast<std::size_t>(std::to_chars(into, into + integer_text_max, value).ptr - into);
 }

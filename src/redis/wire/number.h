@@ -22,6 +22,9 @@ std::string real_text(double value);
 // With at most 17 digits behind the point and no exponent.
 std::string long_real_text(long double value);
 
+// Two lower-case hexadecimal digits for each byte.
+std::string hex_text(ByteView bytes);
+
 // What to assume where an id is only its `ms` part.
 enum class MissingSeq : std::uint8_t { zero, max };
 
