@@ -327,29 +327,42 @@ const Error& Journal::failure() const {
   return *state_->failure;
 }
 
+namespace {
+
+// `read(file, into)` fills `into`, or answers false: Result<bool>.
+template <class Read>
+Result<std::optional<Journal::Blob>> read_new(const Result<std::shared_ptr<io::File>>& file,
+                                              std::size_t size, Read read) {
+  using Found = std::optional<Journal::Blob>;
+  if (!file.ok()) return file.error();
+  std::shared_ptr<char[]> bytes(new char[size]);
+  const Result<bool> done = read(**file, std::span<char>(bytes.get(), size));
+  if (!done.ok()) return done.error();
+  if (!*done) return Found();
+  return Found(Journal::Blob{Slice(bytes, std::string_view(bytes.get(), size))});
+}
+
+}  // namespace
+
 Result<Journal::Blob> Journal::read(BlobRange where) {
   if (std::optional<Slice> cached = state_->tail.find(where)) return Blob{std::move(*cached), true};
-  Result<std::shared_ptr<io::File>> file = file_of(where);
-  if (!file.ok()) return file.error();
-  std::shared_ptr<char[]> bytes(new char[where.length]);
-  std::span<char> into(bytes.get(), where.length);
-  if (Status status = (*file)->read_at(where.position, into); !status.ok()) return status.error();
-  return Blob{Slice(bytes, std::string_view(bytes.get(), where.length))};
+  auto found = read_new(file_of(where), where.length,
+                        [&where](io::File& file, std::span<char> into) -> Result<bool> {
+                          Status status = file.read_at(where.position, into);
+                          if (!status.ok()) return status.error();
+                          return true;
+                        });
+  if (!found.ok()) return found.error();
+  return std::move(**found);
 }
 
 Result<std::optional<Journal::Blob>> Journal::try_read(BlobRange where) {
-  using Found = std::optional<Blob>;
   if (std::optional<Slice> cached = state_->tail.find(where)) {
-    return Found(Blob{std::move(*cached), true});
+    return std::optional(Blob{std::move(*cached), true});
   }
-  Result<std::shared_ptr<io::File>> file = file_of(where);
-  if (!file.ok()) return file.error();
-  std::shared_ptr<char[]> bytes(new char[where.length]);
-  std::span<char> into(bytes.get(), where.length);
-  Result<bool> there = (*file)->try_read_at(where.position, into);
-  if (!there.ok()) return there.error();
-  if (!*there) return Found();
-  return Found(Blob{Slice(bytes, std::string_view(bytes.get(), where.length))});
+  return read_new(file_of(where), where.length, [&where](io::File& file, std::span<char> into) {
+    return file.try_read_at(where.position, into);
+  });
 }
 
 Result<std::shared_ptr<io::File>> Journal::file_of(BlobRange where) {
