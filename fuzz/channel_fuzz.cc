@@ -28,7 +28,6 @@ using fuzz::Program;
 using fuzz::Saying;
 using fuzz::Witness;
 
-constexpr int inputs_per_broker = 2000;
 constexpr int steps_max = 60;
 // What takes longer will not end. (A journal file that is full waits for the next one, which
 // another thread prepares.)
@@ -277,13 +276,7 @@ class Stage {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static std::unique_ptr<Stage> stage;
-  static int inputs = 0;
-  if (inputs++ % inputs_per_broker == 0) {
-    stage.reset();
-    stage = std::make_unique<Stage>();
-  }
-  Program program(data, size);
-  stage->run(program);
+  static fuzz::Stages<Stage> stages;
+  stages.run(data, size);
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <memory>
 
 #include "base/bytes.h"
 
@@ -37,6 +38,26 @@ class Program {
 
  private:
   ByteView rest_;
+};
+
+// Runs the input on a Stage that serves many of them and is made anew now and then: making one is
+// what takes the time.
+template <class Stage>
+class Stages {
+ public:
+  void run(const std::uint8_t* data, std::size_t size) {
+    if (inputs_++ % inputs_per_stage == 0) {
+      stage_.reset();
+      stage_ = std::make_unique<Stage>();
+    }
+    Program program(data, size);
+    stage_->run(program);
+  }
+
+ private:
+  static constexpr int inputs_per_stage = 2000;
+  std::unique_ptr<Stage> stage_;
+  int inputs_ = 0;
 };
 
 }  // namespace trv::fuzz
