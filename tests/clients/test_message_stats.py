@@ -118,6 +118,7 @@ def test_rates_come_and_go(api, own_broker):
     def publish_rate():
         return api.get("queues/%2F/ms")["message_stats"]["publish_details"]["rate"]
 
+    channel.confirm_delivery()  # a queue that nothing was published to has none
     channel.basic_publish("", "ms", b"x")
     while publish_rate() == 0 and time.monotonic() < until:
         channel.basic_publish("", "ms", b"x")
