@@ -19,10 +19,12 @@ from pathlib import Path
 from processes import kill_tree
 
 HERE = Path(__file__).resolve().parent
-PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 900, "crossing": 300, "upgrade": 240, "crash": 500,
+PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 1500, "crossing": 300, "upgrade": 240, "crash": 500,
          "power": 400, "faults": 500, "malformed": 400, "mutants": 60}
-# The clients wait for one another more than they compute. Each process has brokers of its own.
-PROCESSES = {"clients": 2}
+# Most of them wait more than they compute. Each process has brokers of its own, which the tests of one file
+# share where the files are what is spread.
+PROCESSES = {"clients": (5, "loadfile"), "crossing": (3, "load"), "malformed": (2, "load"), "crash": (3, "load"),
+             "power": (3, "load"), "faults": (3, "load")}
 
 
 def count(report, code):
@@ -45,7 +47,8 @@ def run(part, seconds, directory):
         environment["BROKER"] = environment["BROKER_ASAN"]
     command = [sys.executable, "-m", "pytest", str(HERE / part), f"--junitxml={report}"]
     if part in PROCESSES:
-        command += ["-n", str(PROCESSES[part]), "--dist", "loadfile"]
+        count_at_once, spread = PROCESSES[part]
+        command += ["-n", str(count_at_once), "--dist", spread]
     process = subprocess.Popen(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL)
     try:
         code = process.wait(seconds)

@@ -1,4 +1,5 @@
-"""./dev fuzz [SECONDS [TARGET...]]: runs each fuzz target of build/fuzz/fuzz for SECONDS (60).
+"""./dev fuzz [SECONDS [TARGET...]]: runs each fuzz target of build/fuzz/fuzz for SECONDS (60), as many at a time as
+there are processors.
 
 Seeds are fuzz/corpus/TARGET; what the run finds worth keeping goes to .cache/fuzz/TARGET/corpus, an
 input that crashes to .cache/fuzz/TARGET/crash-*, and what the fuzzer says to .cache/fuzz/TARGET/log.
@@ -10,6 +11,7 @@ makes a run repeatable; TRV_FUZZ_SHOW makes a target of frames or requests print
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +75,8 @@ def main(arguments):
     if not programs:
         print("nothing to fuzz: fuzz/ has no *_fuzz.cc")
         return 1
-    results = [run_target(p, seconds) for p in programs]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(lambda program: run_target(program, seconds), programs))
     print(f"{sum(results)} fuzz targets passed, {len(results) - sum(results)} failed")
     return 0 if all(results) else 1
 
