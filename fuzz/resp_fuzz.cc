@@ -25,6 +25,8 @@ Parsed parse(std::string_view input, std::size_t cut, bool authenticated) {
   std::string buffer(input.substr(0, cut));
   bool whole = false;
   for (;;) {
+    const std::string_view key = RequestParser::peek_key(buffer);
+    TRV_ASSERT(key.empty() || key.data() + key.size() <= buffer.data() + buffer.size());
     RequestParser::Outcome outcome = parser.next(buffer, authenticated);
     if (outcome == RequestParser::Outcome::error) {
       parsed.error = parser.error();

@@ -10,6 +10,10 @@ model::Keyspace& Keyspaces::of(std::string_view key) {
   return broker_.shard(key).keyspace;
 }
 
+void Keyspaces::prefetch(std::string_view key) {
+  if (broker_.owns(key)) broker_.shard(key).keyspace.prefetch(key);
+}
+
 Result<Commit> Keyspaces::execute(Space space, std::string_view key, ByteView command) {
   ShardState& shard = broker_.shard(key);
   WallTime now = broker_.wall_now();

@@ -17,6 +17,8 @@ class Keyspaces {
 
   // The keyspace of the shard that owns `key`. Requires: this core owns it.
   model::Keyspace& of(std::string_view key);
+  // As model::Keyspace::prefetch(), where this core owns the key.
+  void prefetch(std::string_view key);
   // Journals an encoded command of that keyspace and applies it. Errors: no_space, io_error: then
   // it is not applied.
   Result<Commit> execute(Space space, std::string_view key, ByteView command);

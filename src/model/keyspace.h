@@ -38,18 +38,19 @@ class Keyspace {
  public:
   static constexpr std::size_t value_size_max = 512u << 20;
 
-  struct Entry {
+  class Entry {
+    friend class Keyspace;
+    // First what is looked at on the way to another entry: it lies together.
+    std::unique_ptr<Entry> next_;  // in the bucket
+    std::uint64_t hash_ = 0;
+
+   public:
     std::string key;
     Value value;
     std::optional<WallTime> expires;  // visible while now < expires
     std::uint64_t version = 0;        // of the last change
     std::uint64_t mark = 0;           // given with the last change
     mutable WallTime used;            // changed, or seen in use since; that is not journaled
-
-   private:
-    friend class Keyspace;
-    std::unique_ptr<Entry> next_;  // in the bucket
-    std::uint64_t hash_ = 0;
   };
 
   // `hash_seed` keeps peers from choosing colliding keys; it does not influence the state.
@@ -60,6 +61,8 @@ class Keyspace {
 
   // Null when the key is missing or has expired. Valid until the next apply().
   const Entry* find(ByteView key, WallTime now) const;
+  // Has the processor fetch what find() of this key would look at. Nothing else comes of it.
+  void prefetch(ByteView key) const;
   // The mark of the change that made the key what find() says: of its entry, or, when there is
   // none, of the last removal in this shard.
   std::uint64_t mark_of(ByteView key) const;

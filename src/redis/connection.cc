@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/mutant.h"
+#include "broker/keyspaces.h"
 #include "redis/handlers/scan.h"
 #include "redis/script_run.h"
 
@@ -292,7 +293,16 @@ void Connection::dispatch(const Command& command, std::span<const ByteView> args
   run_here(command, args);
 }
 
+// While this request runs, what the next one's key names comes near: waiting for memory is a good
+// part of what a short command takes.
+void Connection::prefetch_next() {
+  const ByteView key = RequestParser::peek_key(input_.unread().substr(parser_.consumed()));
+  if (!key.empty()) service_.broker().keyspaces().prefetch(key);
+}
+
 void Connection::run_here(const Command& command, std::span<const ByteView> args) {
+  // Who sends one like this is likely to send more of them.
+  if (command.where == Where::keys && !command.has(flag::appends)) prefetch_next();
   std::string& out = replies_.tail();
   std::size_t start = out.size();
   ReplyWriter reply(out, session_.protocol);

@@ -54,6 +54,7 @@ class Connection final : public Client {
   // The request was answered before it became a command: with an error, or it is queued.
   void note_refused(std::span<const ByteView> args, ByteView reply);
   void dispatch(const Command& command, std::span<const ByteView> args);
+  void prefetch_next();
   void run_here(const Command& command, std::span<const ByteView> args);
   void ship(const Command& command, std::span<const ByteView> args, CoreIndex owner);
   void execute_transaction();

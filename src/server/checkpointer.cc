@@ -21,8 +21,9 @@ constexpr std::chrono::milliseconds replay_time_ignored{5};
 constexpr std::uint64_t entries_per_us = 1;
 constexpr std::uint64_t bytes_per_us = 600;
 // A checkpoint is written and read at about this speed: a large state is not written for a small
-// gain.
+// gain, but when replay would take so many times as long.
 constexpr std::uint64_t state_bytes_per_us = 300;
+constexpr int state_time_factor = 2;
 // How soon emptied segments are freed, and on a full disk others, too; and how long what is deleted
 // with few words may wait for it.
 constexpr std::chrono::seconds space_interval_min{1};
@@ -132,7 +133,8 @@ bool Checkpointer::changed() const {
 
 bool Checkpointer::due() const {
   std::chrono::microseconds state_time(state_size_ / state_bytes_per_us);
-  return replay_time() >= std::max<std::chrono::microseconds>(replay_time_max, state_time);
+  return replay_time() >=
+         std::max<std::chrono::microseconds>(replay_time_max, state_time_factor * state_time);
 }
 
 void Checkpointer::tell_of_space() {

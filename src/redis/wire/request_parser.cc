@@ -75,6 +75,20 @@ bool take_quoted(ByteView line, std::size_t& at, char quote, std::string& out) {
   return false;
 }
 
+// Of a line that is `kind` and at most three digits. `at` comes to be behind it.
+std::optional<std::size_t> peek_size(ByteView input, std::size_t& at, char kind) {
+  constexpr std::size_t line_size_max = 6;
+  if (at + line_size_max > input.size() || input[at] != kind) return std::nullopt;
+  std::size_t size = 0;
+  const std::size_t digits_end = ++at + 3;
+  while (at < digits_end && input[at] >= '0' && input[at] <= '9') {
+    size = size * 10 + static_cast<std::size_t>(input[at++] - '0');
+  }
+  if (at + 2 > input.size() || input[at] != '\r') return std::nullopt;
+  at += 2;
+  return size;
+}
+
 }  // namespace
 
 void RequestParser::reset() {
@@ -108,6 +122,17 @@ RequestParser::Outcome RequestParser::next(ByteView input, bool authenticated) {
     reset();
     if (step == Step::done) return Outcome::request;
   }
+}
+
+ByteView RequestParser::peek_key(ByteView input) {
+  std::size_t at = 0;
+  if (!peek_size(input, at, '*')) return {};
+  const std::optional<std::size_t> command = peek_size(input, at, '$');
+  if (!command) return {};
+  at += *command + 2;
+  const std::optional<std::size_t> key = peek_size(input, at, '$');
+  if (!key || input.size() - at < *key) return {};
+  return input.substr(at, *key);
 }
 
 RequestParser::Step RequestParser::parse_inline(ByteView input) {

@@ -48,6 +48,10 @@ class RequestParser {
 
   Outcome next(ByteView input, bool authenticated);
 
+  // The second argument of the request that `input` begins with, where that is there and of the
+  // usual form, else nothing: a guess at the key, made without parsing the request.
+  static ByteView peek_key(ByteView input);
+
   // After `request`.
   std::span<const ByteView> args() const { return args_; }
   // After `request`: size of the request at the front of the input, with empty ones before it.

@@ -68,6 +68,23 @@ TEST(RequestParser, Arrays) {
             (std::vector<Request>{{std::string(1, '\0'), "a\r\nb"}}));
 }
 
+TEST(RequestParser, PeeksAtTheKey) {
+  const std::string request = "*3\r\n$3\r\nSET\r\n$4\r\nname\r\n$5\r\nvalue\r\n";
+  EXPECT_EQ(RequestParser::peek_key(request), "name");
+  const std::size_t end = request.find("name") + 4;
+  for (std::size_t cut = 0; cut < request.size(); ++cut) {
+    EXPECT_EQ(RequestParser::peek_key(request.substr(0, cut)), cut < end ? "" : "name") << cut;
+  }
+  const std::string none[] = {"PING\r\n",
+                              "*1\r\n$4\r\nPING\r\n",
+                              "$3\r\n$3\r\nSET\r\n$1\r\na\r\n",
+                              "*2\r\n$999\r\nx\r\n$1\r\na\r\n",
+                              "*2\r\n$3\r\nGET\r\n$1000\r\na\r\n",
+                              "*2\r\n$3\r\nGET\r\n$-1\r\na\r\n",
+                              "*2\r\n:3\r\nGET\r\n$1\r\na\r\n"};
+  for (const std::string& input : none) EXPECT_EQ(RequestParser::peek_key(input), "") << input;
+}
+
 TEST(RequestParser, Inline) {
   EXPECT_EQ(parse("PING\r\nGET  key\n  \n\r\nSET a \"x\\x41\\n\\\"\" 'it\\'s \\n'\r\n").requests,
             (std::vector<Request>{{"PING"}, {"GET", "key"}, {"SET", "a", "xA\n\"", "it's \\n"}}));
