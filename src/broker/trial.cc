@@ -8,6 +8,15 @@
 #include "broker/detail/topics_state.h"
 
 namespace trv::broker {
+namespace {
+
+// How many records of a batch a range has: of its first one that is not known, so half of them.
+std::size_t wanted_of(const model::BatchEntry& entry, bool first) {
+  const auto kept = static_cast<std::size_t>(std::max(entry.kept, 0));
+  return first ? kept / 2 : kept;
+}
+
+}  // namespace
 
 Trial::Trial(Broker& broker, int tries) : broker_(broker) {
   const int growths = 2 * std::min(tries, growths_max);
@@ -52,13 +61,11 @@ void Trial::note(BlobRange where) {
 void Trial::note_range(const Topic& topic, const Range& range) {
   model::FoundBatch entry = topic.state.batch_near(range.first);
   std::size_t left = range.count;
-  // Of the first one, records before the range are not counted off.
   for (bool first = true; entry && left > 0 && may_note(); first = false) {
     if (entry->first_id > range.last) return;
     if (!entry->hidden()) {
       note(entry->blob);
-      const auto kept = static_cast<std::size_t>(std::max(entry->kept, 0));
-      if (!first) left -= std::min(left, kept);
+      left -= std::min(left, wanted_of(*entry, first));
     }
     entry = topic.state.next(*entry);
   }
@@ -71,8 +78,7 @@ void Trial::note_range_back(const Topic& topic, const Range& range) {
   for (bool first = true; entry && left > 0 && may_note(); first = false) {
     if (!entry->hidden()) {
       note(entry->blob);
-      const auto kept = static_cast<std::size_t>(std::max(entry->kept, 0));
-      if (!first) left -= std::min(left, kept);
+      left -= std::min(left, wanted_of(*entry, first));
     }
     if (entry->first_id <= range.first) return;
     entry = topic.state.previous(*entry);

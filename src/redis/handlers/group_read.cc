@@ -37,28 +37,29 @@ struct GroupRead {
 // a command that finds something on the disk only can begin anew.
 class GroupChanges {
  public:
-  // Where the next command is appended.
+  explicit GroupChanges(Call& call) : call_(call), commands_(call.service.scratch()) {}
+
+  // Where the next command is appended. Nothing appended: the consumer was there, and is seen.
   std::string& add(broker::Topic& topic) {
     changes_.push_back({&topic, commands_.size()});
     return commands_;
   }
-  void add_seen(const GroupRead& read) { seen_.push_back(read); }
 
-  Status make(Call& call, const ReadOptions& options) {
-    for (const GroupRead& read : seen_) {
-      call.broker.claim_groups().note_seen(*read.topic, options.group, options.consumer);
-    }
+  Status make(const ReadOptions& options) {
     for (std::size_t i = 0; i < changes_.size(); ++i) {
-      const std::size_t end = i + 1 < changes_.size() ? changes_[i + 1].begin : commands_.size();
+      broker::Topic& topic = *changes_[i].topic;
       const std::size_t begin = changes_[i].begin;
+      const std::size_t end = i + 1 < changes_.size() ? changes_[i + 1].begin : commands_.size();
+      if (begin == end) {
+        call_.broker.claim_groups().note_seen(topic, options.group, options.consumer);
+        continue;
+      }
       const ByteView command = ByteView(commands_).substr(begin, end - begin);
-      Status done =
-          wait_for_delivery(call, call.broker.claim_groups().execute(*changes_[i].topic, command));
+      Status done = wait_for_delivery(call_, call_.broker.claim_groups().execute(topic, command));
       if (!done) return done;
     }
     changes_.clear();
     commands_.clear();
-    seen_.clear();
     return {};
   }
 
@@ -67,9 +68,9 @@ class GroupChanges {
     broker::Topic* topic;
     std::size_t begin;  // in commands_
   };
-  std::vector<GroupRead> seen_;
+  Call& call_;
+  std::string& commands_;
   std::vector<Change> changes_;
-  std::string commands_;
 };
 
 // What the group's count of read entries is after `ids` were delivered from `position` on. Erased
@@ -89,8 +90,9 @@ std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, Recor
 
 void ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options,
                      GroupChanges& changes) {
-  if (read.group->find_consumer(options.consumer)) return changes.add_seen(read);
-  Groups::encode_create_consumer(changes.add(*read.topic), options.group, options.consumer);
+  std::string& command = changes.add(*read.topic);
+  if (read.group->find_consumer(options.consumer)) return;
+  Groups::encode_create_consumer(command, options.group, options.consumer);
   call.service.key_events().note(call, key_event::stream, key_event::consumer_made, read.key);
 }
 
@@ -337,7 +339,7 @@ void xreadgroup(Call& call) {
   ReplyWriter writer(body, call.reply.protocol());
   const ReplyWriter::Guess streams = writer.guess_map_of_streams(reads.size());
   ReadBudget budget(options, body);
-  GroupChanges changes;
+  GroupChanges changes(call);
   std::size_t found = 0;
   for (const GroupRead& read : reads) {
     if (budget.spent()) break;
@@ -345,12 +347,12 @@ void xreadgroup(Call& call) {
     if (!any) return write_error(call.reply, any.error());
     if (*any) ++found;
     if (!one_by_one) continue;
-    if (Status made = changes.make(call, options); !made) {
+    if (Status made = changes.make(options); !made) {
       return write_error(call.reply, made.error());
     }
   }
   if (met_cold(call) && !TRV_MUTANT(delivers_before_all_is_there)) return;
-  if (Status made = changes.make(call, options); !made) {
+  if (Status made = changes.make(options); !made) {
     return write_error(call.reply, made.error());
   }
   if (found > 0) {
