@@ -119,8 +119,8 @@ void ColdCommands::run(Waiting waiting) {
   if (call.block) {
     // Others let it wait now, maybe for long.
     service_.give_back(place);
-    hold_client(service_, place, true);
-    return service_.block(call, place.place);
+    service_.block(call, place.place);
+    return hold_client(service_, place, true);
   }
   if (waiting.mute && !TRV_MUTANT(muted_reply_sent_late)) return service_.fulfil(place, {}, {});
   service_.fulfil(place, std::move(bytes), call.waits ? call.commit : broker::Commit{});

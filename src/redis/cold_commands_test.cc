@@ -408,6 +408,18 @@ TEST_F(ColdCommandsTest, WhoWaitsForTheLastReplyGetsIt) {
   EXPECT_TRUE(hear_late(0).starts_with("*3\r\n"));
 }
 
+// But it does not wait for others to have something for it.
+TEST_F(ColdCommandsTest, WhoHasEndedItsSendingIsNotBlocked) {
+  fill(3);
+  restart_cold();
+  ASSERT_EQ(ask(0, "XREAD BLOCK 0 STREAMS s 0\r\n"), "");
+  shut_down_sending(0);
+  ASSERT_EQ(ask(1, "DEL s\r\n"), ":1\r\n");
+  EXPECT_EQ(hear_late(0), "");
+  EXPECT_EQ(service_->waiters().size(), 0u);
+  EXPECT_EQ(service_->clients().size(), 1u);
+}
+
 TEST_F(ColdCommandsTest, ItIsNotBlocked) {
   fill(3);
   restart_cold();

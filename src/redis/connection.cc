@@ -500,6 +500,7 @@ void Connection::await(std::uint64_t place, CoreIndex core, bool blocked) {
   if (place < pending_place_) return;  // a later one is waited for
   pending_place_ = place;
   blocked_on_ = blocked ? std::optional(core) : std::nullopt;
+  wake_loop();
 }
 
 void Connection::kill(bool linger) {
