@@ -4,15 +4,15 @@
 #include <array>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/mutant.h"
 #include "broker/broker.h"
+#include "broker/trial.h"
 #include "io/file.h"
 
 namespace trv::broker {
 namespace {
 
-// Places that lie near each other are read at once, with what lies between.
-constexpr std::uint64_t gap_max = 64u << 10;
 constexpr std::size_t piece_size = 256u << 10;
 
 struct Extent {
@@ -32,10 +32,32 @@ void read_through(const Extent& extent, std::span<char> piece) {
   }
 }
 
+// What is fetched is cut into pieces of so much, from so many places.
+constexpr std::uint32_t fetched_size_max = 1u << 20;
+constexpr std::size_t fetched_places_max = 4;
+
 }  // namespace
 
+// Shared with who waits for it only: its pieces know whether it is still wanted.
+struct ColdReads::Fetch {
+  std::vector<BlobRange> places;
+  std::size_t next = 0;  // of places
+  std::size_t under_way = 0;
+  UniqueFunction<void()> done;
+};
+
 struct ColdReads::Job {
+  enum class Kind : std::uint8_t {
+    needed,  // somebody waits for it
+    ahead,   // in advance
+    piece,   // of what is fetched
+  };
+
+  explicit Job(Kind k) : kind(k) {}
+
+  Kind kind;
   std::vector<Extent> extents;
+  std::weak_ptr<Fetch> fetch;  // of a piece
   // Of a needed one.
   std::optional<Place> place;
   std::vector<UniqueFunction<void()>> waiters;
@@ -93,7 +115,7 @@ bool ColdReads::add(const JobPtr& job, const BlobRange& where) {
 
 void ColdReads::begin(BlobRange needed) {
   if (needed_.size() >= needed_max || by_place_.contains(place_of(needed))) return;
-  auto job = std::make_shared<Job>();
+  auto job = std::make_shared<Job>(Job::Kind::needed);
   job->place = place_of(needed);
   (void)add(job, needed);  // nothing to read: it ends at once
   by_place_.emplace(*job->place, job);
@@ -109,7 +131,7 @@ bool ColdReads::wants_window(BlobRange where) const {
 
 void ColdReads::begin_ahead(const Window& window) {
   if (window.places.empty()) return;
-  auto job = std::make_shared<Job>();
+  auto job = std::make_shared<Job>(Job::Kind::ahead);
   for (const BlobRange& where : window.places) {
     if (!add(job, where)) break;
   }
@@ -117,7 +139,8 @@ void ColdReads::begin_ahead(const Window& window) {
   if (!window.last) {
     note_mark(place_of(window.places[window.places.size() / 2]), window.resume);
   }
-  start_more();
+  // What a trial lacks comes first.
+  if (!trial_) start_more();
 }
 
 void ColdReads::wait(BlobRange where, UniqueFunction<void()> done) {
@@ -131,35 +154,94 @@ void ColdReads::wait(BlobRange where, UniqueFunction<void()> done) {
   }
 }
 
+std::shared_ptr<ColdReads::Fetch> ColdReads::fetch(std::vector<BlobRange> places,
+                                                   UniqueFunction<void()> done) {
+  TRV_ASSERT(!places.empty());
+  auto fetch = std::make_shared<Fetch>();
+  fetch->places = std::move(places);
+  fetch->done = std::move(done);
+  fetches_.push_back(fetch);
+  start_more();
+  return fetch;
+}
+
 void ColdReads::start_more() {
   while (!needed_.empty() && under_way_ < under_way_max) {
     JobPtr job = std::move(needed_.front());
     needed_.pop_front();
-    start(job, false);
+    start(job);
   }
+  start_fetches();
   while (!ahead_.empty() && under_way_ < under_way_max &&
          ahead_under_way_.size() < ahead_under_way_max) {
     JobPtr job = std::move(ahead_.front());
     ahead_.pop_front();
-    start(job, true);
+    start(job);
   }
 }
 
-void ColdReads::start(const JobPtr& job, bool ahead) {
+void ColdReads::start_fetches() {
+  while (!fetches_.empty() && under_way_ < under_way_max &&
+         fetches_under_way_ < fetches_under_way_max) {
+    std::shared_ptr<Fetch> fetch = fetches_.front().lock();
+    fetches_.pop_front();
+    if (!fetch) continue;
+    auto job = std::make_shared<Job>(Job::Kind::piece);
+    job->fetch = fetch;
+    std::uint32_t left = fetched_size_max;
+    for (std::size_t count = 0; count < fetched_places_max && left > 0; ++count) {
+      if (fetch->next == fetch->places.size()) break;
+      BlobRange& where = fetch->places[fetch->next];
+      const std::uint32_t size = std::min(where.length, left);
+      (void)add(job, {where.blob, where.position, size});  // who wants it is told why
+      where.position += size;
+      where.length -= size;
+      left -= size;
+      if (where.length == 0) ++fetch->next;
+    }
+    // Those of others come first now.
+    if (fetch->next < fetch->places.size()) fetches_.push_back(fetch);
+    ++fetch->under_way;
+    start(job);
+  }
+}
+
+void ColdReads::start(const JobPtr& job) {
   ++under_way_;
-  if (ahead) ahead_under_way_.push_back(job);
+  if (job->kind == Job::Kind::ahead) ahead_under_way_.push_back(job);
+  if (job->kind == Job::Kind::piece) ++fetches_under_way_;
   std::weak_ptr<bool> guard = life_;
   offload_([job] { job->run(); },
-           [this, guard, job, ahead] {
+           [this, guard, job] {
              if (guard.expired()) return;
              --under_way_;
-             if (ahead) std::erase(ahead_under_way_, job);
+             if (job->kind == Job::Kind::ahead) std::erase(ahead_under_way_, job);
+             if (job->kind == Job::Kind::piece) --fetches_under_way_;
              finish(job);
              start_more();
            });
 }
 
+void ColdReads::end_piece(const JobPtr& job) {
+  std::shared_ptr<Fetch> fetch = job->fetch.lock();
+  if (!fetch) return;
+  const bool last = --fetch->under_way == 0 && fetch->next == fetch->places.size();
+  if (last) std::exchange(fetch->done, {})();
+}
+
+void ColdReads::begin_trial(Trial& trial) {
+  TRV_ASSERT(trial_ == nullptr);
+  trial_ = &trial;
+}
+
+void ColdReads::end_trial(const Trial& trial) {
+  if (trial_ != &trial) return;
+  trial_ = nullptr;
+  if (!trial.met_cold()) start_more();
+}
+
 void ColdReads::finish(const JobPtr& job) {
+  if (job->kind == Job::Kind::piece) return end_piece(job);
   if (job->place) {
     by_place_.erase(*job->place);
     if (!job->waiters.empty()) note_waited_for(*job->place);

@@ -13,8 +13,12 @@
 // Who reads on in order is kept ahead of: about in the middle of what was read in advance there is
 // a mark, and take_mark() tells its reader to begin_ahead() with what comes behind.
 //
+// Who needs much of which it is known in advance (see Trial) has it fetch()ed: in pieces, several
+// at a time, those of one in turn with those of others.
+//
 // Limits: of what somebody waits for, needed_max places, then one waits until there is room; of
-// reads in advance ahead_max, then they are not done. under_way_max are being read at a time.
+// reads in advance ahead_max, then they are not done. What is fetched is bounded by who asks for
+// it. under_way_max are being read at a time.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +38,7 @@
 namespace trv::broker {
 
 class Broker;
+class Trial;
 
 class ColdReads {
  public:
@@ -42,6 +47,9 @@ class ColdReads {
   static constexpr std::size_t under_way_max = 4;
   // The last of them are left to what somebody waits for.
   static constexpr std::size_t ahead_under_way_max = 2;
+  static constexpr std::size_t fetches_under_way_max = 3;
+  // Places that lie so near each other are read at once, with what lies between.
+  static constexpr std::uint64_t gap_max = 64u << 10;
   // Marks, and places that were waited for, that are remembered.
   static constexpr std::size_t remembered_max = 1024;
   // What is read in advance at a time.
@@ -76,8 +84,21 @@ class ColdReads {
   // The mark at this place, if any: where the window behind begins. It is told once.
   std::optional<Sequence> take_mark(BlobRange where);
 
+  struct Fetch;
+  // Has all these places read, and then runs `done`, in a later handler of this core. Whoever drops
+  // the result no longer wants it; then `done` does not run.
+  [[nodiscard]] std::shared_ptr<Fetch> fetch(std::vector<BlobRange> places,
+                                             UniqueFunction<void()> done);
+
+  // For Trial: the one that is under way; null when there is none.
+  Trial* trial() const { return trial_; }
+  void begin_trial(Trial& trial);
+  void end_trial(const Trial& trial);
+
   // Places that are being read or wait for it, those that were left for want of room not counted.
-  std::size_t test_busy() const { return needed_.size() + ahead_.size() + under_way_; }
+  std::size_t test_busy() const {
+    return needed_.size() + ahead_.size() + fetches_.size() + under_way_;
+  }
   std::size_t test_marks() const { return marks_.size(); }
 
  private:
@@ -97,7 +118,9 @@ class ColdReads {
 
   bool add(const JobPtr& job, const BlobRange& where);
   void start_more();
-  void start(const JobPtr& job, bool ahead);
+  void start_fetches();
+  void start(const JobPtr& job);
+  void end_piece(const JobPtr& job);
   void finish(const JobPtr& job);
   void note_waited_for(Place place);
   void note_mark(Place place, Sequence resume);
@@ -108,10 +131,13 @@ class ColdReads {
   std::shared_ptr<bool> life_ = std::make_shared<bool>(true);
   std::deque<JobPtr> needed_;                              // not begun yet
   std::deque<JobPtr> ahead_;                               // the same
+  std::deque<std::weak_ptr<Fetch>> fetches_;               // with pieces that are not begun yet
   std::unordered_map<Place, JobPtr, PlaceHash> by_place_;  // needed ones, until they have ended
   std::vector<UniqueFunction<void()>> room_waiters_;
   std::size_t under_way_ = 0;
   std::vector<JobPtr> ahead_under_way_;
+  std::size_t fetches_under_way_ = 0;  // pieces
+  Trial* trial_ = nullptr;
   // The oldest go first; what is in a queue only is forgotten.
   std::unordered_set<Place, PlaceHash> waited_for_;
   std::deque<Place> waited_for_order_;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/broker_test_support.h"
+#include "broker/trial.h"
 #include "storage/format.h"
 
 namespace trv::broker {
@@ -235,6 +236,76 @@ TEST_F(ColdReadsTest, AQueueThatIsDeletedMeanwhileIsNotDeliveredFrom) {
   broker_.round([&] { ASSERT_TRUE(broker_->queues().remove("q", {}).ok()); });
   broker_.run_reads();
   EXPECT_EQ(inbox.deliveries.size(), before);
+}
+
+// --- what is fetched -----------------------------------------------------------------------------
+
+TEST_F(ColdReadsTest, FetchesTakeTurnsAndEndOnce) {
+  fill(60, 100'000);
+  broker_.restart_cold();
+  std::vector<BlobRange> places;
+  broker_.round([&] {
+    Trial trial(*broker_, 0);
+    EXPECT_FALSE(broker_->topics().read(topic(), Sequence(0), [](const auto&) { return true; }));
+    ASSERT_TRUE(trial.met_cold());
+    trial.note_range(topic(), {RecordId{0, 0}, RecordId::max()});
+    places = trial.take();
+  });
+  std::vector<int> ended;
+  std::shared_ptr<ColdReads::Fetch> large;
+  std::shared_ptr<ColdReads::Fetch> small;
+  std::shared_ptr<ColdReads::Fetch> unwanted;
+  broker_.round([&] {
+    ColdReads& cold = broker_->cold_reads();
+    large = cold.fetch(places, [&] { ended.push_back(1); });
+    small = cold.fetch({places[0]}, [&] { ended.push_back(2); });
+    unwanted = cold.fetch(places, [&] { ended.push_back(3); });
+  });
+  EXPECT_LE(broker_.read_count(), ColdReads::under_way_max);
+  unwanted.reset();
+  broker_.run_reads();
+  EXPECT_EQ(ended, (std::vector<int>{2, 1}));
+  EXPECT_EQ(broker_->cold_reads().test_busy(), 0u);
+  broker_.round([&] {
+    Trial trial(*broker_, 0);
+    int count = 0;
+    auto read = broker_->topics().read(topic(), Sequence(0), [&](const auto&) { return ++count; });
+    EXPECT_TRUE(read.ok());
+    EXPECT_EQ(count, 60);
+    EXPECT_FALSE(trial.met_cold());
+  });
+}
+
+TEST_F(ColdReadsTest, ATrialThatIsStoppedWaits) {
+  fill(3, 5000);
+  broker_.restart_cold();
+  broker_.round([&] {
+    Trial trial(*broker_, 0);
+    trial.stop();
+    int count = 0;
+    EXPECT_TRUE(
+        broker_->topics().read(topic(), Sequence(0), [&](const auto&) { return ++count; }).ok());
+    EXPECT_EQ(count, 3);
+  });
+  EXPECT_EQ(broker_.read_count(), 0u);
+}
+
+TEST_F(ColdReadsTest, EachTrialMayNoteMore) {
+  fill(25, 1'000'000);
+  broker_.restart_cold();
+  auto noted = [&](int tries) {
+    std::size_t size = 0;
+    broker_.round([&] {
+      Trial trial(*broker_, tries);
+      trial.note_range(topic(), {RecordId{0, 0}, RecordId::max()});
+      for (const BlobRange& place : trial.take()) size += place.length;
+    });
+    return size;
+  };
+  EXPECT_LT(noted(0), 18'000'000u);
+  EXPECT_GT(noted(1), 25'000'000u);
+  EXPECT_GT(noted(100), 25'000'000u);
+  broker_.run_reads();
 }
 
 }  // namespace

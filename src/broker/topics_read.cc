@@ -4,6 +4,7 @@
 #include "base/mutant.h"
 #include "broker/cold_reads.h"
 #include "broker/detail/topics_state.h"
+#include "broker/trial.h"
 
 namespace trv::broker {
 namespace {
@@ -14,7 +15,9 @@ Result<model::BatchHeader> checked_header(const storage::Journal::Blob& blob) {
 }
 
 Result<detail::RecordCursor> open_batch(Broker& broker, const model::BatchEntry& entry) {
-  Result<storage::Journal::Blob> blob = broker.read_blob(entry.blob);
+  Trial* trial = broker.cold_reads().trial();
+  Result<storage::Journal::Blob> blob =
+      trial ? trial->read(entry.blob) : broker.read_blob(entry.blob);
   if (!blob) return blob.error();
   Result<model::BatchHeader> header = checked_header(*blob);
   if (!header) return header.error();
@@ -57,21 +60,25 @@ Error damaged(const Topic& topic, const model::BatchEntry& entry) {
 Result<std::optional<storage::Journal::Blob>> Topics::State::try_read(
     const Topic& topic, const model::BatchEntry& entry, NextBatch next) {
   ColdReads& cold = broker.cold_reads();
-  auto blob = cold.try_read(entry.blob);
+  Trial* trial = cold.trial();
+  auto blob = trial ? broker.try_read_blob(entry.blob) : cold.try_read(entry.blob);
   if (!blob) return blob;
-  if (!*blob) {
+  if (!*blob && trial) {
+    trial->note(entry.blob);
+  } else if (!*blob) {
     const bool ahead = cold.wants_window(entry.blob);
     cold.begin(entry.blob);
-    if (ahead) read_ahead(topic, (topic.state.*next)(entry), next);
+    if (ahead) read_ahead(broker, topic, (topic.state.*next)(entry), next);
   } else if (!(*blob)->from_memory && !TRV_MUTANT(nothing_read_ahead)) {
     if (std::optional<Sequence> resume = cold.take_mark(entry.blob)) {
-      read_ahead(topic, topic.state.batch_at(*resume), next);
+      read_ahead(broker, topic, topic.state.batch_at(*resume), next);
     }
   }
   return blob;
 }
 
-void Topics::State::read_ahead(const Topic& topic, model::FoundBatch entry, NextBatch next) {
+void Topics::State::read_ahead(Broker& broker, const Topic& topic, model::FoundBatch entry,
+                               NextBatch next) {
   ColdReads& cold = broker.cold_reads();
   if (!entry || !cold.wants_window(entry->blob)) return;
   ColdReads::Window window;
@@ -127,9 +134,11 @@ Result<Sequence> Topics::State::read(Topic& topic, Sequence from, const Visit& v
     }
     at = std::max(at, topic.state.first_left(*entry));
     Result<std::optional<detail::RecordCursor>> opened =
-        cold ? open_warm(topic, *entry, at) : open_waiting(broker, cursors, *entry, at);
+        cold || broker.cold_reads().trial() ? open_warm(topic, *entry, at)
+                                            : open_waiting(broker, cursors, *entry, at);
     if (!opened) return opened.error();
     if (!*opened) {
+      if (!cold) return Error{Errc::overloaded, "not in memory"};
       *cold = entry->blob;
       return at;
     }

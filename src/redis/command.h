@@ -11,6 +11,10 @@
 //   every_core  on the connection's core, from where it asks the others
 //   transaction EXEC: on the core that owns all keys of the queued commands
 //
+// One whose row has flag::tries runs in a broker::Trial when it stands alone: where entries are not
+// in memory it finds out before it changes anything, what it has answered is forgotten, and it runs
+// again when they are (ColdCommands).
+//
 // A handler that changed something calls wait_for(): the reply is then held back until the commit
 // is durable. A handler that has nothing to answer yet sets `block` and writes nothing.
 #pragma once
@@ -68,6 +72,7 @@ inline constexpr std::uint32_t reads_log = 1u
                                            << 20;  // shows records: after own appends are durable
 inline constexpr std::uint32_t script = 1u << 21;  // runs a script, which may do either
 inline constexpr std::uint32_t may_write = 1u << 22;  // waits in a pause of those that write
+inline constexpr std::uint32_t tries = 1u << 23;  // reads entries, and before it changes anything
 }  // namespace flag
 
 struct Command {
@@ -140,6 +145,7 @@ struct Call {
   bool retry = false;                       // a blocked command runs again
   bool scripted = false;                    // inside a script
   const Call* script = nullptr;             // the command that runs it
+  int tries = 0;                            // how often it had to wait for the disk
 
   // What the handler may leave behind:
   broker::Commit commit{};
@@ -148,6 +154,8 @@ struct Call {
   bool appended = false;  // a script has added records to a log
   std::optional<BlockRequest> block{};
   std::vector<KeyTouch> touches{};  // for KeyEvents
+  // It has not run: these places have to be in memory before.
+  std::vector<BlobRange> cold{};
   // The reply of the last command of a script that failed, without its line end. Its error is
   // counted already, should the script answer with it.
   std::string inner_error{};

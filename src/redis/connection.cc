@@ -107,14 +107,15 @@ void Connection::leave() {
   ended_ = true;
   drop_subscriptions();
   service_.forget_client(session_);
+  for (const std::optional<CoreIndex>& waits_at : {blocked_on_, cold_on_}) {
+    if (!waits_at) continue;
+    service_.broker().at_core(
+        *waits_at, [&there = service_.peer(*waits_at), id = session_.id](broker::Broker&) {
+          there.waiters().cancel(id);
+          there.cold_commands().leave(id);
+        });
+  }
   if (blocked_on_) {
-    Service& waiting_at = service_.peer(*blocked_on_);
-    if (*blocked_on_ == core().index()) {
-      waiting_at.waiters().cancel(session_.id);
-    } else {
-      service_.broker().post(*blocked_on_,
-                             [&waiting_at, id = session_.id] { waiting_at.waiters().cancel(id); });
-    }
     // Nobody waits for the replies behind it.
     stream_->close();
   }
@@ -324,11 +325,14 @@ void Connection::run_here(const Command& command, std::span<const ByteView> args
     out.resize(start);
     call.waits = false;
   }
-  finish(call, start);
+  finish(call, start, dropped);
   send_late_pushes();
 }
 
-void Connection::finish(Call& call, std::size_t start) {
+void Connection::finish(Call& call, std::size_t start, bool mute) {
+  if (!call.cold.empty()) {
+    return service_.cold_commands().add(call, place_of(replies_.open(), 0), mute);
+  }
   if (call.block) {
     pending_place_ = replies_.open();
     blocked_on_ = core().index();
@@ -499,6 +503,14 @@ bool Connection::unblock(bool with_error) {
                            }
                          });
   return true;
+}
+
+void Connection::await(std::uint64_t place, CoreIndex core, bool blocked) {
+  if (!blocked) cold_on_ = core;
+  if (place < pending_place_) return;  // a later one is waited for
+  pending_place_ = place;
+  blocked_on_ = blocked ? std::optional(core) : std::nullopt;
+  wake_loop();
 }
 
 void Connection::kill(bool linger) {

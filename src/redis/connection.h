@@ -4,7 +4,7 @@
 // functions, all that one read brought in one go, so that their changes share one commit.
 //
 // Requests wait in the read buffer (which has a limit) while
-//   - a blocked command has no answer yet,
+//   - a blocked command has no answer yet, or one that waits for the disk,
 //   - a command that shows records follows an append of this client that is not durable yet,
 //   - too much output is unsent, its own or, before a read, that of all connections together,
 //   - CLIENT PAUSE holds the next one.
@@ -44,6 +44,7 @@ class Connection final : public Client {
   void on_durable(std::uint64_t place, bool ok) override;
   void resume() override;
   bool unblock(bool with_error) override;
+  void await(std::uint64_t place, CoreIndex core, bool blocked) override;
   void kill(bool linger) override;
 
  private:
@@ -62,7 +63,7 @@ class Connection final : public Client {
   void ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
                         CoreIndex owner);
   ReplyPlace place_of(ReplyQueue::SlotId slot, std::size_t held) const;
-  void finish(Call& call, std::size_t start);
+  void finish(Call& call, std::size_t start, bool mute);
   // Whether the request shows records that this client's own appends must precede.
   bool must_wait_for_appends(std::span<const ByteView> args) const;
   bool reads_log(const Command& command, std::span<const ByteView> args) const;
@@ -103,6 +104,8 @@ class Connection final : public Client {
   ReplyQueue::SlotId pending_place_ = 0;
   // Where its command may be waiting for data; nothing when it is on its way elsewhere.
   std::optional<CoreIndex> blocked_on_;
+  // Where one has waited for the disk, and others may stand in line behind it.
+  std::optional<CoreIndex> cold_on_;
   bool appends_pending_ = false;  // an append of this client is not durable yet
   bool barrier_ = false;          // the next request waits for that
   bool processing_ = false;

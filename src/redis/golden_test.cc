@@ -68,6 +68,7 @@ class GoldenClient final : public Client {
   void on_durable(std::uint64_t, bool) override {}
   void resume() override {}
   bool unblock(bool) override { return false; }
+  void await(std::uint64_t, CoreIndex, bool) override {}
   void kill(bool) override { late_ += "killed\r\n"; }
 
   void send(std::span<const ByteView> args) {

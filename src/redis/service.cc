@@ -6,6 +6,7 @@
 #include "base/mutant.h"
 #include "broker/keyspaces.h"
 #include "broker/topics.h"
+#include "broker/trial.h"
 #include "runtime/stopwatch.h"
 
 namespace trv::redis {
@@ -14,6 +15,7 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
     : broker_(broker),
       settings_(std::move(settings)),
       waiters_(*this),
+      cold_commands_(*this),
       key_events_(*this),
       slow_log_(broker.core().index(), broker.core_count()),
       scripts_({}, std::hash<std::string>{}(settings_.run_id)),
@@ -72,6 +74,7 @@ void Service::forget_client(Session& session) {
 }
 
 void Service::resume_held() {
+  cold_commands_.run_held();
   std::vector<ConnectionId> held;
   for (const auto& [id, client] : clients_) {
     if (client->session().held) held.push_back(id);
@@ -93,19 +96,38 @@ void Counters::note_reply(ByteView reply) {
 }
 
 void Service::run(Call& call) {
-  ++counters_.commands;
   std::size_t start = call.reply.out().size();
   runtime::Stopwatch watch;
   const bool monitored = monitors_.any() && Monitors::shows(call.command);
   const bool runs_others = call.command.has(flag::script);
   if (monitored && runs_others) monitors_.tell(call);
-  call.command.run(call);
+  if (!try_to_run(call)) return;
+  ++counters_.commands;
   if (monitored && !runs_others) monitors_.tell(call);
   if (call.caller.tracks != Tracks::nothing) track(call);
   rest_on_changes(call);
   count(call, ByteView(call.reply.out()).substr(start), watch.elapsed());
   key_events_.tell(call);
   if (!call.transaction || TRV_MUTANT(waiter_sees_half_a_transaction)) waiters_.serve();
+}
+
+bool Service::try_to_run(Call& call) {
+  const bool may_wait = call.tries < ColdCommands::tries_max || TRV_MUTANT(tries_for_ever);
+  if (!may_wait || !call.command.has(flag::tries) || call.transaction ||
+      TRV_MUTANT(cold_commands_wait_on_the_core)) {
+    call.command.run(call);
+    return true;
+  }
+  const std::size_t start = call.reply.out().size();
+  broker::Trial trial(broker_, call.tries);
+  call.command.run(call);
+  if (!trial.met_cold()) return true;
+  TRV_ASSERT(!call.waits);  // else it has changed something
+  call.reply.out().resize(start);
+  call.block.reset();
+  call.touches.clear();
+  call.cold = trial.take();
+  return false;
 }
 
 void Service::track(const Call& call) {
@@ -256,6 +278,17 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
 void Service::run_shipped_transaction(const std::vector<QueuedCommand>& queue,
                                       const std::vector<WatchedKey>& watched, const Caller& caller,
                                       const ReplyPlace& place) {
+  if (!cold_commands_.keeps_waiting(caller.connection)) {
+    return run_shipped_transaction_now(queue, watched, caller, place);
+  }
+  cold_commands_.stand_in_line(nullptr, place, [this, queue, watched, caller, place] {
+    run_shipped_transaction_now(queue, watched, caller, place);
+  });
+}
+
+void Service::run_shipped_transaction_now(const std::vector<QueuedCommand>& queue,
+                                          const std::vector<WatchedKey>& watched,
+                                          const Caller& caller, const ReplyPlace& place) {
   std::string out;
   ReplyWriter reply(out, caller.protocol);
   broker::Commit commit = run_transaction(queue, watched, caller, reply, nullptr);
@@ -279,11 +312,22 @@ void Service::give_back(const ReplyPlace& place) {
 
 void Service::run_shipped(const Command& command, const std::vector<std::string>& args,
                           const Caller& caller, ReplyPlace place) {
+  if (!cold_commands_.keeps_waiting(caller.connection) || TRV_MUTANT(shipped_overtakes_cold)) {
+    return run_shipped_now(command, args, caller, place);
+  }
+  cold_commands_.stand_in_line(&command, place, [this, &command, args, caller, place] {
+    run_shipped_now(command, args, caller, place);
+  });
+}
+
+void Service::run_shipped_now(const Command& command, const std::vector<std::string>& args,
+                              const Caller& caller, const ReplyPlace& place) {
   std::vector<ByteView> views(args.begin(), args.end());
   std::string out;
   ReplyWriter reply(out, caller.protocol);
   Call call{*this, broker_, command, views, reply, caller, broker_.wall_now()};
   run(call);
+  if (!call.cold.empty()) return cold_commands_.add(call, place, false);
   if (call.block) {
     // Its reply may be long in coming: the room is for others meanwhile.
     give_back(place);

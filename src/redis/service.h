@@ -16,6 +16,7 @@
 #include "broker/broker.h"
 #include "redis/access/accounts.h"
 #include "redis/channels.h"
+#include "redis/cold_commands.h"
 #include "redis/command_stats.h"
 #include "redis/command_table.h"
 #include "redis/errors.h"
@@ -60,6 +61,9 @@ class Client {
   virtual void fulfil(std::uint64_t place, std::string bytes, broker::Commit commit) = 0;
   // Ends a blocked command: with a timeout's answer or an error. False when there is none.
   virtual bool unblock(bool with_error) = 0;
+  // Requests wait for the reply at `place`, which is to come from `core`. `blocked`: for as long as
+  // others let its command wait; else it only takes its time.
+  virtual void await(std::uint64_t place, CoreIndex core, bool blocked) = 0;
   // The reply at `place` may be sent, or, when not `ok`, can never be.
   virtual void on_durable(std::uint64_t place, bool ok) = 0;
   // Goes on with the requests that had to wait.
@@ -112,14 +116,6 @@ struct Counters {
   std::uint64_t expired = 0;           // keys whose time was over
 };
 
-// Where the reply of a command belongs that was not answered at once.
-struct ReplyPlace {
-  CoreIndex home;
-  ConnectionId connection;
-  std::uint64_t place = 0;
-  std::size_t held = 0;  // of the room of its home's Shipping
-};
-
 class Service {
  public:
   Service(broker::Broker& broker, ServiceSettings settings);
@@ -133,6 +129,7 @@ class Service {
   const CommandTable& table() const { return table_; }
   Channels& channels() { return channels_; }
   Waiters& waiters() { return waiters_; }
+  ColdCommands& cold_commands() { return cold_commands_; }
   KeyEvents& key_events() { return key_events_; }
   SlowLog& slow_log() { return slow_log_; }
   Counters& counters() { return counters_; }
@@ -185,7 +182,8 @@ class Service {
   // A pause is over.
   void resume_held();
 
-  // Runs a command here. The reply is appended to `call.reply` unless the call says otherwise.
+  // Runs a command here. The reply is appended to `call.reply` unless the call says otherwise; when
+  // it has left `call.cold`, it has not run.
   void run(Call& call);
   // Counts what came of a command that has run.
   void count(const Call& call, ByteView reply, std::chrono::nanoseconds took);
@@ -215,6 +213,8 @@ class Service {
   void publish_everywhere(const std::string& channel, const std::string& message);
   // Puts the call's command among the waiters. `place` gets its reply.
   void block(Call& call, std::uint64_t place);
+  // The room of a reply is for others: there will be none, or it may be long in coming.
+  void give_back(const ReplyPlace& place);
 
   // Runs `each(Service&) -> R` on every core, then `merge(std::vector<R>&&, ReplyWriter&)` here.
   // With several cores the reply is late, and inside a transaction it is refused.
@@ -222,7 +222,13 @@ class Service {
   void gather(Call& call, Each each, Merge merge);
 
  private:
-  void give_back(const ReplyPlace& place);
+  // False when it must wait for the disk.
+  bool try_to_run(Call& call);
+  void run_shipped_now(const Command& command, const std::vector<std::string>& args,
+                       const Caller& caller, const ReplyPlace& place);
+  void run_shipped_transaction_now(const std::vector<QueuedCommand>& queue,
+                                   const std::vector<WatchedKey>& watched, const Caller& caller,
+                                   const ReplyPlace& place);
   // What was queued may be forbidden by now.
   Denial check_queued(const Call& call);
   // Notes the keys that a command has read for a client that keeps them.
@@ -233,6 +239,7 @@ class Service {
   CommandTable table_;
   Channels channels_;
   Waiters waiters_;
+  ColdCommands cold_commands_;
   KeyEvents key_events_;
   SlowLog slow_log_;
   Counters counters_;

@@ -77,7 +77,8 @@ struct Topics::State {
                                                          const model::BatchEntry& entry,
                                                          NextBatch next);
   // Has read in advance from `entry` on.
-  void read_ahead(const Topic& topic, model::FoundBatch entry, NextBatch next);
+  static void read_ahead(Broker& broker, const Topic& topic, model::FoundBatch entry,
+                         NextBatch next);
   // Topics::read(), and read_warm() with a `cold`.
   Result<Sequence> read(Topic& topic, Sequence from, const Visit& visit,
                         std::optional<BlobRange>* cold);

@@ -258,6 +258,7 @@ void xclaim(Call& call) {
     if (twice && options.min_idle > 0) continue;
     if (!pending && !options.force) continue;
     auto record = record_with_id(call.broker, *found.topic, id);
+    if (!record && looks_on(call)) continue;
     if (!record) {
       call.reply.out().resize(start);
       return write_error(call.reply, record.error());
@@ -271,6 +272,7 @@ void xclaim(Call& call) {
     takeover.claimed.push_back(id);
     if (!write_claimed(call, start, options.just_id, *found.topic, **record)) return;
   }
+  if (met_cold(call) && !TRV_MUTANT(claims_before_all_is_there)) return;
   std::size_t count = takeover.claimed.size();
   Groups::Claim claim;
   claim.consumer = call.args[3];
@@ -343,6 +345,11 @@ void xautoclaim(Call& call) {
        ++at, --attempts) {
     bool idle_enough = idle_for(call, at->second, options.min_idle);
     auto record = record_with_id(call.broker, *found.topic, at->first);
+    if (!record && looks_on(call)) {
+      // As if it were taken.
+      if (idle_enough) --left;
+      continue;
+    }
     if (!record) return write_error(call.reply, record.error());
     if (!*record) {
       takeover.gone.push_back(at->first);
@@ -358,6 +365,7 @@ void xautoclaim(Call& call) {
       write_entry(call, writer, *found.topic, **record);
     }
   }
+  if (met_cold(call)) return;
   RecordId next = at == found.group->pending().end() ? RecordId{} : at->first;
   Groups::Claim claim;
   claim.consumer = call.args[3];
@@ -374,7 +382,7 @@ void xautoclaim(Call& call) {
   for (RecordId id : takeover.gone) call.reply.id(id);
 }
 
-constexpr std::uint32_t claims = flag::write | flag::reads_log;
+constexpr std::uint32_t claims = flag::write | flag::reads_log | flag::tries;
 
 constexpr Command rows[] = {
     {"xpending", -3, flag::read_only, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",

@@ -1,7 +1,10 @@
 // XREADGROUP: reading as a member of a group.
 #include <algorithm>
+#include <set>
 
 #include "base/mutant.h"
+#include "broker/cold_reads.h"
+#include "broker/trial.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/keyed.h"
 #include "redis/handlers/read_options.h"
@@ -30,6 +33,46 @@ struct GroupRead {
   RecordId after;  // else
 };
 
+// What is to be changed when all that is to be given has been found: until then nothing is, so that
+// a command that finds something on the disk only can begin anew.
+class GroupChanges {
+ public:
+  explicit GroupChanges(Call& call) : call_(call), commands_(call.service.scratch()) {}
+
+  // Where the next command is appended. Nothing appended: the consumer was there, and is seen.
+  std::string& add(broker::Topic& topic) {
+    changes_.push_back({&topic, commands_.size()});
+    return commands_;
+  }
+
+  Status make(const ReadOptions& options) {
+    for (std::size_t i = 0; i < changes_.size(); ++i) {
+      broker::Topic& topic = *changes_[i].topic;
+      const std::size_t begin = changes_[i].begin;
+      const std::size_t end = i + 1 < changes_.size() ? changes_[i + 1].begin : commands_.size();
+      if (begin == end) {
+        call_.broker.claim_groups().note_seen(topic, options.group, options.consumer);
+        continue;
+      }
+      const ByteView command = ByteView(commands_).substr(begin, end - begin);
+      Status done = wait_for_delivery(call_, call_.broker.claim_groups().execute(topic, command));
+      if (!done) return done;
+    }
+    changes_.clear();
+    commands_.clear();
+    return {};
+  }
+
+ private:
+  struct Change {
+    broker::Topic* topic;
+    std::size_t begin;  // in commands_
+  };
+  Call& call_;
+  std::string& commands_;
+  std::vector<Change> changes_;
+};
+
 // What the group's count of read entries is after `ids` were delivered from `position` on. Erased
 // entries behind the position make it unknown, until an entry comes whose number can be told.
 std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, RecordId position,
@@ -45,15 +88,12 @@ std::optional<std::uint64_t> read_after(Call& call, const GroupRead& read, Recor
   return count;
 }
 
-Status ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options) {
-  if (read.group->find_consumer(options.consumer)) {
-    call.broker.claim_groups().note_seen(*read.topic, options.group, options.consumer);
-    return {};
-  }
-  std::string command;
+void ensure_consumer(Call& call, const GroupRead& read, const ReadOptions& options,
+                     GroupChanges& changes) {
+  std::string& command = changes.add(*read.topic);
+  if (read.group->find_consumer(options.consumer)) return;
   Groups::encode_create_consumer(command, options.group, options.consumer);
   call.service.key_events().note(call, key_event::stream, key_event::consumer_made, read.key);
-  return wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
 }
 
 // What is pending and may be taken over: what was released, and then what has been idle for long
@@ -79,13 +119,17 @@ Status each_claimable(const Call& call, const GroupRead& read, const ReadOptions
 
 // Takes over what may be taken, whoever has it, and writes it. Result: how many.
 Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptions& options,
-                              ReadBudget& budget, ReplyWriter& writer) {
+                              ReadBudget& budget, ReplyWriter& writer, GroupChanges& changes) {
   std::vector<RecordId> taken;
   std::vector<RecordId> gone;  // pending, but no longer in the stream
   const std::size_t count = budget.of_stream();
   Status looked =
       each_claimable(call, read, options, [&](RecordId id, EntryDelivery delivery) -> Result<bool> {
         auto record = record_with_id(call.broker, *read.topic, id);
+        if (!record && looks_on(call)) {
+          taken.push_back(id);
+          return taken.size() < count;
+        }
         if (!record) return record.error();
         if (!*record) {
           gone.push_back(id);
@@ -96,27 +140,20 @@ Result<std::size_t> take_over(Call& call, const GroupRead& read, const ReadOptio
         return budget.took_one() && taken.size() < count && writer.out().size() <= reply_size_max;
       });
   if (!looked) return looked.error();
-  std::string& command = call.service.scratch();
-  if (!gone.empty()) {
-    Groups::encode_settle(command, options.group, gone);
-    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-    if (!done) return done.error();
-    command.clear();
-  }
+  if (!gone.empty()) Groups::encode_settle(changes.add(*read.topic), options.group, gone);
   if (taken.empty()) return std::size_t{0};
   Groups::Claim claim;
   claim.consumer = options.consumer;
   claim.delivered = call.now;
   claim.ids = taken;
-  Groups::encode_claim(command, options.group, claim);
-  Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-  if (!done) return done.error();
+  Groups::encode_claim(changes.add(*read.topic), options.group, claim);
   return taken.size();
 }
 
 // Writes at most `count` new entries and makes them pending. Result: how many.
 Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOptions& options,
-                                std::size_t count, ReadBudget& budget, ReplyWriter& writer) {
+                                std::size_t count, ReadBudget& budget, ReplyWriter& writer,
+                                GroupChanges& changes) {
   RecordId position = read.group->position();
   if (position == RecordId::max() ||
       position >= call.broker.topics().last_visible_id(*read.topic)) {
@@ -141,32 +178,30 @@ Result<std::size_t> deliver_new(Call& call, const GroupRead& read, const ReadOpt
   delivery.position = {ids.back(), read_after(call, read, position, ids)};
   delivery.keep_pending = !options.no_ack;
   delivery.ids = ids;
-  std::string& command = call.service.scratch();
-  Groups::encode_deliver(command, options.group, delivery);
-  done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-  if (!done) return done.error();
+  Groups::encode_deliver(changes.add(*read.topic), options.group, delivery);
   return ids.size();
 }
 
 // Writes what a reader of `>` gets. Result: how many entries.
 Result<std::size_t> deliver(Call& call, const GroupRead& read, const ReadOptions& options,
-                            ReadBudget& budget, ReplyWriter& writer) {
+                            ReadBudget& budget, ReplyWriter& writer, GroupChanges& changes) {
   const std::size_t count = budget.of_stream();
   std::size_t taken = 0;
   if (options.claim_idle) {
-    Result<std::size_t> taken_over = take_over(call, read, options, budget, writer);
+    Result<std::size_t> taken_over = take_over(call, read, options, budget, writer, changes);
     if (!taken_over) return taken_over;
     taken = *taken_over;
   }
   if (taken == count || budget.spent() || writer.out().size() > reply_size_max) return taken;
-  Result<std::size_t> fresh = deliver_new(call, read, options, count - taken, budget, writer);
+  Result<std::size_t> fresh =
+      deliver_new(call, read, options, count - taken, budget, writer, changes);
   if (!fresh) return fresh;
   return taken + *fresh;
 }
 
 // Writes the consumer's own pending entries again.
 Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadOptions& options,
-                                  ReadBudget& budget, ReplyWriter& writer) {
+                                  ReadBudget& budget, ReplyWriter& writer, GroupChanges& changes) {
   const model::ClaimGroup::Consumer* consumer = read.group->find_consumer(options.consumer);
   std::vector<RecordId> sent;
   std::size_t written = 0;
@@ -175,6 +210,10 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
   for (auto at = consumer->pending.upper_bound(read.after);
        at != consumer->pending.end() && written < count; ++at) {
     auto record = record_with_id(call.broker, *read.topic, *at);
+    if (!record && looks_on(call)) {
+      ++written;
+      continue;
+    }
     if (!record) return record.error();
     if (*record) {
       write_entry(call, writer, *read.topic, **record);
@@ -188,10 +227,8 @@ Result<std::size_t> deliver_again(Call& call, const GroupRead& read, const ReadO
     if (!budget.took_one() || writer.out().size() > reply_size_max) break;
   }
   if (!sent.empty()) {
-    std::string& command = call.service.scratch();
-    Groups::encode_redeliver(command, options.group, options.consumer, call.now, sent);
-    Status done = wait_for_delivery(call, call.broker.claim_groups().execute(*read.topic, command));
-    if (!done) return done.error();
+    Groups::encode_redeliver(changes.add(*read.topic), options.group, options.consumer, call.now,
+                             sent);
   }
   return written;
 }
@@ -261,35 +298,62 @@ void block_group_read(Call& call, const ReadOptions& options, const std::vector<
   call.block = std::move(request);
 }
 
+// What a stream that is named twice gives the second time is what comes behind the first.
+bool names_twice(const std::vector<GroupRead>& reads) {
+  if (reads.size() == 1) return false;
+  std::set<ByteView> keys;
+  return !std::all_of(reads.begin(), reads.end(),
+                      [&keys](const GroupRead& read) { return keys.insert(read.key).second; });
+}
+
+// Writes one stream, if there is anything to give. Result: whether there is.
+Result<bool> read_group(Call& call, const GroupRead& read, const ReadOptions& options,
+                        ReadBudget& budget, ReplyWriter& writer, GroupChanges& changes) {
+  const std::size_t begin = writer.out().size();
+  if (writer.protocol() == Protocol::resp2) writer.array(2);
+  writer.bulk(read.key);
+  const ReplyWriter::Guess entries = writer.guess_array(budget.of_stream());
+  if (!TRV_MUTANT(guessed_line_counts_in_group)) budget.leave_out(entries.size);
+  ensure_consumer(call, read, options, changes);
+  Result<std::size_t> count = read.news
+                                  ? deliver(call, read, options, budget, writer, changes)
+                                  : deliver_again(call, read, options, budget, writer, changes);
+  if (!count && !looks_on(call)) return count.error();
+  budget.leave_out(0);
+  if (!count || (*count == 0 && read.news)) {
+    writer.out().resize(begin);
+    return false;
+  }
+  writer.correct(entries, *count);
+  return true;
+}
+
 void xreadgroup(Call& call) {
   ReadOptions options;
   std::vector<GroupRead> reads;
   if (!parse_read_options(call, true, options) || !parse_group_reads(call, options, reads)) return;
   options.count = std::min(options.count, delivered_max);
+  const bool one_by_one = names_twice(reads);
+  if (broker::Trial* trial = call.broker.cold_reads().trial(); trial && one_by_one) trial->stop();
   std::string body = room_for_entries(call);
   ReplyWriter writer(body, call.reply.protocol());
   const ReplyWriter::Guess streams = writer.guess_map_of_streams(reads.size());
   ReadBudget budget(options, body);
+  GroupChanges changes(call);
   std::size_t found = 0;
   for (const GroupRead& read : reads) {
     if (budget.spent()) break;
-    std::size_t begin = body.size();
-    if (call.reply.protocol() == Protocol::resp2) writer.array(2);
-    writer.bulk(read.key);
-    const ReplyWriter::Guess entries = writer.guess_array(budget.of_stream());
-    if (!TRV_MUTANT(guessed_line_counts_in_group)) budget.leave_out(entries.size);
-    Status there = ensure_consumer(call, read, options);
-    if (!there) return write_error(call.reply, there.error());
-    Result<std::size_t> count = read.news ? deliver(call, read, options, budget, writer)
-                                          : deliver_again(call, read, options, budget, writer);
-    if (!count) return write_error(call.reply, count.error());
-    budget.leave_out(0);
-    if (*count == 0 && read.news) {
-      body.resize(begin);
-      continue;
+    Result<bool> any = read_group(call, read, options, budget, writer, changes);
+    if (!any) return write_error(call.reply, any.error());
+    if (*any) ++found;
+    if (!one_by_one) continue;
+    if (Status made = changes.make(options); !made) {
+      return write_error(call.reply, made.error());
     }
-    writer.correct(entries, *count);
-    ++found;
+  }
+  if (met_cold(call) && !TRV_MUTANT(delivers_before_all_is_there)) return;
+  if (Status made = changes.make(options); !made) {
+    return write_error(call.reply, made.error());
   }
   if (found > 0) {
     writer.correct(streams, found);
@@ -302,7 +366,7 @@ void xreadgroup(Call& call) {
 }
 
 constexpr Command rows[] = {
-    {"xreadgroup", -7, flag::write | flag::reads_log | flag::blocking, Where::keys,
+    {"xreadgroup", -7, flag::write | flag::reads_log | flag::blocking | flag::tries, Where::keys,
      KeyRule::streams, 0, 0, 0, "stream", "5.0.0",
      "Returns new or pending entries to a consumer of a group.", xreadgroup},
 };

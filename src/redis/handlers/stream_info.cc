@@ -241,7 +241,7 @@ void xinfo_consumers(Call& call) {
   }
 }
 
-constexpr std::uint32_t reads = flag::read_only | flag::reads_log;
+constexpr std::uint32_t reads = flag::read_only | flag::reads_log | flag::tries;
 
 constexpr Command rows[] = {
     {"xinfo", -2, flag::container | flag::reads_log, Where::session, KeyRule::none, 0, 0, 0,

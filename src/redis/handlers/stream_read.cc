@@ -1,5 +1,7 @@
 // XRANGE, XREVRANGE, XREAD: reading entries without a group.
 #include "base/mutant.h"
+#include "broker/cold_reads.h"
+#include "broker/trial.h"
 #include "redis/handlers/families.h"
 #include "redis/handlers/read_options.h"
 #include "redis/handlers/streams.h"
@@ -56,6 +58,23 @@ void xrange(Call& call) {
   });
 }
 
+// `left` is what the reader has not seen, yet.
+Status visit_back(Call& call, broker::Topic& topic, broker::Trial::Range& left,
+                  const broker::Topics::Visit& visit) {
+  broker::Topics& topics = call.broker.topics();
+  Sequence before = topics.visible_end(topic);
+  if (left.last != RecordId::max()) {
+    Result<Sequence> at = topics.sequence_of(topic, left.last.next());
+    if (!at) return at.error();
+    before = std::min(before, *at);
+  }
+  return topics.read_back(topic, before, [&](const model::StoredRecord& record) {
+    if (record.id < left.first) return false;
+    left.last = record.id;
+    return visit(record) && --left.count > 0;
+  });
+}
+
 void xrevrange(Call& call) {
   std::optional<RecordId> last = range_end(call, call.args[2]);
   if (!last) return;
@@ -68,18 +87,12 @@ void xrevrange(Call& call) {
   if (!found.topic) return call.reply.array(0);
   if (count == 0) return call.reply.null_array();
   if (*first > *last) return call.reply.array(0);
-  write_entries(call, *found.topic, [&](const broker::Topics::Visit& visit) -> Status {
-    Sequence before = call.broker.topics().visible_end(*found.topic);
-    if (*last != RecordId::max()) {
-      Result<Sequence> at = call.broker.topics().sequence_of(*found.topic, last->next());
-      if (!at) return at.error();
-      before = std::min(before, *at);
-    }
-    std::size_t left = count;
-    return call.broker.topics().read_back(
-        *found.topic, before, [&](const model::StoredRecord& record) {
-          return record.id >= *first && visit(record) && --left > 0;
-        });
+  broker::Trial::Range left{*first, *last, count};
+  write_entries(call, *found.topic, [&](const broker::Topics::Visit& visit) {
+    Status done = visit_back(call, *found.topic, left, visit);
+    broker::Trial* trial = call.broker.cold_reads().trial();
+    if (!done && trial && trial->met_cold()) trial->note_range_back(*found.topic, left);
+    return done;
   });
 }
 
@@ -141,6 +154,10 @@ std::optional<std::size_t> read_streams(Call& call, const ReadOptions& options,
                                 ++count;
                                 return budget.took_one() && out.size() <= reply_size_max;
                               });
+    if (!done && looks_on(call)) {
+      out.resize(begin);
+      continue;
+    }
     if (!done || out.size() > reply_size_max) {
       call.reply.error(done ? std::string(text::reply_too_large) : error_text(done.error()));
       return std::nullopt;
@@ -186,7 +203,7 @@ void xread(Call& call) {
   call.block = std::move(request);
 }
 
-constexpr std::uint32_t reads = flag::read_only | flag::reads_log;
+constexpr std::uint32_t reads = flag::read_only | flag::reads_log | flag::tries;
 
 constexpr Command rows[] = {
     {"xrange", -4, reads, Where::keys, KeyRule::range, 1, 1, 1, "stream", "5.0.0",

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "broker/cold_reads.h"
+#include "broker/trial.h"
 #include "redis/reply_queue.h"
 
 namespace trv::redis {
@@ -89,18 +91,44 @@ Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker
   return record;
 }
 
+bool met_cold(const Call& call) {
+  const broker::Trial* trial = call.broker.cold_reads().trial();
+  return trial && trial->met_cold();
+}
+
+bool looks_on(const Call& call) {
+  const broker::Trial* trial = call.broker.cold_reads().trial();
+  return trial && trial->met_cold() && trial->may_note();
+}
+
+namespace {
+
+// `left` is what the reader has not seen, yet.
+Status visit_range(broker::Broker& broker, broker::Topic& topic, broker::Trial::Range& left,
+                   const broker::Topics::Visit& visit) {
+  Result<Sequence> from = broker.topics().sequence_of(topic, left.first);
+  if (!from) return from.error();
+  Result<Sequence> end = broker.topics().read(topic, *from, [&](const model::StoredRecord& record) {
+    if (record.id > left.last) return false;
+    left.first = record.id;
+    if (!visit(record)) return false;
+    return --left.count > 0;
+  });
+  return end ? Status() : Status(end.error());
+}
+
+}  // namespace
+
 Status each_record(broker::Broker& broker, broker::Topic& topic, RecordId first, RecordId last,
                    std::size_t count, const broker::Topics::Visit& visit) {
   if (first > last || count == 0) return {};
-  Result<Sequence> from = broker.topics().sequence_of(topic, first);
-  if (!from) return from.error();
-  std::size_t left = count;
-  Result<Sequence> end = broker.topics().read(topic, *from, [&](const model::StoredRecord& record) {
-    if (record.id > last) return false;
-    if (!visit(record)) return false;
-    return --left > 0;
-  });
-  return end ? Status() : Status(end.error());
+  broker::Trial::Range left{first, last, count};
+  Status done = visit_range(broker, topic, left, visit);
+  if (!done) {
+    broker::Trial* trial = broker.cold_reads().trial();
+    if (trial && trial->met_cold()) trial->note_range(topic, left);
+  }
+  return done;
 }
 
 std::optional<RecordId> first_id(broker::Broker& broker, broker::Topic& topic) {

@@ -44,6 +44,12 @@ std::optional<RecordId> id_arg(Call& call, std::size_t index);
 Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker,
                                                           broker::Topic& topic, RecordId id);
 
+// In a broker::Trial: something that was to be read is not in memory, so the command must change
+// nothing, and its answer goes nowhere.
+bool met_cold(const Call& call);
+// The same, and it is of use to look at what comes next: it will be wanted, too.
+bool looks_on(const Call& call);
+
 // Visits the visible records from `first` to `last`, at most `count`.
 Status each_record(broker::Broker& broker, broker::Topic& topic, RecordId first, RecordId last,
                    std::size_t count, const broker::Topics::Visit& visit);
