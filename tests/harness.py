@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -317,3 +318,35 @@ class Peers:
 
     def log_tail(self):
         return "(real servers)"
+
+
+def drop_from_cache(directory):
+    for root, _, files in os.walk(directory):
+        for name in files:
+            try:
+                handle = os.open(os.path.join(root, name), os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            os.fsync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(handle)
+
+
+class FilesLeaveMemory:
+    """While it lasts, what is in files does not stay in memory."""
+
+    def __init__(self, broker, pause=0.02):
+        self.broker, self.pause, self.over = broker, pause, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.over.wait(self.pause):
+            drop_from_cache(self.broker.data_directory)
+
+    def __enter__(self):
+        drop_from_cache(self.broker.data_directory)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()

@@ -58,15 +58,30 @@ void ColdCommands::stand_in_line(const Command* command, const ReplyPlace& place
   hold_client(service_, place, false);
 }
 
-void ColdCommands::on_there(ConnectionId client, std::uint64_t number) {
+ColdCommands::Waiting* ColdCommands::find(ConnectionId client, std::uint64_t number) {
   auto at = lines_.find(client);
-  if (at == lines_.end() || !at->second.first || at->second.first->number != number) return;
-  Waiting& waiting = *at->second.first;
-  if (service_.pause().holds_blocked(*waiting.command) && !TRV_MUTANT(pause_lets_cold_reads_run)) {
-    waiting.held = true;
+  if (at == lines_.end() || !at->second.first || at->second.first->number != number) return nullptr;
+  return &*at->second.first;
+}
+
+void ColdCommands::on_there(ConnectionId client, std::uint64_t number) {
+  if (!find(client, number)) return;
+  // For a client of another core there is room on its way.
+  Client* here = service_.find_client(client);
+  const bool may_answer =
+      !here || here->may_answer([this, client, number] { run_first(client, number); });
+  if (may_answer || TRV_MUTANT(cold_reads_answered_at_once)) run_first(client, number);
+}
+
+void ColdCommands::run_first(ConnectionId client, std::uint64_t number) {
+  Waiting* waiting = find(client, number);
+  if (!waiting) return;
+  if (service_.pause().holds_blocked(*waiting->command) && !TRV_MUTANT(pause_lets_cold_reads_run)) {
+    waiting->held = true;
     return;
   }
-  Waiting due = std::move(waiting);
+  Waiting due = std::move(*waiting);
+  auto at = lines_.find(client);
   at->second.first.reset();
   // A client of this core goes on when it is answered, and may have to wait here again.
   const bool alone = at->second.behind.empty();

@@ -10,6 +10,8 @@
 //     another core is told not to, so a line is short;
 //   - a command waits tries_max times at most. Then it reads on the core, however long that takes.
 //
+// Who has waited is answered when it has a turn (docs/decisions/0010).
+//
 // A pause holds what it would hold if it came now. Being here is not being blocked: CLIENT UNBLOCK
 // does not end it, and a time that a command is willing to wait begins when it has found nothing.
 #pragma once
@@ -81,7 +83,10 @@ class ColdCommands {
   };
 
   void begin(Waiting& waiting, std::vector<BlobRange> cold);
+  // Null: it has run, or is not wanted any more.
+  Waiting* find(ConnectionId client, std::uint64_t number);
   void on_there(ConnectionId client, std::uint64_t number);
+  void run_first(ConnectionId client, std::uint64_t number);
   // Requires: there is a line, and nobody is its first.
   void go_on(ConnectionId client);
   // Runs it again, and answers unless it has to wait again, for whatever.

@@ -42,6 +42,10 @@ class FarClient final : public Client {
   void resume() override {}
   bool unblock(bool) override { return false; }
   void await(std::uint64_t place, CoreIndex, bool) override { awaited.push_back(place); }
+  bool may_answer(UniqueFunction<void()> then) override {
+    if (!has_turn) on_turn = std::move(then);
+    return has_turn;
+  }
   void kill(bool) override {}
 
   void ship(std::vector<std::string> args) {
@@ -56,6 +60,8 @@ class FarClient final : public Client {
 
   std::string answers;  // place and first line of each
   std::vector<std::uint64_t> awaited;
+  bool has_turn = true;
+  UniqueFunction<void()> on_turn;
 
  private:
   Caller caller() const {
@@ -499,6 +505,23 @@ TEST_F(ColdCommandsTest, WhatStandsInLineMayWaitForTheDisk) {
   EXPECT_EQ(service_->waiters().size(), 1u);
   ASSERT_EQ(ask(0, "XADD u 2-0 f v\r\n"), "$3\r\n2-0\r\n");
   EXPECT_EQ(client.answers, "1 *3\n2 *2\n3 *1\n");
+}
+
+TEST_F(ColdCommandsTest, WhoHasWaitedIsAnsweredInItsTurn) {
+  fill(3);
+  ASSERT_EQ(ask(0, "XGROUP CREATE s g 0\r\n"), "+OK\r\n");
+  restart_cold();
+  FarClient client(*service_);
+  client.has_turn = false;
+  broker_.round([&] { client.ship({"xreadgroup", "group", "g", "c", "streams", "s", ">"}); });
+  broker_.run_reads();
+  EXPECT_EQ(client.answers, "");
+  ASSERT_EQ(ask(1, "CLIENT PAUSE 60000 WRITE\r\n"), "+OK\r\n");
+  broker_.round([&] { client.on_turn(); });
+  EXPECT_EQ(client.answers, "") << "meanwhile all has to wait";
+  client.has_turn = true;
+  ASSERT_EQ(ask(1, "CLIENT UNPAUSE\r\n"), "+OK\r\n");
+  EXPECT_EQ(client.answers, "1 *1\n");
 }
 
 TEST_F(ColdCommandsTest, WhoLeavesHasDoneWhatItSaid) {

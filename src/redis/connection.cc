@@ -143,13 +143,18 @@ void Connection::process() {
   while (!ended_ && !session_.closing && !paused() && step()) {
   }
   processing_ = false;
+  leave_room();
   input_.release_if_empty();
   end_batch();
   if (!draining_ && !stream_->closed() && stream_->unsent() > stream_->unsent_limit(output_high)) {
-    draining_ = true;
-    core().spawn(resume_when_drained());
+    wait_to_answer();
   }
   wake_loop();
+}
+
+void Connection::wait_to_answer() {
+  draining_ = true;
+  core().spawn(resume_when_drained());
 }
 
 runtime::Task<> Connection::resume_when_drained() {
@@ -157,9 +162,25 @@ runtime::Task<> Connection::resume_when_drained() {
   awaits_turn_ = true;
   co_await stream_->turn();
   awaits_turn_ = false;
+  if (std::exchange(wants_room_, false)) {
+    const std::size_t size = service_.shipping().expected();
+    service_.shipping().enter_later(size, [this, size] {
+      room_ = size;
+      room_taken_.set();
+    });
+    co_await room_taken_.wait();
+  }
   draining_ = false;
+  if (then_) std::exchange(then_, {})();
   process();
   wake_loop();
+}
+
+bool Connection::may_answer(UniqueFunction<void()> then) {
+  if (!draining_ && stream_->has_turn()) return true;
+  then_ = std::move(then);
+  if (!draining_) wait_to_answer();
+  return false;
 }
 
 bool Connection::step() {
@@ -182,12 +203,12 @@ bool Connection::step() {
     session_.held = true;
     return false;
   }
-  if (!stream_->has_turn() && may_answer_much(parser_.args())) {
-    draining_ = true;
-    core().spawn(resume_when_drained());
+  if (may_answer_much(parser_.args()) && !may_run(parser_.args())) {
+    wait_to_answer();
     return false;
   }
   execute(parser_.args());
+  leave_room();
   input_.consume(parser_.consumed());
   return true;
 }
@@ -204,6 +225,31 @@ bool Connection::held_by_pause(std::span<const ByteView> args) const {
 bool Connection::may_answer_much(std::span<const ByteView> args) const {
   const Command* command = find_command(service_.table(), args);
   return command && command->answers_much();
+}
+
+bool Connection::may_leave_core(std::span<const ByteView> args) const {
+  if (service_.single_core()) return false;
+  const Command* command = find_command(service_.table(), args);
+  if (!command || !has_arity(*command, args)) return false;
+  bool away = command->where == Where::transaction || command->where == Where::cursor;
+  if (command->where != Where::keys) return away;
+  CommandTable::each_key(*command, args, [&](std::size_t i) {
+    away = away || service_.broker().owner_of(args[i]) != core().index();
+  });
+  return away;
+}
+
+bool Connection::may_run(std::span<const ByteView> args) {
+  if (!stream_->has_turn()) return false;
+  if (room_ || !may_leave_core(args)) return true;
+  const std::size_t size = service_.shipping().expected();
+  wants_room_ = !service_.shipping().try_enter(size);
+  if (!wants_room_) room_ = size;
+  return !wants_room_;
+}
+
+void Connection::leave_room() {
+  if (room_) service_.shipping().leave(*std::exchange(room_, std::nullopt));
 }
 
 bool Connection::must_wait_for_appends(std::span<const ByteView> args) const {

@@ -45,6 +45,7 @@ class Connection final : public Client {
   void resume() override;
   bool unblock(bool with_error) override;
   void await(std::uint64_t place, CoreIndex core, bool blocked) override;
+  bool may_answer(UniqueFunction<void()> then) override;
   void kill(bool linger) override;
 
  private:
@@ -69,6 +70,12 @@ class Connection final : public Client {
   bool reads_log(const Command& command, std::span<const ByteView> args) const;
   bool held_by_pause(std::span<const ByteView> args) const;
   bool may_answer_much(std::span<const ByteView> args) const;
+  bool may_leave_core(std::span<const ByteView> args) const;
+  // Whether the next request, which may have a large answer, has its turn and, should it be run on
+  // another core, room for that answer on its way: then the room is taken.
+  bool may_run(std::span<const ByteView> args);
+  void leave_room();
+  void wait_to_answer();
   bool paused() const;
   bool waits_for_others() const;
   bool output_full() const;
@@ -97,6 +104,10 @@ class Connection final : public Client {
   bool loop_waits_ = false;   // on wake_
   bool draining_ = false;     // resume_when_drained() is under way
   bool awaits_turn_ = false;  // in it
+  bool wants_room_ = false;   // in it, behind that
+  runtime::Event room_taken_;
+  std::optional<std::size_t> room_;  // taken for what is run next
+  UniqueFunction<void()> then_;      // what else waits to be answered
 
   runtime::InputBuffer input_;
 

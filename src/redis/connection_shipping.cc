@@ -15,17 +15,11 @@ void Connection::ship(const Command& command, std::span<const ByteView> args, Co
     blocked_on_ = owner;
   }
   if (command.has(flag::appends | flag::script)) appends_pending_ = true;
-  Service& there = service_.peer(owner);
-  Shipping& shipping = service_.shipping();
-  const std::size_t size = command.answers_much() ? shipping.expected() : 0;
-  // Nobody is made to wait in the place of a client that is gone.
-  auto wanted = [&service = service_, id = session_.id, blocks = command.has(flag::blocking)] {
-    return !blocks || service.clients().contains(id);
-  };
-  shipping.ship(
-      owner, size, wanted,
-      [&there, &command, argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
-       at = place_of(place, size)](broker::Broker&) { there.run_shipped(command, argv, who, at); });
+  service_.broker().at_core(
+      owner, [&there = service_.peer(owner), &command,
+              argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
+              at = place_of(place, std::exchange(room_, std::nullopt).value_or(0))](
+                 broker::Broker&) { there.run_shipped(command, argv, who, at); });
 }
 
 ReplyPlace Connection::place_of(ReplyQueue::SlotId slot, std::size_t held) const {
@@ -90,15 +84,10 @@ void Connection::refuse_transaction(std::string_view why) {
 void Connection::ship_transaction(std::vector<QueuedCommand> queue, std::vector<WatchedKey> watched,
                                   CoreIndex owner) {
   ReplyQueue::SlotId place = replies_.open();
-  Service& there = service_.peer(owner);
-  Shipping& shipping = service_.shipping();
-  const std::size_t size = shipping.expected();
-  shipping.ship(
-      owner, size, [] { return true; },
-      [&there, queue = std::move(queue), watched = std::move(watched), who = caller(),
-       at = place_of(place, size)](broker::Broker&) {
-        there.run_shipped_transaction(queue, watched, who, at);
-      });
+  service_.broker().at_core(
+      owner, [&there = service_.peer(owner), queue = std::move(queue), watched = std::move(watched),
+              who = caller(), at = place_of(place, std::exchange(room_, std::nullopt).value_or(0))](
+                 broker::Broker&) { there.run_shipped_transaction(queue, watched, who, at); });
 }
 
 }  // namespace trv::redis

@@ -64,6 +64,9 @@ class Client {
   // Requests wait for the reply at `place`, which is to come from `core`. `blocked`: for as long as
   // others let its command wait; else it only takes its time.
   virtual void await(std::uint64_t place, CoreIndex core, bool blocked) = 0;
+  // Whether an answer that may be large may be made now, as far as memory goes; else `then` is
+  // called when it may. One at a time.
+  virtual bool may_answer(UniqueFunction<void()> then) = 0;
   // The reply at `place` may be sent, or, when not `ok`, can never be.
   virtual void on_durable(std::uint64_t place, bool ok) = 0;
   // Goes on with the requests that had to wait.

@@ -1,6 +1,7 @@
 #include "redis/shipping.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace trv::redis {
 namespace {
@@ -13,6 +14,13 @@ constexpr std::size_t unknown_max = 32;
 std::size_t Shipping::expected() {
   if (!expected_) expected_ = broker_.core().unsent_room() / unknown_max;
   return *expected_;
+}
+
+void Shipping::enter_later(std::size_t size, UniqueFunction<void()> entered) {
+  room_.enter_later(size, [entered = std::move(entered)]() mutable {
+    entered();
+    return true;
+  });
 }
 
 void Shipping::arrived(std::size_t held, std::size_t size) {

@@ -1,6 +1,6 @@
-// Shipping: the way of commands from the core of their client to the core of their keys, in the
-// order in which they were sent, and the room that their replies take on the way back: bounded for
-// all of them together (runtime::AnswerRoom).
+// Shipping: the room that replies take on their way from the core of a command's keys to the core
+// of its client: bounded for all of them together (runtime::AnswerRoom). Who finds none does not
+// send the command yet.
 //
 // Owner: the Service of the client's core; used on its thread only.
 //
@@ -9,9 +9,8 @@
 #pragma once
 
 #include <optional>
-#include <utility>
 
-#include "base/ids.h"
+#include "base/function.h"
 #include "broker/broker.h"
 #include "runtime/answer_room.h"
 
@@ -24,10 +23,9 @@ class Shipping {
   // Room that a reply of unknown size should have.
   std::size_t expected();
 
-  // Runs `work` with the Broker of `owner`, behind what was shipped before, as soon as there is
-  // room for `size` bytes. `wanted`: whether it still is to run then; else its room is left.
-  template <class Wanted, class Work>
-  void ship(CoreIndex owner, std::size_t size, Wanted wanted, Work work);
+  // Takes room for `size` bytes, at once if there is some, or later: then `entered` is called.
+  bool try_enter(std::size_t size) { return room_.try_enter(size); }
+  void enter_later(std::size_t size, UniqueFunction<void()> entered);
 
   // `held` is given back, by the core that the client is on.
   void leave(std::size_t held) { room_.leave(held); }
@@ -39,16 +37,5 @@ class Shipping {
   runtime::AnswerRoom room_;
   std::optional<std::size_t> expected_;
 };
-
-template <class Wanted, class Work>
-void Shipping::ship(CoreIndex owner, std::size_t size, Wanted wanted, Work work) {
-  if (room_.try_enter(size)) return broker_.at_core(owner, std::move(work));
-  room_.enter_later(size,
-                    [this, owner, wanted = std::move(wanted), work = std::move(work)]() mutable {
-                      if (!wanted()) return false;
-                      broker_.at_core(owner, std::move(work));
-                      return true;
-                    });
-}
 
 }  // namespace trv::redis

@@ -23,6 +23,8 @@ bool AnswerRoom::try_enter(std::size_t size) {
 
 void AnswerRoom::enter_later(std::size_t size, UniqueFunction<bool()> entered) {
   waiters_.push_back({size, std::move(entered)});
+  // Else who is there leaves.
+  if (held_ == 0) admit_later();
 }
 
 void AnswerRoom::leave(std::size_t size) {

@@ -74,6 +74,14 @@ TEST_F(AnswerRoomTest, what_is_larger_is_alone_until_the_next_round) {
   EXPECT_TRUE(room_.try_enter(1));
 }
 
+TEST_F(AnswerRoomTest, who_waits_where_nobody_is_enters_soon) {
+  wait(room_size, 'a');
+  EXPECT_EQ(entered_, "");
+  run();
+  EXPECT_EQ(entered_, "a");
+  EXPECT_FALSE(room_.try_enter(1));
+}
+
 TEST_F(AnswerRoomTest, who_has_no_use_for_it_leaves_it) {
   ASSERT_TRUE(room_.try_enter(room_size));
   room_.enter_later(room_size + 1, [] { return false; });

@@ -11,7 +11,7 @@ import pamqp.commands
 import pamqp.header
 import pytest
 from confluent_kafka import Producer
-from harness import Broker, wait_for
+from harness import Broker, FilesLeaveMemory, wait_for
 from rawclients import Amqp, ConnectionLost, Redis, RedisError
 from rawkafka import FETCH, Kafka, array, text
 
@@ -249,3 +249,19 @@ def test_replies_that_nobody_takes(small):
     assert small.peak_bytes() - before < GROWTH_MAX * 2
     for client in idle:
         client.close()
+
+
+def test_replies_out_of_what_lies_on_the_disk(small):
+    """All of them have to wait for it, and then are answered one after the other."""
+    fill_keys(small)
+    small.restart(kill=False)
+    with FilesLeaveMemory(small):
+        for key in KEYS:  # from now on it is known how much such a reply is
+            assert len(Redis(small.redis_port).call("XRANGE", key, "-", "+")) == ENTRIES
+        before = small.resident_bytes()
+        idle = [ask_and_wait(small.redis_port, Redis.encode("XRANGE", KEYS[index % len(KEYS)], "-", "+")) for index in range(CONNECTIONS * 4)]
+        time.sleep(2)
+        assert small.peak_bytes() - before < GROWTH_MAX * 2
+    for client in idle:
+        client.close()
+    assert len(Redis(small.redis_port, timeout=60).call("XRANGE", "a", "-", "+")) == ENTRIES

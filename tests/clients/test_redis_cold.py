@@ -1,46 +1,14 @@
 """Commands that read entries which are not in memory: they answer what they would if it were, in their order, and deliver everything once, while the files leave memory all the time."""
 
-import os
 import socket
 import threading
 import time
 
 import pytest
 import redis
+from harness import FilesLeaveMemory
 
 STREAMS, ENTRIES, SIZE = 6, 300, 3000
-
-
-def drop_from_cache(directory):
-    for root, _, files in os.walk(directory):
-        for name in files:
-            try:
-                handle = os.open(os.path.join(root, name), os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            os.fsync(handle)
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(handle)
-
-
-class Forgetting:
-    """While it lasts, what is in files does not stay in memory."""
-
-    def __init__(self, broker, pause=0.02):
-        self.broker, self.pause, self.over = broker, pause, threading.Event()
-        self.thread = threading.Thread(target=self._run)
-
-    def _run(self):
-        while not self.over.wait(self.pause):
-            drop_from_cache(self.broker.data_directory)
-
-    def __enter__(self):
-        drop_from_cache(self.broker.data_directory)
-        self.thread.start()
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
 
 
 def connect(broker):
@@ -99,13 +67,13 @@ def test_answers_are_the_same_to_the_last_byte(own_broker, streams):
     requests = [words for stream in streams for words in questions(stream)]
     warm = answer_bytes(own_broker, requests)
     own_broker.restart(kill=False)
-    with Forgetting(own_broker):
+    with FilesLeaveMemory(own_broker):
         for _ in range(5):
             assert answer_bytes(own_broker, requests) == warm
 
 
 def test_a_pipeline_keeps_its_order(own_broker, streams):
-    with connect(own_broker) as client, Forgetting(own_broker):
+    with connect(own_broker) as client, FilesLeaveMemory(own_broker):
         for turn in range(8):
             pipe = client.pipeline(transaction=False)
             for stream in streams:
@@ -127,7 +95,7 @@ def test_a_pipeline_keeps_its_order(own_broker, streams):
 
 
 def test_a_transaction_behind_it_comes_behind_it(own_broker, streams):
-    with connect(own_broker) as client, Forgetting(own_broker):
+    with connect(own_broker) as client, FilesLeaveMemory(own_broker):
         for stream in streams:
             got = answer_bytes(own_broker, [("XRANGE", stream, "-", "+", "COUNT", "1"), ("MULTI",), ("DEL", stream), ("XLEN", stream), ("EXEC",),
                                             ("XRANGE", stream, "-", "+")])
@@ -147,7 +115,7 @@ def take_all(broker, stream, consumer, taken, stop_at):
 
 
 def test_a_group_gives_each_entry_to_one(own_broker, streams):
-    with Forgetting(own_broker):
+    with FilesLeaveMemory(own_broker):
         taken = {(stream, c): [] for stream in streams[:3] for c in "abc"}
         threads = [threading.Thread(target=take_all, args=(own_broker, stream, c, taken[stream, c], ENTRIES)) for stream, c in taken]
         for thread in threads:
@@ -169,7 +137,7 @@ def test_a_group_gives_each_entry_to_one(own_broker, streams):
 
 def test_who_leaves_in_the_middle_takes_nothing_along(own_broker, streams):
     stream = streams[0]
-    with Forgetting(own_broker, pause=0.003):
+    with FilesLeaveMemory(own_broker, pause=0.003):
         for turn in range(60):
             with socket.create_connection((own_broker.host, own_broker.redis_port), 60) as connection:
                 connection.sendall(raw("XREADGROUP", "GROUP", "g", f"c{turn}", "COUNT", "2", "STREAMS", stream, ">"))
@@ -184,7 +152,7 @@ def test_who_leaves_in_the_middle_takes_nothing_along(own_broker, streams):
 
 
 def test_unblocking_does_not_end_it(own_broker, streams):
-    with connect(own_broker) as client, connect(own_broker) as other, Forgetting(own_broker, pause=0.001):
+    with connect(own_broker) as client, connect(own_broker) as other, FilesLeaveMemory(own_broker, pause=0.001):
         number = client.client_id()
         over = threading.Event()
 
