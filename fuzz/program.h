@@ -4,8 +4,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <fstream>
 #include <iterator>
 #include <memory>
+#include <string>
 
 #include "base/bytes.h"
 
@@ -41,8 +44,9 @@ class Program {
 };
 
 // Runs the input on a Stage that serves many of them and is made anew now and then: making one is
-// what takes the time.
-template <class Stage>
+// what takes the time. What fails may do so for what was before it: with TRV_FUZZ_KEEP=FOLDER the
+// inputs of the present Stage are in files there, in whose order they may be run again.
+template <class Stage, int inputs_per_stage = 2000>
 class Stages {
  public:
   void run(const std::uint8_t* data, std::size_t size) {
@@ -50,12 +54,20 @@ class Stages {
       stage_.reset();
       stage_ = std::make_unique<Stage>();
     }
+    keep(data, size);
     Program program(data, size);
     stage_->run(program);
   }
 
  private:
-  static constexpr int inputs_per_stage = 2000;
+  void keep(const std::uint8_t* data, std::size_t size) const {
+    static const char* folder = std::getenv("TRV_FUZZ_KEEP");
+    if (!folder) return;
+    const int place = (inputs_ - 1) % inputs_per_stage;
+    std::ofstream(folder + std::string("/") + std::to_string(1'000'000 + place), std::ios::binary)
+        .write(reinterpret_cast<const char*>(data), static_cast<std::streamsize>(size));
+  }
+
   std::unique_ptr<Stage> stage_;
   int inputs_ = 0;
 };

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "runtime/detail/core_state.h"
+#include "runtime/test_time.h"
 
 namespace trv::runtime {
 
@@ -21,8 +22,14 @@ constexpr std::size_t unsent_small = 64u << 10;
 constexpr std::chrono::seconds idle_wait_max{60};
 
 constinit thread_local Core* core_of_thread = nullptr;
+// What a test has let pass (test_time.h).
+constinit thread_local Duration passed{0};
+
+SteadyTime clock_time() { return std::chrono::steady_clock::now() + passed; }
 
 }  // namespace
+
+void test_set_time_passed(Duration duration) { passed = duration; }
 
 // Detached tasks
 
@@ -69,9 +76,9 @@ Core::State::State(CoreIndex i, OffloadPool* p) : index(i), pool(p) {}
 void Core::State::read_clock() {
   if (clock_is_read) return;
   clock_is_read = true;
-  now = std::chrono::steady_clock::now();
+  now = clock_time();
   wall_now.ms = std::chrono::duration_cast<std::chrono::milliseconds>(
-                    std::chrono::system_clock::now().time_since_epoch())
+                    std::chrono::system_clock::now().time_since_epoch() + passed)
                     .count();
 }
 
@@ -90,9 +97,9 @@ bool Core::State::anything_pending() const {
 void Core::State::poll_sockets() {
   int events = 0;
   if (!anything_pending()) {
-    SteadyTime until = std::chrono::steady_clock::now() + idle_wait_max;
+    SteadyTime until = clock_time() + idle_wait_max;
     if (auto due = timers.next_due()) until = std::min(until, *due);
-    events = static_cast<int>(io.run_one_until(until));
+    events = static_cast<int>(io.run_one_until(until - passed));
   }
   while (events < socket_events_max && round_read_size < read_bytes_max && io.poll_one() != 0) {
     ++events;
@@ -253,7 +260,7 @@ WallTime Core::wall_now() const {
 
 Timer Core::schedule(Duration delay, UniqueFunction<void()> work) {
   auto entry = std::make_shared<TimerEntry>();
-  entry->due = std::chrono::steady_clock::now() + delay;
+  entry->due = clock_time() + delay;
   entry->work = std::move(work);
   state_->timers.add(entry);
   return Timer(std::move(entry));

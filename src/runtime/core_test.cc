@@ -13,6 +13,7 @@
 
 #include "runtime/offload_pool.h"
 #include "runtime/process.h"
+#include "runtime/test_time.h"
 #include "runtime/timer_queue.h"
 
 namespace trv::runtime {
@@ -197,6 +198,19 @@ TEST(Timer, never_fires_early) {
   Timer timer = core.schedule(milliseconds(3), [&] { core.stop(); });
   core.run();
   EXPECT_GE(std::chrono::steady_clock::now() - start, milliseconds(3));
+}
+
+TEST(Timer, fires_when_a_test_lets_its_time_pass) {
+  Core core(CoreIndex(0));
+  bool fired = false;
+  Timer timer = core.schedule(std::chrono::hours(1), [&] { fired = true; });
+  const WallTime before = core.wall_now();
+  test_set_time_passed(std::chrono::hours(1) + milliseconds(1));
+  Timer end = core.schedule(milliseconds(1), [&] { core.stop(); });
+  core.run();
+  EXPECT_TRUE(fired);
+  EXPECT_GE(core.wall_now().ms - before.ms, 3'600'001);
+  test_set_time_passed({});
 }
 
 TEST(TimerQueue, agrees_with_a_sorted_list_under_random_adds_and_removes) {

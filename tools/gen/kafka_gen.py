@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Turns schema/kafka/*.txt into src/kafka/wire/*.gen.{h,cc}.
+"""Turns schema/kafka/*.txt into src/kafka/wire/*.gen.{h,cc}, and into fuzz/kafka_schema.gen.cc for who is a client.
 
     tools/gen/kafka_gen.py            write what has changed
     tools/gen/kafka_gen.py --check    exit 1 when anything is not fresh
@@ -13,6 +13,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "schema" / "kafka"
 OUT = ROOT / "src" / "kafka" / "wire"
+TABLE = ROOT / "fuzz" / "kafka_schema.gen.cc"
 
 INTS = {"i8": 1, "i16": 2, "i32": 4, "i64": 8}
 FIXED = {"bool": 1, "uuid": 16, "f64": 8, **INTS}
@@ -454,13 +455,52 @@ class Cpp:
         return self.finish()
 
 
+class Table:
+    """Writes the schema itself as a table: the fields of a struct stand one behind the other."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, fields):
+        """Result: first row and count."""
+        nested = [self.add(field.fields) for field in fields]
+        first = len(self.rows)
+        for field, (begin, count) in zip(fields, nested):
+            kind = "record" if field.is_struct else "boolean" if field.type == "bool" else field.type
+            null = -1 if field.nullable_from is None else field.nullable_from
+            tag = -1 if field.tag is None else field.tag
+            value = {None: "0", "true": "1", "false": "0"}.get(field.default, field.default)
+            self.rows.append(f'{{"{field.name}", Kind::{kind}, {str(field.is_array).lower()}, {field.first}, {min(field.last, 32767)}, '
+                             f"{null}, {tag}, {value}, {begin}, {count}}},")
+        return first, len(fields)
+
+    def source(self, messages):
+        apis = []
+        for m in sorted(messages, key=lambda one: one.key):
+            (request, requests), (response, responses) = self.add(m.parts["request"]), self.add(m.parts["response"])
+            flexible = 32767 if m.flexible is None else m.flexible
+            apis.append(f'{{{m.key}, "{m.name}", {flexible}, {{{request}, {requests}}}, {{{response}, {responses}}}}},')
+        return "\n".join([
+            "// Generated from schema/kafka by tools/gen/kafka_gen.py. Do not edit.", '#include "kafka_schema.h"', "",
+            "namespace trv::fuzz {", "namespace {", "", "using Kind = SchemaField::Kind;", "",
+            "constexpr SchemaField fields[] = {", *("    " + row for row in self.rows), "};", "",
+            "constexpr SchemaApi apis[] = {", *("    " + api for api in apis), "};", "", "}  // namespace", "",
+            "std::span<const SchemaApi> schema_apis() { return apis; }", "",
+            "std::span<const SchemaField> fields_of(SchemaFields place) {",
+            "  return std::span(fields).subspan(place.first, place.count);", "}", "",
+            "}  // namespace trv::fuzz", ""])
+
+
 def generate():
     files = {}
+    messages = []
     for path in sorted(SCHEMAS.glob("*.txt")):
         message = Message(path)
+        messages.append(message)
         cpp = Cpp(message)
         files[OUT / f"{message.stem}.gen.h"] = cpp.header()
         files[OUT / f"{message.stem}.gen.cc"] = cpp.source()
+    files[TABLE] = Table().source(messages)
     return files
 
 
@@ -479,6 +519,7 @@ def main():
             print(f"not fresh: {path.relative_to(ROOT)}", file=sys.stderr)
         sys.exit(1 if stale or orphans else 0)
     for path in stale:
+        path.parent.mkdir(exist_ok=True)
         path.write_text(files[path])
     for path in orphans:
         path.unlink()

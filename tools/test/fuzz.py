@@ -22,7 +22,7 @@ FAILURE_LINES_SHOWN = 80
 # Longer inputs take their time, and what is read looks at no more at once.
 INPUT_SIZE_MAX = 4096
 # Programs of steps over a broker that stays: each step is a few octets, and what stays is no leak.
-PROGRAMS = {"channel_fuzz", "redis_session_fuzz"}
+PROGRAMS = {"channel_fuzz", "kafka_session_fuzz", "redis_session_fuzz"}
 PROGRAM_SIZE_MAX = 256
 # Of what was freed and from where, so much is kept that a run of hours stays within its memory.
 SANITIZER_OPTIONS = "quarantine_size_mb=64:malloc_context_size=12"
