@@ -102,8 +102,9 @@ class MainTest(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="trivium-suite-") as folder:
             with mock.patch.object(suite, "LOGS", Path(folder)):
                 def failing():
-                    suite.run("a", ["printf", "%s\\n", "E   assert 1 == 2", "noise", "FAILED clients/a.py::test_x - assert",
-                                    "[  FAILED  ] Queue.keeps", "x_fuzz: FAILED (77); see .cache"], 10)
+                    said = ("E   assert 1 == 2", "noise", "FAILED clients/a.py::test_x - assert", "[  FAILED  ] Queue.keeps",
+                            "x_fuzz: FAILED (77); see .cache")
+                    (Path(folder) / "a.log").write_text("\n".join(said))
                     return Count(1, 1)
                 out = io.StringIO()
                 with contextlib.redirect_stdout(out):
