@@ -27,6 +27,7 @@ struct Exchange {
   Value request;
   std::size_t peer = 0;
   std::uint64_t said_at = 0;  // moments count what is said and heard
+  std::int64_t said_ms = 0;
 
   std::vector<std::string> changing;  // topics that it makes come or go
   std::map<LogName, LogFloors> floors;

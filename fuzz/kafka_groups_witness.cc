@@ -301,7 +301,12 @@ void GroupsWitness::on_peer_left(std::size_t peer) {
 }
 
 void GroupsWitness::on_restart() {
-  for (auto& [key, hold] : holds_) hold.out = false;
+  // How often something was delivered is not judged over a restart: what was out then is not
+  // counted.
+  for (auto& [key, hold] : holds_) {
+    hold.out = false;
+    hold.deliveries = 0;
+  }
   leaders_.clear();
 }
 
@@ -330,7 +335,9 @@ void GroupsWitness::on_acquired(const Exchange& exchange, const Value& answer, s
           TRV_ASSERT(!hold.out || now_ms_ >= hold.until_ms);
           TRV_ASSERT(deliveries >= hold.deliveries);
         }
-        hold = {exchange.peer, member, true, now, now_ms_ + lock_min_ms, deliveries};
+        // Its lock may have begun at once, though the answer had to wait for that to another
+        // request.
+        hold = {exchange.peer, member, true, now, exchange.said_ms + lock_min_ms, deliveries};
       }
     }
   });

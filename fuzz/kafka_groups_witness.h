@@ -7,8 +7,8 @@
 //   - a record that a member of a share group has acquired is not acquired by another one before
 //     the first has said something of it, has gone, or its time is up;
 //   - nobody acknowledges for another member;
-//   - each time that a record is acquired it was delivered as often as before or more, and at most
-//     as often as there is a limit to;
+//   - each time that a record is acquired it was delivered as often as before or more, as long as
+//     the broker lives, and at most as often as there is a limit to;
 //   - in a round of a classic group there is one leader, and only it is told who the members are.
 #pragma once
 

@@ -73,6 +73,7 @@ Value read_answer(const Exchange& exchange, ByteView answer) {
 
 void KafkaWitness::on_said(Exchange& exchange) {
   exchange.said_at = ++now_;
+  exchange.said_ms = facts_.now_ms;
   transactions.on_said(exchange, facts_);
   logs.on_said(exchange);
   show(">", exchange, exchange.request);
