@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "kafka/wire/codec_test_support.h"
 
 namespace trv::fuzz {
 
@@ -18,17 +19,6 @@ enum Key : std::int16_t {
   delete_topics = 20,
   delete_groups = 42
 };
-
-std::string flat(const kafka::wire::EncodedMessage& message) {
-  std::string out;
-  std::size_t begin = 0;
-  for (const auto& splice : message.splices) {
-    out += message.text.substr(begin, splice.position - begin);
-    out += splice.bytes.view();
-    begin = splice.position;
-  }
-  return out + message.text.substr(begin);
-}
 
 constexpr std::int64_t offset_out_of_range = 1;
 

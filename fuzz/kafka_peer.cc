@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "kafka/wire/codec_test_support.h"
 
 namespace trv::fuzz {
 
@@ -19,17 +20,6 @@ enum Key : std::int16_t {
   sasl_authenticate = 36,
   share_fetch = 78
 };
-
-std::string flat(const kafka::wire::EncodedMessage& message) {
-  std::string out;
-  std::size_t begin = 0;
-  for (const auto& splice : message.splices) {
-    out += message.text.substr(begin, splice.position - begin);
-    out += splice.bytes.view();
-    begin = splice.position;
-  }
-  return out + message.text.substr(begin);
-}
 
 // Who wants no answer is told of an error in no other way, and logins have their own rules. What
 // is unknown in an entry of an ACL, the whole request does not parse.

@@ -321,6 +321,7 @@ class Peers:
 
 
 def drop_from_cache(directory):
+    """So that what is in the files comes from the disk."""
     for root, _, files in os.walk(directory):
         for name in files:
             try:

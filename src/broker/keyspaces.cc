@@ -11,7 +11,9 @@ model::Keyspace& Keyspaces::of(std::string_view key) {
 }
 
 void Keyspaces::prefetch(std::string_view key) {
-  if (broker_.owns(key)) broker_.shard(key).keyspace.prefetch(key);
+  const ShardId shard = broker_.shard_of(key);
+  if (broker_.owner_of(shard) != broker_.core().index()) return;
+  broker_.shard(shard).keyspace.prefetch(key);
 }
 
 Result<Commit> Keyspaces::execute(Space space, std::string_view key, ByteView command) {

@@ -10,6 +10,7 @@
 #include "broker/catalog.h"
 #include "broker/groups.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/wire/codec_test_support.h"
 #include "model/batch.h"
 #include "model/quotas.h"
 
@@ -18,17 +19,6 @@ namespace {
 
 using namespace std::string_literals;
 using namespace std::string_view_literals;
-
-std::string flat(const wire::EncodedMessage& message) {
-  std::string out;
-  std::size_t begin = 0;
-  for (const auto& splice : message.splices) {
-    out += message.text.substr(begin, splice.position - begin);
-    out += splice.bytes.view();
-    begin = splice.position;
-  }
-  return out + message.text.substr(begin);
-}
 
 class SessionTest : public testing::Test {
  protected:

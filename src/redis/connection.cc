@@ -203,7 +203,7 @@ bool Connection::step() {
     session_.held = true;
     return false;
   }
-  if (may_answer_much(parser_.args()) && !may_run(parser_.args())) {
+  if (!may_run(parser_.args())) {
     wait_to_answer();
     return false;
   }
@@ -222,26 +222,23 @@ bool Connection::held_by_pause(std::span<const ByteView> args) const {
   return service_.pause().holds(*command, session_, args);
 }
 
-bool Connection::may_answer_much(std::span<const ByteView> args) const {
-  const Command* command = find_command(service_.table(), args);
-  return command && command->answers_much();
-}
-
-bool Connection::may_leave_core(std::span<const ByteView> args) const {
-  if (service_.single_core()) return false;
-  const Command* command = find_command(service_.table(), args);
-  if (!command || !has_arity(*command, args)) return false;
-  bool away = command->where == Where::transaction || command->where == Where::cursor;
-  if (command->where != Where::keys) return away;
-  CommandTable::each_key(*command, args, [&](std::size_t i) {
+bool Connection::leaves_core(const Command& command, std::span<const ByteView> args) const {
+  if (service_.single_core() || !has_arity(command, args)) return false;
+  bool away = command.where == Where::transaction || command.where == Where::cursor;
+  if (command.where != Where::keys) return away;
+  CommandTable::each_key(command, args, [&](std::size_t i) {
     away = away || service_.broker().owner_of(args[i]) != core().index();
   });
   return away;
 }
 
 bool Connection::may_run(std::span<const ByteView> args) {
-  if (!stream_->has_turn()) return false;
-  if (room_ || !may_leave_core(args)) return true;
+  const bool has_turn = stream_->has_turn();
+  if (has_turn && service_.single_core()) return true;
+  const Command* command = find_command(service_.table(), args);
+  if (!command || !command->answers_much()) return true;
+  if (!has_turn) return false;
+  if (room_ || !leaves_core(*command, args)) return true;
   const std::size_t size = service_.shipping().expected();
   wants_room_ = !service_.shipping().try_enter(size);
   if (!wants_room_) room_ = size;

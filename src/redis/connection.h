@@ -69,9 +69,9 @@ class Connection final : public Client {
   bool must_wait_for_appends(std::span<const ByteView> args) const;
   bool reads_log(const Command& command, std::span<const ByteView> args) const;
   bool held_by_pause(std::span<const ByteView> args) const;
-  bool may_answer_much(std::span<const ByteView> args) const;
-  bool may_leave_core(std::span<const ByteView> args) const;
-  // Whether the next request, which may have a large answer, has its turn and, should it be run on
+  // Whether the command is, or may be, one for another core.
+  bool leaves_core(const Command& command, std::span<const ByteView> args) const;
+  // Whether the next request, if its answer may be large, has its turn and, should it be run on
   // another core, room for that answer on its way: then the room is taken.
   bool may_run(std::span<const ByteView> args);
   void leave_room();

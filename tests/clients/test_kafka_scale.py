@@ -252,16 +252,6 @@ def tail_times(broker, topic, seconds):
     return times
 
 
-def drop_from_cache(directory):
-    """So that old records come from the disk."""
-    for root, _, files in os.walk(directory):
-        for name in files:
-            handle = os.open(os.path.join(root, name), os.O_RDONLY)
-            os.fsync(handle)
-            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-            os.close(handle)
-
-
 def beside_readers(broker, name, *, cold):
     """The times at the end while two others read from the beginning, in processes of their own; and how much they read."""
     stop, read = multiprocessing.Event(), multiprocessing.Value("q", 0)
@@ -307,7 +297,7 @@ def read_all(broker, topic, place, stop, read, cold):
     kafka = Kafka(broker.kafka_port, timeout=20)
     at = place * COLD_BYTES // len(RECORD) // 2
     if cold:
-        drop_from_cache(broker.data_directory)
+        harness.drop_from_cache(broker.data_directory)
     while not stop.is_set():
         reply = kafka.call(FETCH, 4, struct.pack(">iiiib", -1, 0, 0, 50 << 20, 0) + array([text(topic) + array(
             [struct.pack(">iqi", 0, at, 1 << 20)])]))
@@ -316,5 +306,5 @@ def read_all(broker, topic, place, stop, read, cold):
             read.value += size
         at = at + max(1, (size - 100) // (len(RECORD) + 20)) if size > 1000 else 0
         if cold and at == 0:
-            drop_from_cache(broker.data_directory)
+            harness.drop_from_cache(broker.data_directory)
     kafka.close()

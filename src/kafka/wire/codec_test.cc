@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "kafka/wire/api_versions.gen.h"
+#include "kafka/wire/codec_test_support.h"
 #include "kafka/wire/fetch.gen.h"
 #include "kafka/wire/frame.h"
 #include "kafka/wire/metadata.gen.h"
@@ -22,10 +23,7 @@ std::string encoded(const Response& response, std::int16_t version, std::int16_t
   EncodedMessage out;
   Encoder encoder(out, version, version >= flexible_from);
   encode(encoder, response);
-  for (auto it = out.splices.rbegin(); it != out.splices.rend(); ++it) {
-    out.text.insert(it->position, it->bytes.view());
-  }
-  return out.text;
+  return flat(out);
 }
 
 TEST(Decoder, ReadsStringsInBothForms) {
