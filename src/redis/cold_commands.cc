@@ -36,6 +36,7 @@ void ColdCommands::add(Call& call, const ReplyPlace& place, bool mute) {
                              place,
                              mute,
                              call.tries,
+                             0,
                              false,
                              0,
                              nullptr});
@@ -45,6 +46,9 @@ void ColdCommands::add(Call& call, const ReplyPlace& place, bool mute) {
 
 void ColdCommands::begin(Waiting& waiting, std::vector<BlobRange> cold) {
   ++waiting.tries;
+  for (const BlobRange& where : cold) waiting.read_size += where.length;
+  service_.give_back(waiting.place);
+  waiting.place.held = 0;
   waiting.number = next_number_++;
   waiting.fetch = service_.broker().cold_reads().fetch(
       std::move(cold), [this, client = waiting.caller.connection, number = waiting.number] {
@@ -65,21 +69,32 @@ ColdCommands::Waiting* ColdCommands::find(ConnectionId client, std::uint64_t num
 }
 
 void ColdCommands::on_there(ConnectionId client, std::uint64_t number) {
-  if (!find(client, number)) return;
-  // For a client of another core there is room on its way.
-  Client* here = service_.find_client(client);
-  const bool may_answer =
-      !here || here->may_answer([this, client, number] { run_first(client, number); });
-  if (may_answer || TRV_MUTANT(cold_reads_answered_at_once)) run_first(client, number);
+  const Waiting* waiting = find(client, number);
+  if (!waiting) return;
+  const CoreIndex here = service_.broker().core().index();
+  const ReplyPlace& place = waiting->place;
+  const std::size_t size = place.home == here ? 0 : waiting->read_size;
+  Service& home = service_.peer(place.home);
+  auto answer = [this, &home, here, place, number](std::size_t held) {
+    home.broker().at_core(here, [this, place, number, held](broker::Broker&) {
+      run_first({place.home, place.connection, place.place, held}, number);
+    });
+  };
+  service_.broker().at_core(place.home, [&home, client, size, answer](broker::Broker&) {
+    home.when_it_may_answer(client, size, answer);
+  });
 }
 
-void ColdCommands::run_first(ConnectionId client, std::uint64_t number) {
+void ColdCommands::run_first(const ReplyPlace& place, std::uint64_t number) {
+  const ConnectionId client = place.connection;
   Waiting* waiting = find(client, number);
-  if (!waiting) return;
+  if (!waiting) return service_.give_back(place);
   if (service_.pause().holds_blocked(*waiting->command) && !TRV_MUTANT(pause_lets_cold_reads_run)) {
+    service_.give_back(place);
     waiting->held = true;
     return;
   }
+  waiting->place = place;
   Waiting due = std::move(*waiting);
   auto at = lines_.find(client);
   at->second.first.reset();

@@ -10,7 +10,8 @@
 //     another core is told not to, so a line is short;
 //   - a command waits tries_max times at most. Then it reads on the core, however long that takes.
 //
-// Who has waited is answered when it has a turn (docs/decisions/0010).
+// Who has waited is answered when it has a turn and, if it is on another core, room for as much as
+// was read for it (docs/decisions/0010). Until then it holds no room.
 //
 // A pause holds what it would hold if it came now. Being here is not being blocked: CLIENT UNBLOCK
 // does not end it, and a time that a command is willing to wait begins when it has found nothing.
@@ -68,8 +69,9 @@ class ColdCommands {
     ReplyPlace place;
     bool mute = false;
     int tries = 0;
-    bool held = false;         // by a pause; it is there
-    std::uint64_t number = 0;  // of the wait
+    std::size_t read_size = 0;  // that it has waited for
+    bool held = false;          // by a pause; it is there
+    std::uint64_t number = 0;   // of the wait
     std::shared_ptr<broker::ColdReads::Fetch> fetch;
   };
   struct Behind {
@@ -86,7 +88,7 @@ class ColdCommands {
   // Null: it has run, or is not wanted any more.
   Waiting* find(ConnectionId client, std::uint64_t number);
   void on_there(ConnectionId client, std::uint64_t number);
-  void run_first(ConnectionId client, std::uint64_t number);
+  void run_first(const ReplyPlace& place, std::uint64_t number);
   // Requires: there is a line, and nobody is its first.
   void go_on(ConnectionId client);
   // Runs it again, and answers unless it has to wait again, for whatever.

@@ -22,7 +22,7 @@ Service::Service(broker::Broker& broker, ServiceSettings settings)
       monitors_(*this),
       pause_(*this),
       tracking_(*this),
-      shipping_(broker),
+      shipping_(broker.core()),
       accounts_(*this),
       random_(std::hash<std::string>{}(settings_.run_id) + broker.core().index().value),
       started_(broker.core().now()) {
@@ -308,6 +308,19 @@ void Service::give_back(const ReplyPlace& place) {
   if (place.held == 0) return;
   Service& home = peer(place.home);
   broker_.post(place.home, [&home, held = place.held] { home.shipping_.leave(held); });
+}
+
+void Service::when_it_may_answer(ConnectionId client, std::size_t shipped,
+                                 const std::function<void(std::size_t held)>& then) {
+  auto take_room = [this, shipped, then] {
+    if (shipped == 0) return then(0);
+    const std::size_t size = std::max(shipped, shipping_.expected());
+    if (shipping_.try_enter(size)) return then(size);
+    shipping_.enter_later(size, [then, size] { then(size); });
+  };
+  Client* there = find_client(client);
+  const bool may_answer = !there || there->may_answer(take_room);
+  if (may_answer || TRV_MUTANT(cold_reads_answered_at_once)) take_room();
 }
 
 void Service::run_shipped(const Command& command, const std::vector<std::string>& args,

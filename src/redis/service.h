@@ -218,6 +218,11 @@ class Service {
   void block(Call& call, std::uint64_t place);
   // The room of a reply is for others: there will be none, or it may be long in coming.
   void give_back(const ReplyPlace& place);
+  // Calls `then` when a client of this core may be answered, as far as memory goes, or is gone. Of
+  // an answer that is to come from another core `shipped` bytes are known, of one from here 0;
+  // `then` is told what room was taken for its way.
+  void when_it_may_answer(ConnectionId client, std::size_t shipped,
+                          const std::function<void(std::size_t held)>& then);
 
   // Runs `each(Service&) -> R` on every core, then `merge(std::vector<R>&&, ReplyWriter&)` here.
   // With several cores the reply is late, and inside a transaction it is refused.

@@ -5,23 +5,21 @@
 // Owner: the Service of the client's core; used on its thread only.
 //
 // How large a reply will be is not known before; what was seen of late is taken for it, and much as
-// long as little was seen.
+// long as little was seen. So a burst of large ones behind small ones is bounded by its count only.
 #pragma once
 
-#include <optional>
-
 #include "base/function.h"
-#include "broker/broker.h"
 #include "runtime/answer_room.h"
 
 namespace trv::redis {
 
 class Shipping {
  public:
-  explicit Shipping(broker::Broker& broker) : broker_(broker), room_(broker.core()) {}
+  // The core's limits have been set.
+  explicit Shipping(runtime::Core& core);
 
   // Room that a reply of unknown size should have.
-  std::size_t expected();
+  std::size_t expected() const { return expected_; }
 
   // Takes room for `size` bytes, at once if there is some, or later: then `entered` is called.
   bool try_enter(std::size_t size) { return room_.try_enter(size); }
@@ -33,9 +31,9 @@ class Shipping {
   void arrived(std::size_t held, std::size_t size);
 
  private:
-  broker::Broker& broker_;
   runtime::AnswerRoom room_;
-  std::optional<std::size_t> expected_;
+  const std::size_t expected_min_;
+  std::size_t expected_;
 };
 
 }  // namespace trv::redis

@@ -315,7 +315,7 @@ std::size_t Core::unsent_limit(std::size_t wanted) const {
 }
 
 std::size_t Core::unsent_room() const {
-  return state_->limits.unsent_max - std::min(state_->blocks.queued, state_->limits.unsent_max);
+  return state_->limits.unsent_max - std::min(state_->blocks.held, state_->limits.unsent_max);
 }
 
 InputBlockPool& Core::input_blocks() { return state_->input_blocks; }

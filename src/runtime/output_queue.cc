@@ -46,13 +46,13 @@ void OutputQueue::add(Slice slice) {
     return;
   }
   size_ += slice.size();
-  pool_.queued += slice.size();
+  pool_.held += slice.size();
   parts_.push_back({std::move(slice), nullptr});
 }
 
 void OutputQueue::copy(std::string_view bytes) {
   size_ += bytes.size();
-  pool_.queued += bytes.size();
+  pool_.held += bytes.size();
   // The last block may have been sent wholly while slices behind it were not.
   if (!blocks_.empty() && blocks_.back()->parts == 0) blocks_.back()->used = 0;
   while (!bytes.empty()) {
@@ -91,15 +91,16 @@ OutputQueue::Gathered OutputQueue::gather(std::span<iovec> into) const {
 void OutputQueue::consume(std::size_t sent) {
   TRV_ASSERT(sent <= size_);
   size_ -= sent;
-  pool_.queued -= sent;
   while (sent > 0) {
     Part& part = parts_[sent_parts_];
     if (sent < part.bytes.size()) {
       if (TRV_MUTANT(partly_sent_is_sent_again)) break;
       part.bytes = part.bytes.sub(sent);
+      front_sent_ += sent;
       break;
     }
     sent -= part.bytes.size();
+    pool_.held -= part.bytes.size() + std::exchange(front_sent_, 0);
     OutputBlock* block = part.block;
     part.bytes = {};
     ++sent_parts_;
@@ -126,8 +127,9 @@ void OutputQueue::clear() {
   blocks_.clear();
   parts_.clear();
   sent_parts_ = 0;
-  pool_.queued -= size_;
+  pool_.held -= held();
   size_ = 0;
+  front_sent_ = 0;
   if (parts_.capacity() > sent_parts_max) parts_ = {};
 }
 

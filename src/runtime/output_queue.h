@@ -32,8 +32,8 @@ class OutputBlockPool {
   std::unique_ptr<OutputBlock> take();
   void give_back(std::unique_ptr<OutputBlock> block);
 
-  // Bytes in all the queues together; kept by them.
-  std::size_t queued = 0;
+  // What all the queues together hold; kept by them.
+  std::size_t held = 0;
 
  private:
   std::vector<std::unique_ptr<OutputBlock>> spare_;
@@ -52,8 +52,11 @@ class OutputQueue {
   void add(std::string_view bytes);
   void add(Slice slice);
 
+  // Bytes to be sent.
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  // Bytes in memory: a part gives its own back when all of it is sent.
+  std::size_t held() const { return size_ + front_sent_; }
 
   struct Gathered {
     std::size_t parts = 0;
@@ -78,6 +81,7 @@ class OutputQueue {
   std::size_t sent_parts_ = 0;
   std::vector<std::unique_ptr<OutputBlock>> blocks_;  // in order of use; the last one has room
   std::size_t size_ = 0;
+  std::size_t front_sent_ = 0;  // of the first part that is not all sent
 };
 
 }  // namespace trv::runtime

@@ -24,6 +24,8 @@ constexpr std::size_t write_bytes_max = 1024 * 1024;
 constexpr std::size_t write_parts_max = 64;
 // When a peer that reads nothing is spoken of.
 constexpr std::chrono::seconds slow_after{10};
+// How long others let one that had its turn take nothing of it when there are no more turns before.
+constexpr std::chrono::seconds patience{1};
 
 bool would_block(int number) { return number == EAGAIN || number == EWOULDBLOCK; }
 
@@ -106,9 +108,11 @@ struct Stream::State final : detail::RoundMember,
   void await_writable();
   void watch_unread();
   void on_unread();
+  Duration stall_max() const;
+  void settle_turn();
   void fail_writes();
   void wake_drained();
-  bool all_sent() const override { return output.empty(); }
+  std::size_t held() const override { return output.held(); }
   bool on_turn() override;
 
   // Closing
@@ -255,7 +259,7 @@ void Stream::State::flush() {
   if (!output.empty()) {
     mark_dirty();  // unless the descriptor will tell
   } else {
-    sends_turn = false;
+    settle_turn();
     if (phase == Phase::flushing) end();
   }
   wake_drained();
@@ -276,7 +280,7 @@ void Stream::State::await_writable() {
 }
 
 void Stream::State::watch_unread() {
-  const Duration soon = sends_turn ? loop.limits.stall_timeout : slow_after;
+  const Duration soon = sends_turn ? Duration(patience) : slow_after;
   unread =
       core.schedule(std::min<Duration>(soon, loop.limits.send_timeout), [this] { on_unread(); });
 }
@@ -288,7 +292,7 @@ void Stream::State::on_unread() {
     log::warn("{}: dropped: {} bytes wait for it and it reads none", peer, output.size());
     return abort();
   }
-  if (sends_turn && since >= loop.limits.stall_timeout && loop.write_admission.exhausted()) {
+  if (sends_turn && since >= stall_max() && loop.write_admission.exhausted()) {
     log::warn("{}: dropped: memory is short, {} bytes wait for it and it reads none", peer,
               output.size());
     return abort();
@@ -299,10 +303,20 @@ void Stream::State::on_unread() {
   watch_unread();
 }
 
+Duration Stream::State::stall_max() const {
+  if (!loop.write_admission.holds_up_others()) return loop.limits.stall_timeout;
+  return std::min<Duration>(patience, loop.limits.stall_timeout);
+}
+
+void Stream::State::settle_turn() {
+  if (std::exchange(sends_turn, false)) loop.write_admission.settle(this);
+}
+
 // The reader finds out by itself, after whatever the peer still sent.
 void Stream::State::fail_writes() {
   broken = true;
   output.clear();
+  settle_turn();
   if (phase == Phase::flushing) close_descriptor();
   wake_drained();
 }

@@ -473,6 +473,7 @@ TEST(OutputQueue, keeps_order_and_frees_its_blocks) {
     sent += all.substr(0, take);
     queue.consume(take);
     ASSERT_EQ(queue.size(), expected.size() - sent.size());
+    ASSERT_EQ(pool.held, queue.held());
   }
   while (!queue.empty()) {
     std::array<iovec, 64> parts;
@@ -483,6 +484,21 @@ TEST(OutputQueue, keeps_order_and_frees_its_blocks) {
     queue.consume(gathered.size);
   }
   EXPECT_TRUE(sent == expected);
+  EXPECT_EQ(pool.held, 0u);
+}
+
+TEST(OutputQueue, holds_a_large_part_until_all_of_it_is_sent) {
+  OutputBlockPool pool;
+  OutputQueue queue(pool);
+  queue.add(Slice::own(std::string(100'000, 'x')));
+  queue.add(Slice::own(std::string(50'000, 'y')));
+  queue.consume(99'999);
+  EXPECT_EQ(queue.size(), 50'001u);
+  EXPECT_EQ(pool.held, 150'000u);
+  queue.consume(2);
+  EXPECT_EQ(pool.held, 50'000u);
+  queue.clear();
+  EXPECT_EQ(pool.held, 0u);
 }
 
 }  // namespace

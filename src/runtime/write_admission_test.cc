@@ -94,6 +94,15 @@ TEST_F(Turns, OfWhoTakesNothingGoOnAfterAMomentAndItIsDropped) {
   EXPECT_TRUE(first_is_there) << "it was written to while there was memory";
 }
 
+TEST_F(Turns, OfWhoTakesNothingHoldTheLimitAndOneAnswer) {
+  exhaust();
+  ask(false);
+  ask(false);
+  Client& other = ask(true);
+  run_until([&] { return other.taken == answer_size; });
+  EXPECT_LE(unsent_max_, answer_size + limit + answer_size);
+}
+
 TEST_F(Turns, EndWithTheirStream) {
   exhaust();
   Client& gone = ask(false);
