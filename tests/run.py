@@ -8,12 +8,15 @@ Needs the packages of requirements.txt in the Python that runs it. Each part has
 not end counts as one failure.
 """
 
+import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from processes import kill_tree
@@ -23,8 +26,10 @@ PARTS = {"golden": 300, "operator_minimum": 120, "acceptance": 300, "clients": 1
          "power": 400, "faults": 500, "malformed": 400, "mutants": 60}
 # Most of them wait more than they compute. Each process has brokers of its own, which the tests of one file
 # share where the files are what is spread.
-PROCESSES = {"clients": (5, "loadfile"), "crossing": (3, "load"), "malformed": (2, "load"), "crash": (3, "load"),
-             "power": (3, "load"), "faults": (3, "load")}
+PROCESSES = {"clients": (5, "loadfile"), "crossing": (3, "load"), "upgrade": (3, "load"), "malformed": (2, "load"), "crash": (3, "load"),
+             "power": (2, "load"), "faults": (2, "load")}
+# Parts that run at the same time when they are wanted one after the other.
+TOGETHER = {"crash", "power", "faults"}
 
 
 def count(report, code):
@@ -40,7 +45,7 @@ def count(report, code):
     return passed, failed
 
 
-def run(part, seconds, directory):
+def run(part, seconds, directory, output=None):
     report = Path(directory) / f"{part}.xml"
     environment = dict(os.environ)
     if part == "malformed" and environment.get("BROKER_ASAN"):
@@ -49,7 +54,7 @@ def run(part, seconds, directory):
     if part in PROCESSES:
         count_at_once, spread = PROCESSES[part]
         command += ["-n", str(count_at_once), "--dist", spread]
-    process = subprocess.Popen(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=HERE, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output and subprocess.STDOUT)
     try:
         code = process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -60,21 +65,39 @@ def run(part, seconds, directory):
     return count(report, code)
 
 
+def run_and_say(part, directory, output=None):
+    """Result: (passed, failed, the line that says so)."""
+    began = time.monotonic()
+    passed, failed = run(part, PARTS[part], directory, output)
+    return passed, failed, f"{part:<12} {passed:>5} passed {failed:>4} failed {time.monotonic() - began:>6.0f} s"
+
+
+def run_together(parts, directory):
+    """What each prints is shown when all have ended."""
+    with contextlib.ExitStack() as files, ThreadPoolExecutor(len(parts)) as pool:
+        outputs = [files.enter_context(open(Path(directory) / f"{part}.log", "w+b")) for part in parts]
+        results = list(pool.map(lambda part, output: run_and_say(part, directory, output), parts, outputs))
+        for part, output in zip(parts, outputs):
+            output.seek(0)
+            print(f"== {part}\n{output.read().decode(errors='replace')}", flush=True)
+    return results
+
+
 def main():
-    wanted = sys.argv[1:] or list(PARTS)
-    total_passed = total_failed = 0
-    rows = []
+    if unknown := set(sys.argv[1:]) - set(PARTS):
+        sys.exit(f"no such part: {' '.join(sorted(unknown))}")
+    wanted = [part for part in sys.argv[1:] or PARTS if any((HERE / part).rglob("test_*.py"))]
+    results = []
     with tempfile.TemporaryDirectory() as directory:
-        for part in wanted:
-            if not any((HERE / part).rglob("test_*.py")):
+        for together, parts in itertools.groupby(wanted, lambda part: part in TOGETHER):
+            if together:
+                results += run_together(list(parts), directory)
                 continue
-            print(f"== {part}", flush=True)
-            began = time.monotonic()
-            passed, failed = run(part, PARTS[part], directory)
-            rows.append(f"{part:<12} {passed:>5} passed {failed:>4} failed {time.monotonic() - began:>6.0f} s")
-            total_passed += passed
-            total_failed += failed
-    print("\n" + "\n".join(rows) + f"\n\n{total_passed} passed, {total_failed} failed", flush=True)
+            for part in parts:
+                print(f"== {part}", flush=True)
+                results.append(run_and_say(part, directory))
+    total_passed, total_failed = (sum(result[index] for result in results) for index in (0, 1))
+    print("\n" + "\n".join(line for _, _, line in results) + f"\n\n{total_passed} passed, {total_failed} failed", flush=True)
     return 0 if total_passed and not total_failed else 1
 
 

@@ -71,7 +71,7 @@ def test_every_codec_becomes_the_topics_own(broker, name, wanted):
     assert consume(broker, name, 20 * len(SENT)) == expected(SENT)
     if wanted in ("uncompressed", "gzip", "snappy", "lz4"):  # kafka-python has no zstd here
         reader = KafkaConsumer(name, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", consumer_timeout_ms=10_000)
-        records = [(message.key, message.value, message.timestamp) for message, _ in zip(reader, range(20 * len(SENT)))]
+        records = [(message.key, message.value, message.timestamp) for _, message in zip(range(20 * len(SENT)), reader)]
         reader.close()
         assert records == expected(SENT)
 

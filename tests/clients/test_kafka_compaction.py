@@ -63,23 +63,24 @@ def assert_newest(rows, written):
     assert all(written[offset] == row for offset, row in at.items())
 
 
-@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
-def test_one_record_of_each_key(own_broker, name, codec):
-    create(own_broker, name)
-    written = updates(30)
-    assert not produce(own_broker, name, written, **{"compression.type": codec})
-    written.append((b"end", b"end"))
-    assert not produce(own_broker, name, written[-1:])
-    wait_for(lambda: len(read(own_broker, name)) == KEYS + 1, SECONDS, "a compacted topic")
-    assert_newest(read(own_broker, name), written)
-    # A start inside a hole goes on at the next record.
-    assert read(own_broker, name, 3) == read(own_broker, name)
-    other = KafkaConsumer(name, bootstrap_servers=own_broker.bootstrap, auto_offset_reset="earliest",
-                          consumer_timeout_ms=3000, group_id=None)
-    assert [(m.offset, m.key, m.value) for m in other] == read(own_broker, name)
-    other.close()
+def test_one_record_of_each_key(own_broker, name):
+    written = updates(30) + [(b"end", b"end")]
+    topics = {f"{name}.{codec}": codec for codec in ("none", "gzip", "snappy", "lz4", "zstd")}
+    for topic, codec in topics.items():
+        create(own_broker, topic)
+        assert not produce(own_broker, topic, written[:-1], **{"compression.type": codec})
+        assert not produce(own_broker, topic, written[-1:])
+    for topic in topics:
+        wait_for(lambda: len(read(own_broker, topic)) == KEYS + 1, SECONDS, "a compacted topic")
+        assert_newest(read(own_broker, topic), written)
+        # A start inside a hole goes on at the next record.
+        assert read(own_broker, topic, 3) == read(own_broker, topic)
+        other = KafkaConsumer(topic, bootstrap_servers=own_broker.bootstrap, auto_offset_reset="earliest",
+                              consumer_timeout_ms=20_000, group_id=None)
+        assert [(m.offset, m.key, m.value) for _, m in zip(range(KEYS + 1), other)] == read(own_broker, topic)
+        other.close()
     own_broker.restart(kill=True)
-    assert len(read(own_broker, name)) == KEYS + 1
+    assert all(len(read(own_broker, topic)) == KEYS + 1 for topic in topics)
 
 
 def test_tombstones_vanish(own_broker, name):

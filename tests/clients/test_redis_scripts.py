@@ -12,7 +12,9 @@ import time
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
 from redis.lock import Lock
+from redis.retry import Retry
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
@@ -182,7 +184,7 @@ def test_a_script_is_there_whole_after_a_kill(own_broker):
 
     keys = ["moved", together("moved"), together("moved")]
     for _ in range(3):
-        client = connect(broker)
+        client = connect(broker, retry=Retry(NoBackoff(), 0))
         answered = []
 
         def work():

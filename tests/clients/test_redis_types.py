@@ -8,6 +8,8 @@ import time
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 
 @pytest.fixture(params=[2, 3], ids=["resp2", "resp3"])
@@ -361,7 +363,7 @@ def test_a_kill_leaves_moves_whole(own_broker, name):
 
         def move():
             try:
-                with connect(own_broker) as client:
+                with connect(own_broker, retry=Retry(NoBackoff(), 0)) as client:
                     while True:
                         pipe = client.pipeline(transaction=False)
                         for number in range(25):
