@@ -13,7 +13,7 @@ NOTES = """\
 - **Interleaved.** Each round runs the peer, then Trivium, with the same program and options. The ratio is the median of the ratios of the
   rounds; rates are medians, with lowest and highest behind. Before each side the servers settle, `sync` runs, and a GiB of free
   memory is touched, so neither pays for what the other left behind or for pages that the machine's host has taken back.
-- **Same durability.** Redis without persistence, everysec and always stand against Trivium's `os`, `interval` and `fsync`; Kafka's default
+- **Same durability.** Redis without persistence or with appendfsync no, everysec and always stand against Trivium's `os`, `interval` and `fsync`; Kafka's default
   flush against `os`, `flush.messages=1` against `fsync`; RabbitMQ always against `fsync`, persistent or transient as the message says.
 - **Clients** are the peers' own tools or C programs over hiredis, librabbitmq and librdkafka (`bench/clients/*_flow.c`), which fail when a
   message is not acknowledged, missing, doubled or of another size. They run on the same cores as the server. *Client cores* says how busy

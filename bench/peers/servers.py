@@ -40,12 +40,13 @@ class Trivium(Server):
 
 
 class Redis(Server):
-    """`mode`: none, everysec or always. The append-only file is never rewritten while we measure: that would charge
-    Redis for a fork in some rounds and not in others."""
+    """`mode`: none (no persistence), or the append-only file with appendfsync no, everysec or always. That file is never
+    rewritten while we measure: that would charge Redis for a fork in some rounds and not in others."""
 
     name = "Redis"
     persistence = {
         "none": ["--save", "", "--appendonly", "no"],
+        "no": ["--save", "", "--appendonly", "yes", "--appendfsync", "no"],
         "everysec": ["--save", "", "--appendonly", "yes", "--appendfsync", "everysec"],
         "always": ["--save", "", "--appendonly", "yes", "--appendfsync", "always"],
     }
