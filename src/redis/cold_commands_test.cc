@@ -50,7 +50,8 @@ class FarClient final : public Client {
 
   void ship(std::vector<std::string> args) {
     const Command* command = service_.table().find(args[0]);
-    service_.run_shipped(*command, args, caller(), place());
+    const std::vector<ByteView> views(args.begin(), args.end());
+    service_.run_shipped(*command, PackedArgs(views), caller(), place());
   }
   void ship_transaction(std::vector<std::vector<std::string>> queue) {
     std::vector<QueuedCommand> queued;

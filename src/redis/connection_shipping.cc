@@ -16,10 +16,9 @@ void Connection::ship(const Command& command, std::span<const ByteView> args, Co
   }
   if (command.has(flag::appends | flag::script)) appends_pending_ = true;
   service_.broker().at_core(
-      owner, [&there = service_.peer(owner), &command,
-              argv = std::vector<std::string>(args.begin(), args.end()), who = caller(),
+      owner, [&there = service_.peer(owner), &command, packed = PackedArgs(args), who = caller(),
               at = place_of(place, std::exchange(room_, std::nullopt).value_or(0))](
-                 broker::Broker&) { there.run_shipped(command, argv, who, at); });
+                 broker::Broker&) { there.run_shipped(command, packed, who, at); });
 }
 
 ReplyPlace Connection::place_of(ReplyQueue::SlotId slot, std::size_t held) const {

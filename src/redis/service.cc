@@ -323,8 +323,8 @@ void Service::when_it_may_answer(ConnectionId client, std::size_t shipped,
   if (may_answer || TRV_MUTANT(cold_reads_answered_at_once)) take_room();
 }
 
-void Service::run_shipped(const Command& command, const std::vector<std::string>& args,
-                          const Caller& caller, ReplyPlace place) {
+void Service::run_shipped(const Command& command, const PackedArgs& args, const Caller& caller,
+                          ReplyPlace place) {
   if (!cold_commands_.keeps_waiting(caller.connection) || TRV_MUTANT(shipped_overtakes_cold)) {
     return run_shipped_now(command, args, caller, place);
   }
@@ -333,9 +333,9 @@ void Service::run_shipped(const Command& command, const std::vector<std::string>
   });
 }
 
-void Service::run_shipped_now(const Command& command, const std::vector<std::string>& args,
-                              const Caller& caller, const ReplyPlace& place) {
-  std::vector<ByteView> views(args.begin(), args.end());
+void Service::run_shipped_now(const Command& command, const PackedArgs& args, const Caller& caller,
+                              const ReplyPlace& place) {
+  const PackedArgs::Views views = args.views();
   std::string out;
   ReplyWriter reply(out, caller.protocol);
   Call call{*this, broker_, command, views, reply, caller, broker_.wall_now()};

@@ -23,6 +23,7 @@
 #include "redis/key_events.h"
 #include "redis/latency_events.h"
 #include "redis/monitors.h"
+#include "redis/packed_args.h"
 #include "redis/pause.h"
 #include "redis/scripting/engine.h"
 #include "redis/session.h"
@@ -205,8 +206,8 @@ class Service {
   // Changes whenever the key does. Requires: this core owns it.
   std::uint64_t fingerprint(ByteView key, WallTime now);
   // Runs a command that another core shipped, and sends the reply back.
-  void run_shipped(const Command& command, const std::vector<std::string>& args,
-                   const Caller& caller, ReplyPlace place);
+  void run_shipped(const Command& command, const PackedArgs& args, const Caller& caller,
+                   ReplyPlace place);
   void run_shipped_transaction(const std::vector<QueuedCommand>& queue,
                                const std::vector<WatchedKey>& watched, const Caller& caller,
                                const ReplyPlace& place);
@@ -232,8 +233,8 @@ class Service {
  private:
   // False when it must wait for the disk.
   bool try_to_run(Call& call);
-  void run_shipped_now(const Command& command, const std::vector<std::string>& args,
-                       const Caller& caller, const ReplyPlace& place);
+  void run_shipped_now(const Command& command, const PackedArgs& args, const Caller& caller,
+                       const ReplyPlace& place);
   void run_shipped_transaction_now(const std::vector<QueuedCommand>& queue,
                                    const std::vector<WatchedKey>& watched, const Caller& caller,
                                    const ReplyPlace& place);

@@ -16,6 +16,8 @@ namespace {
 constexpr int socket_events_max = 256;
 constexpr std::size_t resumes_max = 4096;
 constexpr std::size_t read_bytes_max = 4u << 20;
+// Posted to another core before it is sent; it has something to do by then.
+constexpr std::size_t outgoing_max = 64;
 // Of one stream, while the streams of its core have too much unsent.
 constexpr std::size_t unsent_small = 64u << 10;
 // How long the core sleeps when no timer is armed.
@@ -169,10 +171,43 @@ void Core::State::run_queued() {
   resume_ready();
 }
 
+// Who waits for what this core has done for it does not wait for the journal, too.
 void Core::State::end_round() {
+  send_outgoing();
   if (hook) hook();
-  if (dirty.empty()) return;
   for (auto& member : std::exchange(dirty, {})) member->on_round_end();
+  send_outgoing();
+}
+
+void Core::State::receive(std::vector<UniqueFunction<void()>>& posted) {
+  bool was_empty = false;
+  {
+    std::lock_guard lock(inbox_mutex);
+    was_empty = inbox.empty();
+    if (was_empty) {
+      inbox.swap(posted);
+    } else {
+      inbox.insert(inbox.end(), std::make_move_iterator(posted.begin()),
+                   std::make_move_iterator(posted.end()));
+    }
+    inbox_filled.store(true, std::memory_order_release);
+  }
+  posted.clear();
+  if (was_empty) wake();
+}
+
+void Core::State::send_later(Core& to, UniqueFunction<void()> work) {
+  auto at = std::find_if(outgoing.begin(), outgoing.end(),
+                         [&to](const Outgoing& one) { return one.to == &to; });
+  if (at == outgoing.end()) at = outgoing.insert(at, {&to, {}});
+  at->posted.push_back(std::move(work));
+  if (at->posted.size() >= outgoing_max) to.state_->receive(at->posted);
+}
+
+void Core::State::send_outgoing() {
+  for (Outgoing& one : outgoing) {
+    if (!one.posted.empty()) one.to->state_->receive(one.posted);
+  }
 }
 
 // Destroying a frame runs destructors, which may post, wake and spawn again.
@@ -236,14 +271,10 @@ void Core::post(UniqueFunction<void()> work) {
     s.local.push_back(std::move(work));
     return;
   }
-  bool was_empty = false;
-  {
-    std::lock_guard lock(s.inbox_mutex);
-    was_empty = s.inbox.empty();
-    s.inbox.push_back(std::move(work));
-    s.inbox_filled.store(true, std::memory_order_release);
-  }
-  if (was_empty) s.wake();
+  if (core_of_thread != nullptr) return core_of_thread->state_->send_later(*this, std::move(work));
+  std::vector<UniqueFunction<void()>> posted;
+  posted.push_back(std::move(work));
+  s.receive(posted);
 }
 
 SteadyTime Core::now() const {

@@ -159,6 +159,29 @@ TEST(Core, two_cores_play_ping_pong) {
   EXPECT_EQ(turns, 10'000);
 }
 
+TEST(Core, what_one_core_posts_to_others_comes_whole_and_in_order_though_it_stops) {
+  Core a(CoreIndex(0));
+  Core b(CoreIndex(1));
+  constexpr int count = 1'000;
+  int next = 0;
+  std::thread other([&] { b.run(); });
+  a.set_round_hook([&] {
+    b.post([&] {
+      EXPECT_EQ(next, count);
+      b.stop();
+    });
+  });
+  a.post([&] {
+    for (int i = 0; i < count; ++i) {
+      b.post([&next, i] { EXPECT_EQ(next++, i); });
+    }
+    a.stop();
+  });
+  a.run();
+  other.join();
+  EXPECT_EQ(next, count);
+}
+
 TEST(Timer, fires_in_order_and_not_after_cancel_or_destruction) {
   Core core(CoreIndex(0));
   std::vector<int> fired;

@@ -46,7 +46,7 @@ CoreThread::CoreThread(Core& core) : state_(std::make_unique<State>(State{core, 
 CoreThread::~CoreThread() { state_->thread.join(); }
 
 void CoreThread::call(UniqueFunction<void()> work) {
-  TRV_ASSERT(!state_->core.on_this_thread());
+  TRV_ASSERT(Core::current() == nullptr);
   std::promise<void> done;
   std::future<void> waiting = done.get_future();
   state_->core.post([&work, done = std::move(done)]() mutable {

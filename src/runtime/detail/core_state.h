@@ -49,6 +49,11 @@ struct Core::State {
   std::vector<std::coroutine_handle<>> ready;    // woken coroutines
   std::vector<UniqueFunction<void()>> local;     // posted by this thread
   std::vector<UniqueFunction<void()>> received;  // posted by other threads; out of the inbox
+  struct Outgoing {
+    Core* to;
+    std::vector<UniqueFunction<void()>> posted;
+  };
+  std::vector<Outgoing> outgoing;  // posted by this thread to other cores, and not yet sent
   std::vector<std::shared_ptr<detail::RoundMember>> starting;  // want on_round_start next round
   std::vector<std::shared_ptr<detail::RoundMember>> dirty;     // want on_round_end
   detail::DetachedList detached;
@@ -90,6 +95,10 @@ struct Core::State {
   void resume_ready();
   void end_round();
   void wake();
+  // Puts `posted` into the inbox, for this thread to take; leaves it empty.
+  void receive(std::vector<UniqueFunction<void()>>& posted);
+  void send_later(Core& to, UniqueFunction<void()> work);
+  void send_outgoing();
   void destroy_detached();
 };
 
