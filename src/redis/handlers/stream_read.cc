@@ -76,10 +76,10 @@ Status visit_back(Call& call, broker::Topic& topic, broker::Trial::Range& left,
 }
 
 void xrevrange(Call& call) {
-  std::optional<RecordId> last = range_end(call, call.args[2]);
-  if (!last) return;
   std::optional<RecordId> first = range_start(call, call.args[3]);
   if (!first) return;
+  std::optional<RecordId> last = range_end(call, call.args[2]);
+  if (!last) return;
   std::size_t count = no_count;
   if (!parse_range_count(call, count)) return;
   FoundStream found = find_stream(call, call.args[1]);
