@@ -232,7 +232,7 @@ std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
 }
 
 Denial Service::check_queued(const Call& call) {
-  const bool unlimited = call.session && !call.session->limited;
+  const bool unlimited = call.session && !call.session->limited && !accounts_.looks_ahead();
   if (unlimited || TRV_MUTANT(exec_checks_no_rules)) return {};
   return accounts_.check(call, DenialLog::Context::transaction);
 }
@@ -270,6 +270,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     TRV_ASSERT(!call.deferred);
     if (call.waits) commit = commit | call.commit;
   }
+  accounts_.come_back();
   count_exec(caller, {}, watch.elapsed());
   waiters_.serve();
   return commit;
