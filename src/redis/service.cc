@@ -248,7 +248,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     return {};
   }
   runtime::Stopwatch watch;
-  TransactionScope scope;
+  TransactionScope scope(broker_);
   broker::Commit commit;
   reply.array(queue.size());
   std::vector<ByteView> args;

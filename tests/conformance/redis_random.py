@@ -15,6 +15,21 @@ SINCE_7_2 = [(re.compile(rb"\$9\r\nconsumers\r\n:\d+"), b"$9\r\nconsumers\r\n:N"
              (re.compile(rb"(entries-read|lag)\r\n(:-?\d+|\$-1|_)"), rb"\1\r\n:N"),
              (re.compile(rb"-ERR Unbalanced .*\r\n"), b"-ERR Unbalanced\r\n")]
 UNORDERED = {"SMEMBERS", "SUNION", "SINTER", "SDIFF", "HGETALL", "HKEYS", "HVALS", "HSCAN", "SSCAN", "ZSCAN", "KEYS"}
+# Answers with what came of each command, an error told as a text. It reads streams, and says so in its text: where one hides
+# that it does, it may not see what its client has added just before.
+RUN_ALL = """
+-- XREAD
+local replies = {}
+for i = 1, #ARGV do
+  local words = {}
+  for word in string.gmatch(ARGV[i], "%S+") do words[#words + 1] = word end
+  local reply = redis.pcall(unpack(words))
+  if type(reply) == "table" and reply.err then reply = "error " .. reply.err end
+  replies[i] = reply
+end
+return replies
+"""
+NOT_BEHIND_XADD = {"XREADGROUP", "RENAME", "RENAMENX", "COPY"}
 
 
 def normal(command, reply):
@@ -23,7 +38,7 @@ def normal(command, reply):
         return b"about 1000"
     if command[0].decode().upper() in UNORDERED:
         return sorted(reply.split(b"\r\n"))
-    if command[0][:1] in b"Xx":
+    if command[0][:1] in b"Xx" or command[0] == b"EVAL":
         for pattern, text in SINCE_7_2:
             reply = pattern.sub(text, reply)
     return reply
@@ -263,6 +278,17 @@ class Source:
             lambda: [self.one("RENAME", "RENAMENX"), key, other], lambda: ["COPY", key, other, *self.maybe("REPLACE")],
             lambda: ["TYPE", key])()
 
+    def stream_script(self):
+        """One that adds to streams and looks at what is there then; without what may not be done with what was just added."""
+        made = [["XADD", self.one("s1", "s2", "s3"), f"{self.random.randint(1, 900)}-*", "f", self.random.randint(0, 9)]]
+        while len(made) < 7:
+            one = self.streams()
+            words = [part.decode("latin-1") if isinstance(part, bytes) else str(part) for part in one]
+            if words[0] in NOT_BEHIND_XADD or "FORCE" in words or any(not re.fullmatch(r"[!-~]+", word) for word in words):
+                continue
+            made.append(words)
+        return ["EVAL", RUN_ALL, 0, *(" ".join(map(str, words)) for words in made)]
+
     def keys(self):
         key = self.key()
         return self.one(
@@ -276,7 +302,8 @@ class Source:
 
     def command(self):
         family = self.random.choice([self.strings, self.bits, self.hashes, self.lists, self.lists, self.sets, self.sorted_sets,
-                                     self.sorted_sets, self.names, self.keys, self.places, self.counters, self.streams, self.streams])
+                                     self.sorted_sets, self.names, self.keys, self.places, self.counters, self.streams, self.streams,
+                                     self.stream_script])
         made = [part if isinstance(part, bytes) else str(part).encode() for part in family()]
         if self.random.random() < 0.01:  # an argument too few, or too many
             made = made[:-1] if self.random.random() < 0.5 and len(made) > 1 else [*made, b"extra"]
