@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/broker_test_support.h"
+#include "broker/writer_view.h"
 #include "model/batch.h"
 
 namespace trv::broker {
@@ -66,6 +67,57 @@ TEST_F(Safety, WhatCouldNotBeSyncedIsNeitherAcknowledgedNorShown) {
   });
   start_anew();
   broker_.round([&] { EXPECT_EQ(shown(), 1u); });
+}
+
+TEST_F(Safety, WhoAddsMayReadThatAndNobodyElse) {
+  fail_syncs();
+  broker_.round([&] {
+    ASSERT_TRUE(broker_->queues().declare("q", {}, {}).ok());
+    for (const char* name : {"t", "q"}) {
+      ASSERT_TRUE(broker_->topics().append(topic(name), message("before")).ok());
+      auto mine = broker_->topics().append(topic(name), message("mine"));
+      ASSERT_TRUE(mine.ok());
+      const std::uint64_t durable = name == std::string_view("t") ? 1 : 0;
+      EXPECT_EQ(shown(name), durable);
+      WriterView view(*broker_);
+      view.open(topic(name));
+      view.open(topic(name));
+      EXPECT_EQ(shown(name), durable + 2);
+      EXPECT_EQ(broker_->topics().last_visible_id(topic(name)), mine->first_id);
+      EXPECT_TRUE(broker_->topics().read_one(topic(name), mine->first_sequence)->has_value());
+      ASSERT_TRUE(broker_->topics().append(topic(name), message("later")).ok());
+      EXPECT_EQ(shown(name), durable + 3);
+      // Not for those who are given something to keep.
+      EXPECT_EQ(broker_->topics().visible_end(topic(name)), Sequence(std::int64_t(durable)));
+      EXPECT_EQ(broker_->topics().high_watermark(topic(name), PartitionIndex(0)),
+                Offset(std::int64_t(durable)));
+    }
+    EXPECT_FALSE((*broker_->queues().take("q", ConsumerId{7}, false)).has_value());
+    // With the view, all of that is over.
+    EXPECT_EQ(shown(), 1u);
+    EXPECT_FALSE(broker_->topics().read_one(topic(), Sequence(1))->has_value());
+    Status read =
+        broker_->topics().read_back(topic(), Sequence(100), [](const model::StoredRecord& record) {
+          EXPECT_EQ(record.sequence, Sequence(0));
+          return true;
+        });
+    EXPECT_TRUE(read.ok());
+  });
+  broker_.round([&] { EXPECT_EQ(shown(), 1u); });
+  start_anew();
+  broker_.round([&] { EXPECT_EQ(shown(), 1u); });
+}
+
+TEST_F(Safety, AViewOfATopicThatIsRemovedEndsWithIt) {
+  broker_.round([&] {
+    WriterView view(*broker_);
+    ASSERT_TRUE(broker_->topics().append(topic(), message("mine")).ok());
+    view.open(topic());
+    ASSERT_TRUE(broker_->topics().remove("t").ok());
+    ASSERT_TRUE(broker_->topics().create("t", {}).ok());
+    EXPECT_FALSE(WriterView::is_open(topic()));
+    EXPECT_EQ(shown(), 0u);
+  });
 }
 
 TEST_F(Safety, ADeadLetterThatCannotBeStoredStaysInItsQueue) {

@@ -60,6 +60,7 @@ struct Topic {
   Sequence visible_end;
   RecordId visible_last_id;
   std::vector<Offset> high_watermarks;  // by partition
+  bool shown_to_writer = false;         // a WriterView sees what is behind visible_end, too
 
   // Groups read it beside its queues: what those have settled may still be wanted.
   bool has_groups() const { return !claim_groups.empty() || !share_cursors.empty(); }

@@ -143,7 +143,15 @@ Sequence Topics::visible_end(const Topic& topic) const {
   return std::min(topic.visible_end, topic.state.stable_end());
 }
 
-RecordId Topics::last_visible_id(const Topic& topic) const { return topic.visible_last_id; }
+RecordId Topics::last_visible_id(const Topic& topic) const {
+  return topic.shown_to_writer ? last_id(topic) : topic.visible_last_id;
+}
+
+Sequence Topics::State::readable_end(Topic& topic) {
+  if (!topic.shown_to_writer) return broker.topics().visible_end(topic);
+  seal(topic);
+  return topic.state.stable_end();
+}
 
 Offset Topics::high_watermark(const Topic& topic, PartitionIndex partition) const {
   return topic.high_watermarks[static_cast<std::size_t>(partition.value)];

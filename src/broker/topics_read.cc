@@ -122,7 +122,7 @@ Result<Sequence> Topics::read_warm(Topic& topic, Sequence from, const Visit& vis
 
 Result<Sequence> Topics::State::read(Topic& topic, Sequence from, const Visit& visit,
                                      std::optional<BlobRange>* cold) {
-  Sequence end = broker.topics().visible_end(topic);
+  Sequence end = readable_end(topic);
   Sequence at = std::max(from, topic.state.start());
   model::StoredRecord record;
   while (at < end) {
@@ -164,7 +164,7 @@ Result<Sequence> Topics::State::read(Topic& topic, Sequence from, const Visit& v
 }
 
 Status Topics::read_back(Topic& topic, Sequence before, const Visit& visit) {
-  Sequence end = std::min(before, visible_end(topic));
+  Sequence end = std::min(before, state_->readable_end(topic));
   std::vector<model::StoredRecord> records;
   while (end > topic.state.start()) {
     model::FoundBatch entry = topic.state.batch_at(end + -1);
@@ -197,7 +197,7 @@ Status Topics::read_back(Topic& topic, Sequence before, const Visit& visit) {
 
 Result<std::optional<model::StoredRecord>> Topics::read_one(Topic& topic, Sequence sequence) {
   using Found = std::optional<model::StoredRecord>;
-  if (sequence < topic.state.start() || sequence >= visible_end(topic) ||
+  if (sequence < topic.state.start() || sequence >= state_->readable_end(topic) ||
       topic.state.erased(sequence)) {
     return Found{};
   }

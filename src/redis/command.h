@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/writer_view.h"
 #include "redis/key_events.h"
 #include "redis/wire/reply_writer.h"
 
@@ -125,9 +126,11 @@ struct BlockRequest {
   std::string tag;
 };
 
-// Transaction-wide facts that its commands share.
+// What the commands of a transaction, or of a script, share.
 struct TransactionScope {
-  std::vector<std::string> appended;  // names of streams
+  explicit TransactionScope(broker::Broker& broker) : added(broker) {}
+
+  broker::WriterView added;  // to streams
 };
 
 struct Call {

@@ -36,7 +36,8 @@ bool script_may_write(Service& service, const Command& command, std::span<const 
   return !script || !script->read_only;
 }
 
-ScriptRun::ScriptRun(Call& outer, bool read_only) : outer_(outer), read_only_(read_only) {
+ScriptRun::ScriptRun(Call& outer, bool read_only)
+    : outer_(outer), read_only_(read_only), scope_(outer.broker) {
   const bool here = outer.session && outer.session->account;
   account_ = here ? outer.session->account : outer.service.accounts().find(outer.caller.user);
   // Removed while its script was on its way.

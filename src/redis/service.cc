@@ -1,6 +1,7 @@
 #include "redis/service.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/mutant.h"
@@ -232,7 +233,7 @@ std::uint64_t Service::fingerprint(ByteView key, WallTime now) {
 }
 
 Denial Service::check_queued(const Call& call) {
-  const bool unlimited = call.session && !call.session->limited;
+  const bool unlimited = call.session && !call.session->limited && !accounts_.looks_ahead();
   if (unlimited || TRV_MUTANT(exec_checks_no_rules)) return {};
   return accounts_.check(call, DenialLog::Context::transaction);
 }
@@ -248,7 +249,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     return {};
   }
   runtime::Stopwatch watch;
-  TransactionScope scope;
+  std::optional<TransactionScope> scope(std::in_place, broker_);
   broker::Commit commit;
   reply.array(queue.size());
   std::vector<ByteView> args;
@@ -257,7 +258,7 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     Call call{*this, broker_, *one.command, args, reply, caller, now};
     call.session = client ? &client->session() : nullptr;
     call.client = client;
-    call.transaction = &scope;
+    call.transaction = &*scope;
     if (Denial denial = check_queued(call)) {
       reply.error(
           "NOPERM ACLs rules changed between the moment the transaction was accumulated and "
@@ -270,6 +271,9 @@ broker::Commit Service::run_transaction(const std::vector<QueuedCommand>& queue,
     TRV_ASSERT(!call.deferred);
     if (call.waits) commit = commit | call.commit;
   }
+  // Who waits is not told what is not durable.
+  scope.reset();
+  accounts_.come_back();
   count_exec(caller, {}, watch.elapsed());
   waiters_.serve();
   return commit;

@@ -118,6 +118,7 @@ struct Counters {
   std::uint64_t misses = 0;
   std::uint64_t slow_subscribers = 0;  // disconnected
   std::uint64_t expired = 0;           // keys whose time was over
+  DenialLog::Counts denied;            // what was refused to users
 };
 
 class Service {

@@ -355,3 +355,70 @@ def test_odds_and_ends(connect, admin):
     assert [one["username"] for one in admin.acl_log()] == ["nobody2"]
     three = connect(protocol=3)
     assert isinstance(three.acl_getuser("default"), dict)
+
+
+def test_what_was_denied_is_counted_over_all_shards(server, connect, admin):
+    admin.acl_setuser("dora", enabled=True, passwords=["+secret"], keys=["key0"], commands=["+get", "+publish", "+eval", "+client"])
+    dora = connect("dora")
+    refused = [lambda key=key: dora.get(key) for key in names_on_each_shard(server)[1:]]
+    refused += [lambda: dora.set("key0", "x"), lambda: dora.publish("ch", "x"), lambda: dora.delete("key0")]
+    for one in refused:
+        with pytest.raises(DENIED):
+            one()
+    with pytest.raises(redis.ResponseError, match="ACL failure in script"):
+        dora.eval("return redis.call('set', KEYS[1], 1)", 1, "key0")
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        connect("dora", "wrong").ping()
+    told = admin.info("stats")
+    counts = [told[f"acl_access_denied_{what}"] for what in ("auth", "cmd", "key", "channel")]
+    assert counts == [1, 3, 7, 1]
+    admin.config_resetstat()
+    assert admin.info("stats")["acl_access_denied_key"] == 0
+
+
+def test_the_password_of_default(server, connect, admin):
+    assert admin.config_get("requirepass") == {"requirepass": ""}
+    assert admin.config_set("requirepass", "one")
+    assert admin.ping() and admin.config_get("requirepass") == {"requirepass": "one"}
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        connect().ping()
+    server.restart(kill=True)
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        connect().ping()
+    for _ in range(6):  # wherever it is connected
+        client = connect("default", "one")
+        assert client.config_get("requirepass") == {"requirepass": ""}
+    assert client.config_set("requirepass", "two", "lua-time-limit", 4321)
+    for _ in range(6):
+        client = connect("default", "two")
+        assert client.config_get("requirepass") == {"requirepass": "two"}
+        assert client.config_get("lua-time-limit") == {"lua-time-limit": "4321"}
+    assert client.config_set("requirepass", "") and connect().config_get("requirepass") == {"requirepass": ""}
+    server.restart(kill=True)
+    assert connect().ping()
+
+
+def test_users_in_transactions(server, connect, admin):
+    pipeline = admin.pipeline(transaction=True)
+    pipeline.execute_command("SET", "k", "v")
+    pipeline.execute_command("ACL", "SETUSER", "tina", "on", ">secret", "~k", "+get")
+    pipeline.execute_command("ACL", "USERS")
+    if server.shards > 1:
+        with pytest.raises(redis.ResponseError, match="several shards"):
+            pipeline.execute()
+        assert admin.acl_users() == ["default", "guest"]
+        return
+    assert pipeline.execute() == [True, "OK", ["default", "guest", "tina"]]
+    assert connect("tina").get("k") == "v"
+    server.restart(kill=True)
+    tina = connect("tina")
+    assert tina.get("k") == "v"
+    admin = connect()
+    pipeline = admin.pipeline(transaction=True)
+    pipeline.execute_command("ACL", "DELUSER", "tina")
+    pipeline.execute_command("ACL", "USERS")
+    assert pipeline.execute() == [1, ["default", "guest"]]
+    with pytest.raises(redis.RedisError):
+        tina.get("k")
+    server.restart(kill=True)
+    assert connect().acl_users() == ["default", "guest"]

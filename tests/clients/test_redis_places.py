@@ -128,6 +128,36 @@ def test_searches_find_what_is_within(client, name, seed):
         assert {member: distance for member, distance in got} == expected
 
 
+def test_the_order_of_what_is_not_sorted(client, name):
+    """Redis looks at nine areas, that of the center first, each from its lowest cell on."""
+    target = f"{{{name}}}t"
+    for number, member in enumerate("abcdefghijklmnopqrstuvwxyzABCDEF"):
+        client.execute_command("GEOADD", name, -157.5 + 45 * (number % 8), -60 + 40 * (number // 8), member)
+
+    def found(*words):
+        return "".join(client.execute_command("GEOSEARCH", name, "FROMLONLAT", *words, "km"))
+
+    assert found(179.9, 0, "BYBOX", 9000, 30000) == "xEFghpqyzabi"
+    assert found(170, -40, "BYBOX", 9000, 12000) == "ghpabi"
+    assert found(0.1, 0.1, "BYRADIUS", 30000) == "uvCDwxEFefmnghopqryzstABabijcdkl"
+    assert found(-20, 30, "BYRADIUS", 6500) == "stABluC"
+    assert found(10, 80, "BYRADIUS", 3000) == "CDB" == "".join(client.georadius(name, 10, 80, 3000, "km"))
+    any_three = client.geosearch(name, longitude=0.1, latitude=0.1, radius=30000, unit="km", count=3, any=True)
+    assert any_three == ["u", "v", "C"]
+    # Those with STORE are as many as asked for, of these.
+    client.execute_command("GEOSEARCHSTORE", target, name, "FROMLONLAT", 10, 80, "BYRADIUS", 3000, "km", "COUNT", 2, "ANY")
+    assert sorted(client.zrange(target, 0, -1)) == ["C", "D"]
+
+
+def test_nothing_is_left_out(broker, name):
+    """Redis leaves out what lies on 180 degrees of longitude."""
+    with redis.Redis(broker.host, broker.redis_port, decode_responses=True) as client:
+        client.execute_command("GEOADD", name, 180, 10, "limit", 179, 10, "west", -179, 10, "east")
+        for longitude in (180, 179, -179):
+            found = client.geosearch(name, longitude=longitude, latitude=10, radius=500, unit="km")
+            assert sorted(found) == ["east", "limit", "west"]
+
+
 def test_counting(client, name):
     key, other, sum_ = (f"{{{name}}}{letter}" for letter in "abc")
     assert client.pfadd(key) == 1 and client.pfadd(key) == 0 and client.pfcount(key) == 0

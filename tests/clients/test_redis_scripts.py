@@ -164,6 +164,73 @@ def test_greedy_scripts_leave_the_broker_alive(broker):
     assert client.info("memory")["used_memory_lua"] < 64 << 20
 
 
+QUEUE_OF_FIVE = """
+local number = redis.call('incr', KEYS[1])
+redis.call('xadd', KEYS[2], number .. '-0', 'n', number)
+local entries = redis.call('xrange', KEYS[2], '-', '+')
+if redis.call('xlen', KEYS[2]) > 5 then redis.call('xdel', KEYS[2], entries[1][1]) end
+local newest = redis.call('xrevrange', KEYS[2], '+', '-', 'COUNT', 1)[1]
+return {number, #entries, newest[1], newest[2][2]}
+"""
+
+
+def test_scripts_read_what_they_have_added(client, name):
+    for number in range(8):
+        keys = [f"{{{name}{number}}}n", f"{{{name}{number}}}s"]
+        for call in range(1, 9):
+            text = str(call).encode()
+            assert client.eval(QUEUE_OF_FIVE, 2, *keys) == [call, min(call, 6), text + b"-0", text]
+        assert [entry for entry, _ in client.xrange(keys[1])] == [b"4-0", b"5-0", b"6-0", b"7-0", b"8-0"]
+        assert client.xinfo_stream(keys[1])["max-deleted-entry-id"] == b"3-0"
+
+
+def test_transactions_read_what_they_have_added(client, name):
+    for number in range(8):
+        stream = f"{name}{number}"
+        pipeline = client.pipeline(transaction=True)
+        pipeline.xadd(stream, {"a": "1"}, id="1-0").xlen(stream).xrange(stream).xadd(stream, {"b": "2"}, id="2-0")
+        pipeline.xdel(stream, "1-0").xrevrange(stream).xinfo_stream(stream).xread({stream: "0"}).xtrim(stream, maxlen=0)
+        pipeline.xrange(stream)
+        replies = pipeline.execute()
+        assert replies[:4] == [b"1-0", 1, [(b"1-0", {b"a": b"1"})], b"2-0"]
+        assert replies[4:6] == [1, [(b"2-0", {b"b": b"2"})]]
+        assert replies[6]["length"] == 1 and replies[6]["first-entry"] == replies[6]["last-entry"] == (b"2-0", {b"b": b"2"})
+        assert replies[8:] == [1, []] and client.xlen(stream) == 0
+
+
+def test_what_scripts_have_added_and_read_is_whole_after_a_kill(own_broker):
+    """The counter, the entries that are there and the deleted ones say the same after each kill."""
+    keys = ["{queue}n", "{queue}s"]
+    answered = 0
+    for _ in range(4):
+        client = connect(own_broker)
+        failed = []
+
+        def work():
+            nonlocal answered
+            try:
+                while True:
+                    answered = client.eval(QUEUE_OF_FIVE, 2, *keys)[0]
+            except redis.ResponseError as error:
+                failed.append(error)
+            except (redis.RedisError, OSError):
+                pass
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        time.sleep(0.5)
+        own_broker.restart(kill=True)
+        thread.join()
+        client = connect(own_broker)
+        number = int(client.get(keys[0]))
+        assert not failed and number >= answered > 0
+        expected = [b"%d-0" % one for one in range(max(number - 4, 1), number + 1)]
+        assert [entry for entry, _ in client.xrange(keys[1])] == expected
+        facts = client.xinfo_stream(keys[1])
+        assert facts["entries-added"] == number and facts["length"] == len(expected)
+        assert facts["max-deleted-entry-id"] == (b"%d-0" % max(number - 5, 0))
+
+
 def test_a_script_is_there_whole_after_a_kill(own_broker):
     """Each script moves one unit between counters that lie together; their sum never changes."""
     broker = own_broker

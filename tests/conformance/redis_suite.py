@@ -50,7 +50,6 @@ EXPECTED_FAILURES = [
     ("type/stream-cgroups", "^XINFO FULL output", "it counts the fields, of which Redis 8.6 and 8.8 have more"),
     ("type/stream-cgroups", "^Loading from legacy", DUMPS),
     ("pubsub", "evicted events", MEMORY),
-    ("geo", "^GEORADIUSBYMEMBER crossing pole", "without ASC or DESC the order is free; ours is another one there"),
     ("hyperloglog", "self test|PFDEBUG", "PFSELFTEST and PFDEBUG are unknown commands"),
     ("hyperloglog", "sparse|cache invalidation", "looks into the encoding: there are no settings for it, and no cached count in it"),
     ("slowlog", "sensitive", "masterauth and MIGRATE are unknown"),

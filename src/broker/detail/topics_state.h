@@ -54,6 +54,8 @@ struct Topics::State {
   Retention retention_of(const Topic& topic) const;
   Sequence retention_point(const Topic& topic, WallTime now) const;
 
+  // Up to where readers by sequence and id may go now.
+  Sequence readable_end(Topic& topic);
   // Puts the open batch into the journal and the index.
   void seal(Topic& topic);
   // Registers that something was appended in this round, to be shown at `level`.

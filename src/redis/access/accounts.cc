@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/mutant.h"
 #include "base/scoped_name.h"
 #include "broker/catalog.h"
@@ -77,7 +78,22 @@ Accounts::Ref Accounts::find(std::string_view name) {
   return account;
 }
 
+void Accounts::look_ahead() {
+  TRV_ASSERT(service_.single_core());
+  if (!behind_) behind_ = Known{directory_, std::move(made_)};
+  made_.clear();
+  directory_ = std::make_shared<const auth::Directory>(service_.broker().catalog().access_state());
+}
+
+void Accounts::come_back() {
+  if (!behind_) return;
+  directory_ = std::move(behind_->directory);
+  made_ = std::move(behind_->made);
+  behind_.reset();
+}
+
 void Accounts::follow() {
+  if (behind_) return;
   const auto& newest = service_.broker().catalog().access();
   if (newest == directory_) return;
   directory_ = newest;
@@ -146,7 +162,8 @@ std::vector<std::string> Accounts::names() {
 }
 
 Denial Accounts::check(const Call& call, DenialLog::Context context) {
-  const Ref account = call.session ? call.session->account : find(call.caller.user);
+  Ref account = call.session ? call.session->account : find(call.caller.user);
+  if (behind_ && account) account = find(account->name());
   Denial denial;
   if (account) {
     denial = account->check(service_.table(), call.command, call.args);
@@ -163,6 +180,7 @@ void Accounts::note(const Caller& caller, const Denial& denial, DenialLog::Conte
 }
 
 void Accounts::note(const Caller& caller, DenialLog::Event event) {
+  service_.counters().denied.add(event.reason);
   service_.at_home(caller.connection,
                    [id = caller.connection, event = std::move(event)](Service& home) {
                      DenialLog::Event whole = event;

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -42,6 +43,13 @@ class Accounts {
   // All names there are, in their order.
   std::vector<std::string> names();
 
+  // From look_ahead() to come_back(), users are as the transaction that is being run has changed
+  // them: for itself only, and before that is durable. Both may be called once more than needed.
+  // Requires: one core.
+  void look_ahead();
+  void come_back();
+  bool looks_ahead() const { return behind_.has_value(); }
+
   // What a new connection is, and one that begins anew.
   void begin(Session& session);
   // Whether the caller may do this; when not, that is noted.
@@ -72,9 +80,16 @@ class Accounts {
   bool is_current(const std::string& name, const Made& made) const;
   void take_up(Session& session);
 
+  using MadeByName = std::map<std::string, Made, std::less<>>;
+  struct Known {
+    std::shared_ptr<const auth::Directory> directory;
+    MadeByName made;
+  };
+
   Service& service_;
   std::shared_ptr<const auth::Directory> directory_;
-  std::map<std::string, Made, std::less<>> made_;
+  MadeByName made_;
+  std::optional<Known> behind_;  // what is durable, while it looks ahead
   DenialLog log_;
   std::size_t log_size_max_ = DenialLog::size_max_usual;
 };

@@ -14,6 +14,30 @@ constexpr std::size_t looked_at = 10;  // entries among which one that is alike 
 
 }  // namespace
 
+void DenialLog::Counts::add(Reason reason) {
+  switch (reason) {
+    case Reason::command:
+      ++command;
+      break;
+    case Reason::key:
+      ++key;
+      break;
+    case Reason::channel:
+      ++channel;
+      break;
+    case Reason::login:
+      ++login;
+      break;
+  }
+}
+
+void DenialLog::Counts::add(const Counts& other) {
+  command += other.command;
+  key += other.key;
+  channel += other.channel;
+  login += other.login;
+}
+
 void DenialLog::add(Event event, WallTime now) {
   if (event.object.size() > object_size_max) event.object.resize(object_size_max);
   if (event.user.size() > object_size_max) event.user.resize(object_size_max);

@@ -31,6 +31,15 @@ class DenialLog {
     WallTime created{};
     WallTime updated{};
   };
+  struct Counts {
+    std::uint64_t command = 0;
+    std::uint64_t key = 0;
+    std::uint64_t channel = 0;
+    std::uint64_t login = 0;
+
+    void add(Reason reason);
+    void add(const Counts& other);
+  };
   static constexpr std::size_t size_max_usual = 128;
   static constexpr std::size_t size_limit = 100'000;
   static constexpr std::size_t object_size_max = 1024;  // more of it is not kept

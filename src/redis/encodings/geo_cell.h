@@ -6,9 +6,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <numbers>
 #include <string>
-#include <vector>
 
 namespace trv::redis {
 
@@ -19,6 +18,33 @@ struct GeoPoint {
   bool valid() const;
 };
 
+constexpr double earth_radius = 6372797.560856;  // metres
+constexpr double degree = std::numbers::pi / 180;
+constexpr double longitude_max = 180;
+constexpr double latitude_max = 85.05112878;  // of the Mercator square
+constexpr unsigned geo_steps = 26;            // to a cell
+
+// The cells from `first` up to the one before `end`.
+struct GeoCells {
+  std::uint64_t first;
+  std::uint64_t end;
+};
+
+// One of the 4^step areas that `step` halvings make of the earth. What lies on the upper limit of
+// the longitudes or latitudes is in a column or row of its own behind the last.
+struct GeoArea {
+  std::uint64_t column;
+  std::uint64_t row;
+  unsigned step;
+
+  static GeoArea around(GeoPoint point, unsigned step);
+
+  // The cells in it, and its edges.
+  GeoCells cells() const;
+  GeoPoint low() const;
+  GeoPoint high() const;
+};
+
 // The cell of a valid point, and the middle of a cell.
 std::uint64_t geo_cell(GeoPoint point);
 GeoPoint geo_point(std::uint64_t cell);
@@ -26,28 +52,6 @@ GeoPoint geo_point(std::uint64_t cell);
 std::string geo_text(std::uint64_t cell);
 // In metres.
 double geo_distance(GeoPoint a, GeoPoint b);
-
-// What is searched: a circle, or a box of which each parallel is as long.
-struct GeoShape {
-  GeoPoint center;
-  bool box = false;
-  double radius = 0;  // metres, as the next two
-  double width = 0;
-  double height = 0;
-
-  // The distance to the center; nothing when the point is outside.
-  std::optional<double> distance_inside(GeoPoint point) const;
-
-  // Ranges of cells, ascending and apart, outside of which nothing is inside the shape.
-  struct Cells {
-    std::uint64_t first;
-    std::uint64_t end;
-  };
-  std::vector<Cells> cells() const;
-
- private:
-  double latitude_reach() const;
-  double longitude_reach() const;
-};
+double geo_latitude_distance(double a, double b);
 
 }  // namespace trv::redis

@@ -248,6 +248,7 @@ void xclaim(Call& call) {
   if (!found.group) return;
   ClaimOptions options;
   if (!parse_claim(call, options)) return;
+  if (options.force && added_in_transaction(call, found.topic)) return;
   Takeover takeover;
   std::size_t start = call.reply.open_array();
   for (std::size_t i = 5; i < options.id_end; ++i) {

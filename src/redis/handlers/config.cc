@@ -2,10 +2,14 @@
 // long scripts may take and which keyspace notifications there are can be changed while it runs.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 
+#include "auth/password.h"
+#include "redis/access/changes.h"
 #include "redis/handlers/families.h"
 #include "redis/service.h"
 #include "redis/wire/glob.h"
@@ -69,6 +73,7 @@ constexpr std::uint64_t latency_threshold_max = 86'400'000;
 constexpr char tracked_keys_option[] = "tracking-table-max-keys";
 constexpr char denials_option[] = "acllog-max-len";
 constexpr char percentiles_option[] = "latency-tracking-info-percentiles";
+constexpr char password_option[] = "requirepass";
 
 std::string percentiles_text(const CommandStats::Settings& stats) {
   std::string text;
@@ -77,6 +82,16 @@ std::string percentiles_text(const CommandStats::Settings& stats) {
     text += percent_text(percent);
   }
   return text;
+}
+
+// The password of who gives no name, as long as it is known: only a digest is kept, so not one that
+// came by ACL SETUSER, nor one that was set before the server started.
+std::string password_told(Service& service) {
+  const std::string& password = service.settings().password;
+  const std::vector<std::string>& digests = service.accounts().nobody()->rules().digests();
+  const std::string digest = auth::digest_of(password);
+  const bool is_needed = std::find(digests.begin(), digests.end(), digest) != digests.end();
+  return is_needed ? password : std::string();
 }
 
 std::map<std::string, std::string> present_settings(Call& call) {
@@ -92,7 +107,7 @@ std::map<std::string, std::string> present_settings(Call& call) {
       {key_events_option, key_event::text(call.service.key_events().flags())},
       {"port", fmt::format("{}", settings.port)},
       {"proto-max-bulk-len", fmt::format("{}", settings.bulk_size_max)},
-      {"requirepass", settings.password},
+      {password_option, password_told(call.service)},
       {"save", ""},
       {std::string(trim_block_option), fmt::format("{}", settings.trim_block)},
       {"timeout", "0"},
@@ -144,6 +159,7 @@ struct Changeable {
   std::uint64_t latency_threshold_ms;
   std::uint64_t tracked_keys_max;
   std::uint64_t denials_max;
+  std::optional<std::string> password;
 };
 
 std::string lower(ByteView text) {
@@ -153,23 +169,32 @@ std::string lower(ByteView text) {
 }
 
 // Every core has settings of its own.
-void change_settings(Call& call, const Changeable& changed) {
-  for (int i = 0; i < call.broker.core_count(); ++i) {
-    CoreIndex core(static_cast<std::uint16_t>(i));
-    Service& there = call.service.peer(core);
-    call.broker.at_core(core, [&there, changed](broker::Broker&) {
-      there.settings().encodings = changed.encodings;
-      there.settings().trim_block = changed.trim_block;
-      there.settings().script_time_max = changed.script_time_max;
-      there.key_events().set_flags(changed.key_events);
-      there.slow_log().set_settings(changed.slow);
-      there.command_stats().set_settings(changed.stats);
-      there.latency_events().set_threshold(changed.latency_threshold_ms);
-      there.settings().tracked_keys_max = changed.tracked_keys_max;
-      there.limit_tracking();
-      there.accounts().set_log_size_max(changed.denials_max);
-    });
+void change_settings(Service& service, const Changeable& changed) {
+  service.each_core([changed](Service& there) {
+    there.settings().encodings = changed.encodings;
+    there.settings().trim_block = changed.trim_block;
+    there.settings().script_time_max = changed.script_time_max;
+    there.key_events().set_flags(changed.key_events);
+    there.slow_log().set_settings(changed.slow);
+    there.command_stats().set_settings(changed.stats);
+    there.latency_events().set_threshold(changed.latency_threshold_ms);
+    there.settings().tracked_keys_max = changed.tracked_keys_max;
+    there.limit_tracking();
+    there.accounts().set_log_size_max(changed.denials_max);
+    if (changed.password) there.settings().password = *changed.password;
+  });
+}
+
+// A password is that of the user `default`, and kept as all users are.
+void change_all(Call& call, const Changeable& changed) {
+  if (!changed.password) {
+    change_settings(call.service, changed);
+    return call.reply.ok();
   }
+  std::vector<std::string> rules = {"resetpass", ">" + *changed.password};
+  if (changed.password->empty()) rules = {"nopass"};
+  change_user(call, std::string(Account::nobody), rules,
+              [changed](Service& there) { change_settings(there, changed); });
 }
 
 void refuse_value(Call& call, std::string_view name, std::string_view why) {
@@ -273,6 +298,8 @@ bool change(Call& call, std::string_view name, ByteView value, Changeable& setti
   } else if (is_script_time(name)) {
     ok = number_within(call, name, value, 1, script_ms_max, number);
     if (ok) settings.script_time_max = std::chrono::milliseconds(number);
+  } else if (name == password_option) {
+    settings.password = value;
   } else if (const EncodingOption* encoding = find_encoding_option(name)) {
     ok = number_within(call, name, value, 0, any_number, number);
     if (ok) settings.encodings.*encoding->setting = static_cast<std::size_t>(number);
@@ -295,7 +322,8 @@ void config_set(Call& call) {
                      call.service.command_stats().settings(),
                      call.service.latency_events().threshold_ms(),
                      call.service.settings().tracked_keys_max,
-                     call.service.accounts().log_size_max()};
+                     call.service.accounts().log_size_max(),
+                     std::nullopt};
   std::set<std::string> named;
   for (std::size_t i = 2; i < call.args.size(); i += 2) {
     auto at = settings.find(lower(call.args[i]));
@@ -315,8 +343,7 @@ void config_set(Call& call) {
       return refuse_value(call, at->first, "can't set immutable config");
     }
   }
-  change_settings(call, changed);
-  call.reply.ok();
+  change_all(call, changed);
 }
 
 void config_resetstat(Call& call) {

@@ -1,7 +1,7 @@
 // What the commands about places share: sorted sets whose scores are cells.
 #pragma once
 
-#include "redis/encodings/geo_cell.h"
+#include "redis/encodings/geo_shape.h"
 #include "redis/handlers/sorted.h"
 
 namespace trv::redis {

@@ -214,7 +214,7 @@ bool parse_head(Call& call, Request& request) {
 std::vector<Place> places_in(const Request& request) {
   std::vector<Place> places;
   const SortedSet& sorted = *request.sorted;
-  for (const GeoShape::Cells& cells : request.shape.cells()) {
+  for (const GeoCells& cells : request.shape.cells()) {
     auto before = [&](std::uint64_t cell) {
       return sorted.count_while(
           [&](const SortedMember& member) { return member.score < static_cast<double>(cell); });

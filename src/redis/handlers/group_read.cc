@@ -241,7 +241,7 @@ bool parse_group_reads(Call& call, const ReadOptions& options, std::vector<Group
     ByteView key = call.args[options.keys_at + i];
     ByteView text = call.args[options.keys_at + options.stream_count + i];
     FoundStream found = find_stream(call, key);
-    if (found.refused || added_in_transaction(call, key)) return false;
+    if (found.refused || added_in_transaction(call, found.topic)) return false;
     const model::ClaimGroup* group =
         found.topic ? call.broker.claim_groups().of(*found.topic).find(options.group) : nullptr;
     if (!group) {

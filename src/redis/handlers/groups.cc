@@ -60,7 +60,7 @@ void xgroup_create(Call& call) {
   if (!parse_create(call, true, options)) return;
   ByteView key = call.args[2];
   FoundStream found = find_stream(call, key);
-  if (found.refused || added_in_transaction(call, key)) return;
+  if (found.refused) return;
   if (!found.topic && !options.make_stream) return call.reply.error(needs_key);
   std::optional<RecordId> id = position_arg(call, found.topic, call.args[4]);
   if (!id || !may_write(call)) return;
@@ -253,6 +253,7 @@ void xnack(Call& call) {
   const model::ClaimGroup* group =
       found.topic ? call.broker.claim_groups().of(*found.topic).find(call.args[2]) : nullptr;
   if (!group) return call.reply.error(no_group_for(call.args[1], call.args[2]));
+  if (options.force && added_in_transaction(call, found.topic)) return;
   if (Status done = keep_releasable(call, *found.topic, *group, options); !done) {
     return write_error(call.reply, done.error());
   }

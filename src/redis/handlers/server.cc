@@ -50,6 +50,7 @@ struct CoreFacts {
     counters.misses += other.counters.misses;
     counters.slow_subscribers += other.counters.slow_subscribers;
     counters.expired += other.counters.expired;
+    counters.denied.add(other.counters.denied);
     for (const auto& [name, row] : other.commands) commands[name].add(row);
     clients += other.clients;
     waiters += other.waiters;
@@ -161,11 +162,13 @@ std::string stats_section(const Report& report) {
       "pubsub_patterns:{}\r\ntracking_total_keys:{}\r\ntracking_total_items:{}\r\n"
       "tracking_total_prefixes:{}\r\ntotal_error_replies:{}\r\nclient_output_buffer_limit_"
       "disconnections:{}"
-      "\r\n",
+      "\r\nacl_access_denied_auth:{}\r\nacl_access_denied_cmd:{}\r\nacl_access_denied_key:{}\r\n"
+      "acl_access_denied_channel:{}\r\n",
       counters.connections, counters.commands, counters.input_bytes, counters.output_bytes,
       counters.connections_refused, counters.expired, counters.hits, counters.misses,
       report.all.channels, report.all.patterns, report.all.tracked.keys, report.all.tracked.items,
-      report.all.tracked.prefixes, counters.errors, counters.slow_subscribers);
+      report.all.tracked.prefixes, counters.errors, counters.slow_subscribers,
+      counters.denied.login, counters.denied.command, counters.denied.key, counters.denied.channel);
 }
 
 std::string replication_section(const Report& report) {

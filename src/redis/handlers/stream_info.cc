@@ -13,7 +13,7 @@ constexpr std::size_t full_count_usual = 10;
 
 broker::Topic* stream_arg(Call& call) {
   FoundStream found = find_stream(call, call.args[2]);
-  if (found.refused || added_in_transaction(call, call.args[2])) return nullptr;
+  if (found.refused) return nullptr;
   if (!found.topic) call.reply.error(text::no_such_key);
   return found.topic;
 }
@@ -78,8 +78,7 @@ void write_edge(Call& call, broker::Topic& topic, bool last) {
   };
   // An edge that can not be read is not there; reading the entry itself tells the error.
   if (last) {
-    Status read =
-        call.broker.topics().read_back(topic, call.broker.topics().visible_end(topic), visit);
+    Status read = call.broker.topics().read_back(topic, to_the_end, visit);
     if (!read) written = false;
   } else {
     Status read = each_record(call.broker, topic, RecordId{}, RecordId::max(), 1, visit);

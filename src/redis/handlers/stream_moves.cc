@@ -168,7 +168,7 @@ bool copy_stream(Call& call, broker::Topic& from, bool move) {
     call.reply.error(queue_stays);
     return false;
   }
-  if (added_in_transaction(call, call.args[1]) || !all_stored(call, from)) return false;
+  if (added_in_transaction(call, &from) || !all_stored(call, from)) return false;
   std::optional<Baggage> baggage = pack(call, from);
   if (!baggage) return false;
   if (Status room = call.broker.promise(broker::Space::more, baggage->size); !room) {
@@ -178,8 +178,9 @@ bool copy_stream(Call& call, broker::Topic& from, bool move) {
   call.broker.take_back(baggage->size);
   Change change(call);
   if (!replace_key(call, change, call.args[2]) || !change.store(broker::Space::more)) return false;
-  if (!make_copy(call, from, *baggage)) return false;
-  if (call.transaction) call.transaction->appended.emplace_back(call.args[2]);
+  broker::Topic* copy = make_copy(call, from, *baggage);
+  if (!copy) return false;
+  if (call.transaction) call.transaction->added.open(*copy);
   if (move && !call.wait_for(call.broker.topics().remove(call.args[1]))) return false;
   tell(call, move);
   return true;

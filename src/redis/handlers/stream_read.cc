@@ -50,7 +50,7 @@ void xrange(Call& call) {
   std::size_t count = no_count;
   if (!parse_range_count(call, count)) return;
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (found.refused) return;
   if (!found.topic) return call.reply.array(0);
   if (count == 0) return call.reply.null_array();
   write_entries(call, *found.topic, [&](const broker::Topics::Visit& visit) {
@@ -62,11 +62,11 @@ void xrange(Call& call) {
 Status visit_back(Call& call, broker::Topic& topic, broker::Trial::Range& left,
                   const broker::Topics::Visit& visit) {
   broker::Topics& topics = call.broker.topics();
-  Sequence before = topics.visible_end(topic);
+  Sequence before = to_the_end;
   if (left.last != RecordId::max()) {
     Result<Sequence> at = topics.sequence_of(topic, left.last.next());
     if (!at) return at.error();
-    before = std::min(before, *at);
+    before = *at;
   }
   return topics.read_back(topic, before, [&](const model::StoredRecord& record) {
     if (record.id < left.first) return false;
@@ -76,14 +76,14 @@ Status visit_back(Call& call, broker::Topic& topic, broker::Trial::Range& left,
 }
 
 void xrevrange(Call& call) {
-  std::optional<RecordId> last = range_end(call, call.args[2]);
-  if (!last) return;
   std::optional<RecordId> first = range_start(call, call.args[3]);
   if (!first) return;
+  std::optional<RecordId> last = range_end(call, call.args[2]);
+  if (!last) return;
   std::size_t count = no_count;
   if (!parse_range_count(call, count)) return;
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (found.refused) return;
   if (!found.topic) return call.reply.array(0);
   if (count == 0) return call.reply.null_array();
   if (*first > *last) return call.reply.array(0);
@@ -112,11 +112,11 @@ std::optional<RecordId> position_arg(Call& call, ByteView key, ByteView text) {
     // The last entry that is there is read again.
     std::optional<RecordId> last;
     if (!topic) return RecordId{};
-    Status read = call.broker.topics().read_back(*topic, call.broker.topics().visible_end(*topic),
-                                                 [&](const model::StoredRecord& record) {
-                                                   last = record.id;
-                                                   return false;
-                                                 });
+    Status read =
+        call.broker.topics().read_back(*topic, to_the_end, [&](const model::StoredRecord& record) {
+          last = record.id;
+          return false;
+        });
     if (read && last && *last != RecordId{}) return last->previous();
     return call.broker.topics().last_visible_id(*topic);
   }
@@ -182,7 +182,6 @@ void xread(Call& call) {
     ByteView key = call.args[options.keys_at + i];
     // Who waits goes on to wait, whatever lies under the key meanwhile.
     if (!call.retry && find_stream(call, key).refused) return;
-    if (added_in_transaction(call, key)) return;
     std::size_t id_at = options.keys_at + options.stream_count + i;
     std::optional<RecordId> after = position_arg(call, key, call.args[id_at]);
     if (!after) return;

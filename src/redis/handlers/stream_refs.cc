@@ -188,7 +188,7 @@ void xdelex(Call& call) {
   Selection selection;
   if (!parse_selection(call, 2, selection)) return;
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (found.refused) return;
   if (!found.topic) return answer(call, std::vector(selection.ids.size(), gone));
   Deletion deletion{call, *found.topic, selection.references};
   delete_each(deletion, selection.ids, [&](RecordId id) { return erase_selected(deletion, id); });

@@ -196,13 +196,13 @@ void xadd(Call& call) {
   if (options.name.wanted() && answered_by_name(call, *topic, options.name)) return;
   const std::optional<RecordId> added = append_entry(call, *topic, options.name, fields, id);
   if (!added) return;
+  if (call.transaction) call.transaction->added.open(*topic);
   note_payload_field(call, *topic, fields);
   told(call, "xadd");
   if (options.trim.wanted()) {
     Result<std::uint64_t> removed = run_trim(call, *topic, options.trim);
     if (!removed) return write_error(call.reply, removed.error());
   }
-  if (call.transaction) call.transaction->appended.emplace_back(key);
   call.reply.id(*added);
 }
 
@@ -227,7 +227,7 @@ void xtrim(Call& call) {
 
 void xdel(Call& call) {
   FoundStream found = find_stream(call, call.args[1]);
-  if (found.refused || added_in_transaction(call, call.args[1])) return;
+  if (found.refused) return;
   if (!found.topic) return call.reply.integer(0);
   std::vector<RecordId> ids;
   for (std::size_t i = 2; i < call.args.size(); ++i) {

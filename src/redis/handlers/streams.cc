@@ -18,14 +18,11 @@ FoundStream find_stream(Call& call, ByteView key) {
   return {topic, false};
 }
 
-bool added_in_transaction(Call& call, ByteView key) {
-  if (!call.transaction) return false;
-  for (const std::string& name : call.transaction->appended) {
-    if (name != key) continue;
-    call.reply.error("ERR a transaction can not read a stream after adding to it");
-    return true;
-  }
-  return false;
+bool added_in_transaction(Call& call, const broker::Topic* topic) {
+  if (!topic || !broker::WriterView::is_open(*topic)) return false;
+  call.reply.error(
+      "ERR a transaction can not deliver from a stream, or copy it, after adding to it");
+  return true;
 }
 
 void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
@@ -85,7 +82,6 @@ Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker
                                                           broker::Topic& topic, RecordId id) {
   Result<Sequence> at = broker.topics().sequence_of(topic, id);
   if (!at) return at.error();
-  if (*at >= broker.topics().visible_end(topic)) return std::optional<model::StoredRecord>();
   auto record = broker.topics().read_one(topic, *at);
   if (record && *record && (*record)->id != id) record->reset();
   return record;

@@ -2,6 +2,7 @@
 // entries. A stream is a topic; its entries are the topic's records, whoever wrote them.
 #pragma once
 
+#include <limits>
 #include <optional>
 
 #include "broker/claim_groups.h"
@@ -19,9 +20,10 @@ struct FoundStream {
 };
 FoundStream find_stream(Call& call, ByteView key);
 
-// True, after an error reply, when the transaction that is being run has added to the stream: what
-// it added is not there to read before the transaction is durable.
-bool added_in_transaction(Call& call, ByteView key);
+// True, after an error reply, when the transaction that is being run has added to the stream: it
+// may read that, but not make it pending in a group, where others would miss the entry until the
+// transaction is durable, nor copy it.
+bool added_in_transaction(Call& call, const broker::Topic* topic);
 
 // Writes [id, [field, value, ...]] of a record of the topic.
 void write_entry(Call& call, ReplyWriter& reply, const broker::Topic& topic,
@@ -40,7 +42,7 @@ std::optional<RecordId> range_end(Call& call, ByteView text);
 // An id without `-` and `+`, `seq` 0 when it is missing.
 std::optional<RecordId> id_arg(Call& call, std::size_t index);
 
-// The visible record with that id.
+// The record with that id, if it may be read.
 Result<std::optional<model::StoredRecord>> record_with_id(broker::Broker& broker,
                                                           broker::Topic& topic, RecordId id);
 
@@ -50,7 +52,7 @@ bool met_cold(const Call& call);
 // The same, and it is of use to look at what comes next: it will be wanted, too.
 bool looks_on(const Call& call);
 
-// Visits the visible records from `first` to `last`, at most `count`.
+// Visits the records that may be read from `first` to `last`, at most `count`.
 Status each_record(broker::Broker& broker, broker::Topic& topic, RecordId first, RecordId last,
                    std::size_t count, const broker::Topics::Visit& visit);
 
@@ -62,6 +64,9 @@ std::optional<std::uint64_t> lag_of(broker::Broker& broker, broker::Topic& topic
                                     const model::ClaimGroup& group);
 // What is erased lies at or after `id`.
 bool erased_since(broker::Broker& broker, broker::Topic& topic, RecordId id);
+
+// Up to the end of what may be read.
+inline constexpr Sequence to_the_end{std::numeric_limits<std::int64_t>::max()};
 
 // The first id that is there; nothing when the stream is empty.
 std::optional<RecordId> first_id(broker::Broker& broker, broker::Topic& topic);

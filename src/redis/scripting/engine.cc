@@ -156,7 +156,8 @@ void end_if_wanted(lua_State* lua) {
 
 bool ScriptEngine::names_streams(ByteView source) {
   constexpr std::array names = {"xread",  "xrange", "xrevrange", "xlen",       "xinfo",
-                                "xgroup", "xack",   "xclaim",    "xautoclaim", "xpending"};
+                                "xgroup", "xack",   "xclaim",    "xautoclaim", "xpending",
+                                "xdel",   "xnack",  "xtrim"};
   std::string lower(source);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return std::any_of(names.begin(), names.end(),
