@@ -228,7 +228,8 @@ class Stage {
   // What waits until its dead letter has arrived is so for a moment, or stays with its queue.
   bool is_something_outstanding() {
     for (const broker::QueueFacts& queue : (*broker_)->queues().list()) {
-      if (queue.outstanding_count > 0 && !queue.settings.dead_letters_stay) return true;
+      if (queue.outstanding_count > 0 && !queue.settings.dead_letters_stay.value_or(false))
+        return true;
     }
     return false;
   }

@@ -33,6 +33,7 @@ struct Queues::State {
     std::string queue;
     Sequence sequence;
     DeathReason reason;
+    bool stays;  // no queue took it, and it had to stay; else it could not be stored
   };
   std::deque<Dying> dying;  // tried again, or released, by dying_retry
   runtime::Timer dying_retry;
