@@ -29,6 +29,11 @@ struct QueueExtras {
   runtime::Timer unused;
 };
 
+// A log that counts as a queue.
+struct CountedLog {
+  const Topic* topic;
+};
+
 inline bool is_journaled(const QueueSettings& settings, const Topic& topic) {
   return settings.durable && !settings.exclusive && !topic.state.settings().transient;
 }

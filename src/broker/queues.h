@@ -104,10 +104,9 @@ class Queues {
   std::vector<QueueFacts> list() const;
   // Since the process began.
   EventCounts<QueuesEvent>::Totals churn() const;
-  // How many queues in `scope` (base/scoped_name.h) this core has, and logs besides that `also`
-  // picks by their settings. Takes time by the number of logs.
-  std::size_t count(std::string_view scope,
-                    const std::function<bool(const model::TopicSettings&)>& also) const;
+  // How many queues in `scope` (base/scoped_name.h) this core has, with the logs that count as such
+  // (Topics::let_policies_bear_on). Costs nothing.
+  std::size_t count(std::string_view scope) const;
   // The queue is in use: it does not go for being unused until its time has passed again.
   void touch(std::string_view name);
 
@@ -167,6 +166,11 @@ class Queues {
   void on_visible(Topic& topic, std::uint64_t count);
   void on_trimmed(Topic& topic);
   void on_erased(Topic& topic);
+  // The topic counts as a queue from now on: one that was there, or one that is new. Not twice.
+  void adopt_log(Topic& topic);
+  void on_log_created(Topic& topic);
+  // It does not any more.
+  void drop_log(Topic& topic);
   // The topic goes: so do all queues that read it.
   void detach_topic(Topic& topic);
   // Trims the queues' own logs to what is not settled yet.

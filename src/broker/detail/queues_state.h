@@ -23,9 +23,11 @@ struct Queues::State {
   explicit State(Broker& b) : broker(b) {}
 
   Broker& broker;
-  NameMap<Queue*> by_name;    // owned by their shards
-  std::vector<Queue*> ready;  // dispatch() is posted for them
-  std::vector<Queue*> dirty;  // settled something in this round
+  NameMap<Queue*> by_name;                    // owned by their shards; see add_name()
+  NameMap<std::unique_ptr<CountedLog>> logs;  // that count as queues
+  NameMap<std::size_t> counts;                // by scope: of names in by_name or `logs`; no zeros
+  std::vector<Queue*> ready;                  // dispatch() is posted for them
+  std::vector<Queue*> dirty;                  // settled something in this round
   // Had something to settle that the journal refused; looked at again with the next tick.
   std::vector<std::string> refused;
   bool dispatch_posted = false;
@@ -43,6 +45,12 @@ struct Queues::State {
   Queue* find(std::string_view name) const;
   QueueFacts facts_of(Queue& queue) const;
   void count(Queue& queue, QueueEvent event, std::uint64_t count = 1) const;
+
+  // Keep `by_name` and `counts`.
+  void add_name(Queue& queue);
+  void drop_name(std::string_view name);
+  void count_name(std::string_view name);
+  void uncount_name(std::string_view name);
 
   // Enters a queue over `topic` into the shard; the entry in the journal is the caller's.
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,

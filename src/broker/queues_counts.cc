@@ -1,0 +1,78 @@
+// How many queues there are, and what has happened to them.
+#include "base/assert.h"
+#include "base/mutant.h"
+#include "base/scoped_name.h"
+#include "broker/detail/queues_state.h"
+
+namespace trv::broker {
+
+// --- names ---------------------------------------------------------------------------------------
+
+void Queues::State::add_name(Queue& queue) {
+  const bool is_new = !by_name.contains(queue.name) && !logs.contains(queue.name);
+  by_name.insert_or_assign(queue.name, &queue);
+  if (is_new) count_name(queue.name);
+}
+
+void Queues::State::drop_name(std::string_view name) {
+  const auto found = by_name.find(name);
+  if (found == by_name.end()) return;
+  if (!logs.contains(name)) uncount_name(name);
+  by_name.erase(found);
+}
+
+void Queues::State::count_name(std::string_view name) {
+  ++counts.try_emplace(std::string(scope_of(name)), 0).first->second;
+}
+
+void Queues::State::uncount_name(std::string_view name) {
+  if (TRV_MUTANT(queue_that_is_gone_counts)) return;
+  const auto found = counts.find(scope_of(name));
+  TRV_ASSERT(found != counts.end());
+  if (--found->second == 0) counts.erase(found);
+}
+
+std::size_t Queues::count(std::string_view scope) const {
+  const auto found = state_->counts.find(scope);
+  return found == state_->counts.end() ? 0 : found->second;
+}
+
+// --- logs that count as queues -------------------------------------------------------------------
+
+void Queues::adopt_log(Topic& topic) {
+  if (topic.counted) return;
+  const std::string& name = topic.state.name();
+  if (!state_->find(name) && !TRV_MUTANT(log_is_no_queue)) state_->count_name(name);
+  auto log = std::make_unique<CountedLog>();
+  log->topic = &topic;
+  topic.counted = log.get();
+  state_->logs.insert_or_assign(name, std::move(log));
+}
+
+void Queues::on_log_created(Topic& topic) {
+  if (topic.counted) return;
+  adopt_log(topic);
+  state_->churn.add(QueuesEvent::created, state_->broker.core().now());
+}
+
+void Queues::drop_log(Topic& topic) {
+  if (!topic.counted) return;
+  const std::string& name = topic.state.name();
+  if (!state_->find(name)) state_->uncount_name(name);
+  topic.counted = nullptr;
+  state_->logs.erase(name);
+}
+
+// --- what has happened ---------------------------------------------------------------------------
+
+std::vector<QueueFacts> Queues::list() const {
+  std::vector<QueueFacts> queues;
+  queues.reserve(state_->by_name.size());
+  for (const auto& [name, queue] : state_->by_name) {
+    QueueFacts& facts = queues.emplace_back(state_->facts_of(*queue));
+    if (queue->traffic) facts.traffic = queue->traffic->at(state_->broker.core().now());
+  }
+  return queues;
+}
+
+}  // namespace trv::broker
