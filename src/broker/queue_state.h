@@ -29,9 +29,10 @@ struct QueueExtras {
   runtime::Timer unused;
 };
 
-// A log that counts as a queue.
+// What is counted of a log that counts as a queue.
 struct CountedLog {
   const Topic* topic;
+  QueueTraffic traffic;
 };
 
 inline bool is_journaled(const QueueSettings& settings, const Topic& topic) {

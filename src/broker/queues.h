@@ -107,6 +107,13 @@ class Queues {
   // How many queues in `scope` (base/scoped_name.h) this core has, with the logs that count as such
   // (Topics::let_policies_bear_on). Costs nothing.
   std::size_t count(std::string_view scope) const;
+  // Of a log that counts as a queue; nothing else has any.
+  struct LogTraffic {
+    QueueTraffic::Totals counts;  // since the process began
+  };
+  LogTraffic log_traffic(std::string_view name) const;
+  // What its readers did with so many of its records.
+  void count_read(std::string_view log, QueueEvent event, std::uint64_t count);
   // The queue is in use: it does not go for being unused until its time has passed again.
   void touch(std::string_view name);
 

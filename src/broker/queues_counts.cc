@@ -63,6 +63,19 @@ void Queues::drop_log(Topic& topic) {
   state_->logs.erase(name);
 }
 
+Queues::LogTraffic Queues::log_traffic(std::string_view name) const {
+  const auto found = state_->logs.find(name);
+  if (found == state_->logs.end()) return {};
+  const CountedLog& log = *found->second;
+  return {log.traffic.at(state_->broker.core().now())};
+}
+
+void Queues::count_read(std::string_view log, QueueEvent event, std::uint64_t count) {
+  const auto found = state_->logs.find(log);
+  if (found == state_->logs.end()) return;
+  found->second->traffic.add(event, state_->broker.core().now(), count);
+}
+
 // --- what has happened ---------------------------------------------------------------------------
 
 std::vector<QueueFacts> Queues::list() const {

@@ -24,6 +24,15 @@ model::TopicSettings picked_log() {
   return log;
 }
 
+void publish(Broker& broker, std::string_view key, int count) {
+  for (int i = 0; i < count; ++i) {
+    Publication publication;
+    publication.routing_key = key;
+    publication.record = message("body");
+    ASSERT_TRUE(broker.publisher().publish(publication, [](const Published&) {}).ok());
+  }
+}
+
 std::size_t listed_count(TestBroker& broker, std::string_view scope) {
   std::set<std::string> names;
   for (const QueueFacts& queue : broker->queues().list()) names.insert(queue.name);
@@ -82,6 +91,43 @@ TEST(QueueCounts, AreThoseOfAListWhateverComesAndGoes) {
       }
     }
   }
+}
+
+TEST(CountedLogs, TellWhatCameAndWhatReadersDid) {
+  TestBroker broker;
+  let_logs_count(broker);
+  broker.round([&] {
+    ASSERT_TRUE(broker->topics().create("log", picked_log()).ok());
+    ASSERT_TRUE(broker->topics().create("other", {}).ok());
+    publish(*broker, "log", 3);
+    publish(*broker, "other", 3);
+  });
+  broker.round([&] {
+    for (const char* name : {"log", "other", "none"}) {
+      broker->queues().count_read(name, QueueEvent::delivered, 2);
+      broker->queues().count_read(name, QueueEvent::completed, 1);
+    }
+  });
+  const auto counted = [&](std::string_view name, QueueEvent event) {
+    return broker->queues().log_traffic(name).counts.counts[static_cast<std::size_t>(event)];
+  };
+  EXPECT_EQ(counted("log", QueueEvent::shown), 3u);
+  EXPECT_EQ(counted("log", QueueEvent::delivered), 2u);
+  EXPECT_EQ(counted("log", QueueEvent::completed), 1u);
+  EXPECT_FALSE(broker->queues().log_traffic("other").counts.any());
+  const auto churn = [&](QueuesEvent event) {
+    return broker->queues().churn().counts[static_cast<std::size_t>(event)];
+  };
+  EXPECT_EQ(churn(QueuesEvent::created), 1u);
+  broker.round([&] {
+    for (const char* name : {"log", "other"}) ASSERT_TRUE(broker->topics().remove(name).ok());
+    ASSERT_TRUE(broker->topics().create("log", picked_log()).ok());
+  });
+  EXPECT_FALSE(broker->queues().log_traffic("log").counts.any()) << "of the one that is gone";
+  EXPECT_EQ(churn(QueuesEvent::removed), 1u);
+  broker.restart();
+  let_logs_count(broker);
+  EXPECT_EQ(churn(QueuesEvent::created), 0u) << "it was there";
 }
 
 }  // namespace

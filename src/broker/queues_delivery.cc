@@ -471,6 +471,9 @@ void Queues::on_visible(Topic& topic, std::uint64_t count) {
     state_->count(*queue, QueueEvent::shown, count);
     state_->make_ready(*queue);
   }
+  if (topic.counted) {
+    topic.counted->traffic.add(QueueEvent::shown, state_->broker.core().now(), count);
+  }
 }
 
 void Queues::on_trimmed(Topic& topic) {

@@ -74,6 +74,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.type = "stream";
     one.arguments = *arguments;
     one.ready = broker.topics().live_count(*log);
+    one.traffic = broker.queues().log_traffic(topic.name).counts;
     const broker::Topics::Governing by = broker.topics().governing(*log);
     if (by.policy) one.policy = by.policy->name;
     if (by.operator_policy) one.operator_policy = by.operator_policy->name;

@@ -12,7 +12,7 @@ boost::json::object message_stats(const MessageCounts::Totals& totals);
 boost::json::object message_stats(const ExchangeCounts::Totals& totals);
 boost::json::object message_stats(const broker::QueueTraffic::Totals& totals);
 
-// "churn_rates". Streams are not among the queues that were created and deleted.
+// "churn_rates".
 boost::json::object churn_rates(const ChurnCounts::Totals& sessions,
                                 const EventCounts<broker::QueuesEvent>::Totals& queues);
 
