@@ -29,8 +29,9 @@ QueueFacts Queues::State::facts_of(Queue& queue) const {
   QueueFacts facts;
   facts.name = queue.name;
   facts.settings = queue.settings;
-  facts.ready_count = queue.cursor.ready_count(broker.topics().visible_end(*queue.topic));
-  facts.outstanding_count = queue.cursor.outstanding_count();
+  const Lengths lengths = lengths_of(queue);
+  facts.ready_count = lengths.ready;
+  facts.outstanding_count = lengths.outstanding;
   facts.consumer_count = static_cast<std::uint32_t>(queue.consumers.size());
   if (queue.governed) {
     facts.policy = queue.governed->policy;
@@ -114,6 +115,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
     if (Status kept = state_->journal_declared(name, stored, *topic); !kept) return kept.error();
   }
   Queue& queue = state_->insert(name, stored, *topic, start);
+  state_->begin_lengths(queue);
   state_->churn.add(QueuesEvent::created, broker.core().now());
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
   state_->apply_policies(queue);
@@ -160,6 +162,7 @@ void Queues::State::erase(Queue& queue) {
   std::erase(dirty, &queue);
   broker.take_back(queue.settled_promised);
   if (!queue.settings.source.empty()) broker.catalog().place_queue(name, "");
+  forget_length(queue);
   drop_name(name);
   broker.shard(queue.topic->shard).queues.erase(name);
   remove_bindings(name);

@@ -40,6 +40,13 @@ using QueueTraffic = EventCounts<QueueEvent>;
 // What happens to queues.
 enum class QueuesEvent : std::uint8_t { created, removed, count_ };
 
+// How many records a second a queue has become longer by, lately: over the last interval that is
+// over. Negative when it has become shorter.
+struct LengthRates {
+  double ready = 0;
+  double outstanding = 0;
+};
+
 struct QueueFacts {
   std::string name;
   QueueSettings settings;
@@ -50,7 +57,9 @@ struct QueueFacts {
   // Names of those that bear on it; empty without.
   std::string policy;
   std::string operator_policy;
-  QueueTraffic::Totals traffic;  // since the process began; filled by list() only
+  // Filled by list() only.
+  QueueTraffic::Totals traffic;  // since the process began
+  LengthRates length_rates;
 };
 
 struct Delivery {
@@ -110,6 +119,7 @@ class Queues {
   // Of a log that counts as a queue; nothing else has any.
   struct LogTraffic {
     QueueTraffic::Totals counts;  // since the process began
+    LengthRates length_rates;
   };
   LogTraffic log_traffic(std::string_view name) const;
   // What its readers did with so many of its records.

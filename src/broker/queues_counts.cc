@@ -1,10 +1,25 @@
-// How many queues there are, and what has happened to them.
+// How many queues there are, what has happened to them, and how fast they become longer.
 #include "base/assert.h"
 #include "base/mutant.h"
 #include "base/scoped_name.h"
 #include "broker/detail/queues_state.h"
 
 namespace trv::broker {
+namespace {
+
+constexpr runtime::Duration look_interval = QueueTraffic::interval;
+
+double difference(std::uint64_t now, std::uint64_t before) {
+  return static_cast<double>(now) - static_cast<double>(before);
+}
+
+void take_look(LengthHistory& history, const Lengths& now, std::uint64_t look) {
+  history.before = history.last;
+  history.last = now;
+  history.look = look;
+}
+
+}  // namespace
 
 // --- names ---------------------------------------------------------------------------------------
 
@@ -45,6 +60,7 @@ void Queues::adopt_log(Topic& topic) {
   if (!state_->find(name) && !TRV_MUTANT(log_is_no_queue)) state_->count_name(name);
   auto log = std::make_unique<CountedLog>();
   log->topic = &topic;
+  log->lengths.last.ready = state_->broker.topics().live_count(topic);
   topic.counted = log.get();
   state_->logs.insert_or_assign(name, std::move(log));
 }
@@ -67,7 +83,7 @@ Queues::LogTraffic Queues::log_traffic(std::string_view name) const {
   const auto found = state_->logs.find(name);
   if (found == state_->logs.end()) return {};
   const CountedLog& log = *found->second;
-  return {log.traffic.at(state_->broker.core().now())};
+  return {log.traffic.at(state_->broker.core().now()), state_->rates_of(&log.lengths)};
 }
 
 void Queues::count_read(std::string_view log, QueueEvent event, std::uint64_t count) {
@@ -84,8 +100,60 @@ std::vector<QueueFacts> Queues::list() const {
   for (const auto& [name, queue] : state_->by_name) {
     QueueFacts& facts = queues.emplace_back(state_->facts_of(*queue));
     if (queue->traffic) facts.traffic = queue->traffic->at(state_->broker.core().now());
+    facts.length_rates = state_->rates_of(queue->lengths.get());
   }
   return queues;
+}
+
+// --- lengths -------------------------------------------------------------------------------------
+
+Lengths Queues::State::lengths_of(const Queue& queue) const {
+  return {queue.cursor.ready_count(broker.topics().visible_end(*queue.topic)),
+          queue.cursor.outstanding_count()};
+}
+
+// What was not looked at has not changed.
+LengthRates Queues::State::rates_of(const LengthHistory* lengths) const {
+  if (!lengths || look_seconds == 0) return {};
+  if (lengths->look != looks && !TRV_MUTANT(rate_of_a_queue_that_rests)) return {};
+  return {difference(lengths->last.ready, lengths->before.ready) / look_seconds,
+          difference(lengths->last.outstanding, lengths->before.outstanding) / look_seconds};
+}
+
+void Queues::State::note_length(Queue& queue) {
+  if (queue.changed_place) return;
+  queue.changed_place = static_cast<std::uint32_t>(changed_lengths.size());
+  changed_lengths.push_back(&queue);
+}
+
+void Queues::State::forget_length(Queue& queue) {
+  if (queue.changed_place) changed_lengths[*queue.changed_place] = nullptr;
+  queue.changed_place.reset();
+}
+
+void Queues::State::begin_lengths(Queue& queue) const {
+  const Lengths now = lengths_of(queue);
+  if (now.ready == 0 && now.outstanding == 0) return;
+  queue.lengths = std::make_unique<LengthHistory>();
+  queue.lengths->last = now;
+}
+
+void Queues::State::look_at_lengths() {
+  const runtime::SteadyTime now = broker.core().now();
+  if (now - looked_at < look_interval) return;
+  if (looks > 0) look_seconds = std::chrono::duration<double>(now - looked_at).count();
+  looked_at = now;
+  ++looks;
+  for (Queue* queue : changed_lengths) {
+    if (!queue) continue;
+    queue->changed_place.reset();
+    if (!queue->lengths) queue->lengths = std::make_unique<LengthHistory>();
+    take_look(*queue->lengths, lengths_of(*queue), looks);
+  }
+  changed_lengths.clear();
+  for (const auto& [name, log] : logs) {
+    take_look(log->lengths, {broker.topics().live_count(*log->topic), 0}, looks);
+  }
 }
 
 }  // namespace trv::broker

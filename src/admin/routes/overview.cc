@@ -6,6 +6,7 @@
 #include "admin/parameters.h"
 #include "admin/process.h"
 #include "admin/routes.h"
+#include "admin/totals.h"
 #include "broker/broker.h"
 
 namespace trv::admin {
@@ -41,25 +42,25 @@ json::array listener_list(const Facts& facts) {
   return listeners;
 }
 
-// Of counts, and of the rates that their details tell.
-void add(json::object& sum, const json::object& stats) {
-  for (const auto& [name, value] : stats) {
-    if (const json::object* details = value.if_object()) {
-      json::value& old = sum[name];
-      if (!old.is_object()) old = json::object{{"rate", 0.0}};
-      old.at("rate") = old.at("rate").as_double() + details->at("rate").as_double();
-    } else {
-      json::value& old = sum[name];
-      const std::uint64_t before = old.is_null() ? 0 : old.to_number<std::uint64_t>();
-      old = before + value.to_number<std::uint64_t>();
-    }
-  }
-}
-
 json::object sum_of_stats(const json::array& items) {
   json::object sum;
-  for (const json::value& item : items) add(sum, item.at("message_stats").as_object());
+  for (const json::value& item : items) add_stats(sum, item.at("message_stats").as_object());
   return sum;
+}
+
+// Nothing is 0, too.
+json::object queue_totals(const json::array& queues) {
+  json::object none = {{"rate", 0.0}};
+  json::object totals = {{"messages", 0},
+                         {"messages_details", none},
+                         {"messages_ready", 0},
+                         {"messages_ready_details", none},
+                         {"messages_unacknowledged", 0},
+                         {"messages_unacknowledged_details", none}};
+  LengthTotals sums;
+  for (const json::value& queue : queues) sums.add(queue.as_object());
+  sums.put(totals);
+  return totals;
 }
 
 Task<Reply> overview(Context& context, Request request) {
@@ -69,12 +70,6 @@ Task<Reply> overview(Context& context, Request request) {
   const json::array connections = in_sight(request, co_await context.list(Subject::connections));
   const json::array channels = in_sight(request, co_await context.list(Subject::channels));
   const json::array consumers = in_sight(request, co_await context.list(Subject::consumers));
-  std::uint64_t ready = 0;
-  std::uint64_t unacknowledged = 0;
-  for (const json::value& queue : queues) {
-    ready += queue.at("messages_ready").to_number<std::uint64_t>();
-    unacknowledged += queue.at("messages_unacknowledged").to_number<std::uint64_t>();
-  }
   json::object object;
   object["product_name"] = "Trivium";
   object["product_version"] = facts.version;
@@ -91,9 +86,7 @@ Task<Reply> overview(Context& context, Request request) {
   object["message_stats"] =
       sum_of_stats(in_sight(request, co_await context.list(Subject::traffic)));
   object["churn_rates"] = (co_await context.list(Subject::churn)).at(0);
-  object["queue_totals"] = {{"messages", ready + unacknowledged},
-                            {"messages_ready", ready},
-                            {"messages_unacknowledged", unacknowledged}};
+  object["queue_totals"] = queue_totals(queues);
   object["object_totals"] = {{"queues", queues.size()},
                              {"exchanges", exchanges.size()},
                              {"connections", connections.size()},

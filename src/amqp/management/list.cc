@@ -63,6 +63,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.policy = std::move(queue.policy);
     one.operator_policy = std::move(queue.operator_policy);
     one.traffic = queue.traffic;
+    one.length_rates = queue.length_rates;
     listed.push_back(std::move(one));
   }
   for (const broker::TopicFacts& topic : broker.topics().list()) {
@@ -74,7 +75,9 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.type = "stream";
     one.arguments = *arguments;
     one.ready = broker.topics().live_count(*log);
-    one.traffic = broker.queues().log_traffic(topic.name).counts;
+    const broker::Queues::LogTraffic traffic = broker.queues().log_traffic(topic.name);
+    one.traffic = traffic.counts;
+    one.length_rates = traffic.length_rates;
     const broker::Topics::Governing by = broker.topics().governing(*log);
     if (by.policy) one.policy = by.policy->name;
     if (by.operator_policy) one.operator_policy = by.operator_policy->name;

@@ -214,6 +214,10 @@ json::array render_queues(std::span<const ListedQueue> queues) {
                            {"messages", queue.ready + queue.unacknowledged},
                            {"messages_ready", queue.ready},
                            {"messages_unacknowledged", queue.unacknowledged}};
+    const broker::LengthRates& rates = queue.length_rates;
+    object["messages_details"] = {{"rate", rates.ready + rates.outstanding}};
+    object["messages_ready_details"] = {{"rate", rates.ready}};
+    object["messages_unacknowledged_details"] = {{"rate", rates.outstanding}};
     if (queue.traffic.any()) object["message_stats"] = message_stats(queue.traffic);
     out.push_back(std::move(object));
   }

@@ -34,6 +34,7 @@ struct ListedQueue {
   std::string policy;
   std::string operator_policy;
   broker::QueueTraffic::Totals traffic;
+  broker::LengthRates length_rates;
 };
 
 using ExchangeTraffic = Traffic::Named<ExchangeCounts>;
