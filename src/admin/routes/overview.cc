@@ -1,4 +1,5 @@
 // overview, nodes, and what else tells of the broker as a whole.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -20,13 +21,25 @@ using runtime::Task;
 // Whose API this is: some clients ask what they may expect.
 constexpr std::string_view imitated_version = "4.2.0";
 
-constexpr std::string_view exchange_types[] = {
-    "direct", "fanout", "topic", "headers", "x-consistent-hash", "x-delayed-message"};
+constexpr std::string_view no_erlang = "none";
+
+struct ExchangeType {
+  std::string_view name;
+  std::string_view description;
+};
+constexpr ExchangeType exchange_types[] = {
+    {"direct", "by the routing key of the binding"},
+    {"fanout", "to all that is bound"},
+    {"topic", "by patterns of routing keys"},
+    {"headers", "by headers"},
+    {"x-consistent-hash", "to one of all that is bound, by a hash"},
+    {"x-delayed-message", "as another type, later"},
+};
 
 json::array exchange_type_list() {
   json::array types;
-  for (const std::string_view name : exchange_types) {
-    types.push_back({{"name", name}, {"enabled", true}});
+  for (const ExchangeType& type : exchange_types) {
+    types.push_back({{"name", type.name}, {"description", type.description}, {"enabled", true}});
   }
   return types;
 }
@@ -46,6 +59,32 @@ json::object sum_of_stats(const json::array& items) {
   json::object sum;
   for (const json::value& item : items) add_stats(sum, item.at("message_stats").as_object());
   return sum;
+}
+
+// Where this API is.
+json::array context_list(const Facts& facts) {
+  json::array contexts;
+  for (const ListeningPort& one : facts.ports) {
+    if (one.protocol != "http") continue;
+    contexts.push_back({{"node", facts.node},
+                        {"description", "Management"},
+                        {"path", "/"},
+                        {"ip", facts.bind},
+                        {"port", one.port}});
+  }
+  return contexts;
+}
+
+void put_versions(json::object& object) {
+  object["rabbitmq_version"] = imitated_version;
+  object["erlang_version"] = no_erlang;
+  object["erlang_full_version"] = no_erlang;
+}
+
+// What is kept free of the disk (docs/compatibility.md).
+std::int64_t disk_free_limit(const Facts& facts, const ProcessFacts& process) {
+  if (facts.disk_free_min == 0) return 0;
+  return std::max(static_cast<std::int64_t>(facts.disk_free_min), process.disk_total / 100);
 }
 
 // Nothing is 0, too.
@@ -73,13 +112,14 @@ Task<Reply> overview(Context& context, Request request) {
   json::object object;
   object["product_name"] = "Trivium";
   object["product_version"] = facts.version;
-  object["rabbitmq_version"] = imitated_version;
   object["management_version"] = imitated_version;
-  object["erlang_version"] = "none";
+  put_versions(object);
   object["cluster_name"] = cluster_name(*request.access, facts.cluster);
   object["node"] = facts.node;
   object["rates_mode"] = "basic";
   object["disable_stats"] = false;
+  object["statistics_db_event_queue"] = 0;
+  object["contexts"] = context_list(facts);
   object["enable_queue_totals"] = true;
   object["exchange_types"] = exchange_type_list();
   object["listeners"] = listener_list(facts);
@@ -113,18 +153,30 @@ Task<json::object> node(Context& context) {
           .count();
   object["processors"] = process.processors;
   object["proc_used"] = process.threads;
+  object["proc_total"] = process.threads_max;
+  object["run_queue"] = process.threads_running;
+  object["sockets_used"] = process.sockets_open;
+  object["sockets_total"] = process.files_max;
   object["fd_used"] = process.files_open;
   object["fd_total"] = process.files_max;
   object["mem_used"] = process.memory_used;
   object["mem_limit"] = process.memory_total;
   object["mem_alarm"] = false;
+  object["mem_calculation_strategy"] = "rss";
   object["disk_free"] = process.disk_free;
+  object["disk_free_limit"] = disk_free_limit(facts, process);
   object["disk_free_alarm"] = disk_full;
   object["rates_mode"] = "basic";
   object["db_dir"] = facts.data_dir;
   object["exchange_types"] = exchange_type_list();
-  object["auth_mechanisms"] = {{{"name", "PLAIN"}, {"enabled", true}},
-                               {{"name", "AMQPLAIN"}, {"enabled", true}}};
+  object["auth_mechanisms"] = {
+      {{"name", "PLAIN"}, {"description", "name and password"}, {"enabled", true}},
+      {{"name", "AMQPLAIN"}, {"description", "name and password in a table"}, {"enabled", true}}};
+  object["applications"] = json::array();
+  object["contexts"] = context_list(facts);
+  put_versions(object);
+  const json::array churn = co_await context.list(Subject::churn);
+  for (const auto& [name, value] : churn.at(0).as_object()) object[name] = value;
   object["enabled_plugins"] = json::array();
   object["partitions"] = json::array();
   co_return object;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ struct ListedQueue {
   bool auto_delete = false;
   bool single_active = false;
   ConsumerId active;
+  // Of consumers that others have to wait for.
+  std::optional<std::string> exclusive_tag;
+  std::optional<std::string> active_tag;
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint32_t consumers = 0;
