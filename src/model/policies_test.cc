@@ -64,6 +64,7 @@ TEST(Policies, OfBothTheSmallerLimitAndTheOperatorsWordsCount) {
   const PolicyDefinition large = {9, 9, 9, 9, Overflow::drop_oldest, "f", "l", 9, "9D", "b", false};
   const PolicyDefinition both = {1, 2, 3, 4, Overflow::drop_oldest, "f", "l", 5, "9D", "b", false};
   EXPECT_EQ(merged(small, large), both);
+  EXPECT_EQ(merged(large, small), small);
   EXPECT_EQ(merged(small, {}), small);
   EXPECT_EQ(merged({}, small), small);
   // A negative limit is none.
