@@ -15,6 +15,7 @@
 #include "amqp/convert.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
+#include "amqp/stream_queue.h"
 #include "base/assert.h"
 #include "broker/broker_test_support.h"
 #include "channel_program.h"
@@ -89,6 +90,7 @@ class Stage {
     options_.frame_max = 4096;
     broker_ = std::make_unique<broker::TestBroker>(&codec_);
     readers_ = std::make_unique<StreamReaders>(**broker_);
+    govern_streams((*broker_)->topics());
     census_ = std::make_unique<Census>(**broker_);
     services_ = std::make_unique<Services>(
         Services{**broker_, sessions_, {readers_.get()}, {&sessions_}, census_.get()});
@@ -228,7 +230,8 @@ class Stage {
   // What waits until its dead letter has arrived is so for a moment, or stays with its queue.
   bool is_something_outstanding() {
     for (const broker::QueueFacts& queue : (*broker_)->queues().list()) {
-      if (queue.outstanding_count > 0 && !queue.settings.dead_letters_stay) return true;
+      if (queue.outstanding_count > 0 && !queue.settings.dead_letters_stay.value_or(false))
+        return true;
     }
     return false;
   }

@@ -1,6 +1,7 @@
 #include "admin/context.h"
 
 #include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
 
 namespace trv::admin {
 
@@ -8,13 +9,46 @@ using broker::Broker;
 using broker::OperationResult;
 using broker::Operations;
 
+namespace {
+
+// Where it is: the front-end does not know what its node is called.
+void name_node(Operations::Subject subject, const std::string& node, boost::json::object& item) {
+  using Subject = Operations::Subject;
+  switch (subject) {
+    case Subject::consumers:
+      item["channel_details"].as_object()["node"] = node;
+      return;
+    case Subject::queues:
+      if (item["type"] != "classic") {
+        item["leader"] = node;
+        item["members"] = boost::json::array{node};
+        item["online"] = boost::json::array{node};
+      }
+      item["node"] = node;
+      return;
+    case Subject::connections:
+    case Subject::channels:
+      item["node"] = node;
+      return;
+    case Subject::exchanges:
+    case Subject::bindings:
+    case Subject::traffic:
+    case Subject::churn:
+      return;
+  }
+}
+
+}  // namespace
+
 runtime::Task<boost::json::array> Context::list(Operations::Subject subject) {
   using Answer = UniqueFunction<void(Operations::Rendering)>;
   auto work = [operations = &operations_, subject](Broker&, Answer answer) {
     operations->list(subject, std::move(answer));
   };
   Operations::Rendering rendering = co_await ask<Operations::Rendering>(std::move(work));
-  co_return rendering();
+  boost::json::array items = rendering();
+  for (boost::json::value& item : items) name_node(subject, facts_.node, item.as_object());
+  co_return items;
 }
 
 runtime::Task<OperationResult> Context::run(broker::Operation::Verb verb, std::string user,

@@ -35,6 +35,7 @@ struct Facts {
   std::string data_dir;
   std::string bind;
   std::vector<ListeningPort> ports;
+  std::uint64_t disk_free_min = 0;  // as it was set: a hundredth of the disk at least, unless 0
   runtime::SteadyTime started{};
 };
 
@@ -54,6 +55,7 @@ class Context {
   Context(runtime::Core& core, broker::Broker& home, broker::Operations& operations, Facts facts)
       : core_(core), home_(home), operations_(operations), facts_(std::move(facts)) {}
 
+  // Each item is an object.
   runtime::Task<boost::json::array> list(broker::Operations::Subject subject);
   runtime::Task<broker::OperationResult> run(broker::Operation::Verb verb, std::string user,
                                              boost::json::object arguments);

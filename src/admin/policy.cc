@@ -63,6 +63,9 @@ constexpr OverflowName overflows[] = {
     {"reject-publish-dlx", Overflow::refuse_to_dead_letters},
 };
 
+constexpr const char* strategy_stay = "at-least-once";
+constexpr const char* strategy_go = "at-most-once";
+
 Error invalid(const std::string& reason) {
   return {Errc::invalid_argument, "Validation failed\n\n" + reason + "\n"};
 }
@@ -122,6 +125,17 @@ Result<bool> read_overflow(std::string_view name, const json::value& value, Poli
   return true;
 }
 
+// Users' policies have it, operators' do not.
+Result<bool> read_strategy(std::string_view name, const json::value& value, PolicyDefinition& out) {
+  if (name != "dead-letter-strategy") return false;
+  if (value == strategy_stay) out.dead_letters_stay = true;
+  if (value == strategy_go) out.dead_letters_stay = false;
+  if (!out.dead_letters_stay) {
+    return invalid(json::serialize(value) + " is not a valid dead letter strategy");
+  }
+  return true;
+}
+
 Result<PolicyDefinition> definition_of(PolicyClass of, const json::object& given) {
   if (given.empty()) return invalid("no policy provided");
   PolicyDefinition definition;
@@ -129,7 +143,10 @@ Result<PolicyDefinition> definition_of(PolicyClass of, const json::object& given
     const std::string_view name(key.data(), key.size());
     auto taken = read_number(name, value, definition);
     if (taken && !*taken) taken = read_overflow(name, value, definition);
-    if (taken && !*taken && of == PolicyClass::users) taken = read_text(name, value, definition);
+    if (of == PolicyClass::users) {
+      if (taken && !*taken) taken = read_text(name, value, definition);
+      if (taken && !*taken) taken = read_strategy(name, value, definition);
+    }
     if (!taken) return taken.error();
     if (!*taken) return invalid(std::string(name) + " is not a recognised policy setting");
   }
@@ -151,6 +168,9 @@ json::object definition_to_json(const PolicyDefinition& definition) {
   if (definition.alternate) object["alternate-exchange"] = local_name(*definition.alternate);
   if (definition.dead_letter_key) object["dead-letter-routing-key"] = *definition.dead_letter_key;
   if (definition.age_max) object["max-age"] = *definition.age_max;
+  if (definition.dead_letters_stay) {
+    object["dead-letter-strategy"] = *definition.dead_letters_stay ? strategy_stay : strategy_go;
+  }
   return object;
 }
 
@@ -195,6 +215,17 @@ json::object policy_to_json(const Policy& policy) {
   object["definition"] = definition_to_json(policy.definition);
   object["priority"] = policy.priority;
   return object;
+}
+
+json::object effective_definition(const model::Policies& policies, const json::object& resource) {
+  const auto definition = [&](PolicyClass of, const char* name) -> PolicyDefinition {
+    if (!resource.at(name).is_string()) return {};
+    const std::string vhost(resource.at("vhost").as_string());
+    const Policy* policy = policies.find(of, scoped(vhost, resource.at(name).as_string()));
+    return policy ? policy->definition : PolicyDefinition();
+  };
+  return definition_to_json(model::merged(definition(PolicyClass::users, "policy"),
+                                          definition(PolicyClass::operators, "operator_policy")));
 }
 
 json::array policies_to_json(const model::Policies& policies, PolicyClass of) {

@@ -203,7 +203,7 @@ void Channel::remove(Subscription& s) {
 }
 
 void Channel::drop_if_done(Subscription& s) {
-  const bool settled = s.unsettled == 0 && s.held.empty() && s.settled.empty();
+  const bool settled = s.unsettled == 0 && s.held.empty() && s.settled.empty() && s.read_count == 0;
   if (s.state == Subscription::State::gone && settled) remove(s);
 }
 

@@ -47,6 +47,7 @@ runtime::Task<> Connection::run() {
     }
     const auto got = co_await stream_->read(input_);
     if (!got || *got == 0) break;
+    count(OctetEvent::received, *got);
   }
   session_.end();
   handshake_timer_.cancel();

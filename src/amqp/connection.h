@@ -29,8 +29,15 @@ class Connection final : public Output {
   runtime::Task<> run();
   void shut_down();
 
-  void write(std::string_view bytes) override { stream_->write(bytes); }
-  void write(Slice slice) override { stream_->write(std::move(slice)); }
+  void write(std::string_view bytes) override {
+    count(OctetEvent::sent, bytes.size());
+    stream_->write(bytes);
+  }
+  void write(Slice slice) override {
+    count(OctetEvent::sent, slice.size());
+    stream_->write(std::move(slice));
+  }
+  OctetCounts::Totals octets() const override { return octets_.at(stream_->core().now()); }
   std::size_t unsent() const override { return stream_->unsent(); }
   std::size_t unsent_limit(std::size_t wanted) const override {
     return stream_->unsent_limit(wanted);
@@ -43,11 +50,15 @@ class Connection final : public Output {
   // False when the connection is over.
   runtime::Task<> wait_peer_gone();
   bool serve_buffer();
+  void count(OctetEvent event, std::size_t size) {
+    octets_.add(event, stream_->core().now(), size);
+  }
   runtime::Task<> drain();
   void schedule_heartbeat();
   void on_heartbeat();
 
   std::unique_ptr<runtime::Stream> stream_;
+  OctetCounts octets_;
   Session session_;
   runtime::Gate gate_;
   runtime::Event resumed_;

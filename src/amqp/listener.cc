@@ -71,8 +71,7 @@ Result<std::unique_ptr<Server>> Server::open(runtime::Core& core, broker::Broker
                               });
   if (!listener) return listener.error();
   state->listener = std::move(*listener);
-  broker.topics().let_policies_bear_on(
-      [](const model::TopicSettings& log) { return stream_arguments(log).has_value(); });
+  govern_streams(broker.topics());
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }
 

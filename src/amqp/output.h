@@ -3,11 +3,16 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
+#include "base/event_counts.h"
 #include "base/slice.h"
 
 namespace trv::amqp {
+
+enum class OctetEvent : std::uint8_t { received, sent, count_ };
+using OctetCounts = EventCounts<OctetEvent>;
 
 class Output {
  public:
@@ -24,6 +29,8 @@ class Output {
   virtual void resume() = 0;
   // The session has sent connection.close: the peer has some time to answer.
   virtual void expect_end() {}
+  // How many bytes went either way, for operators.
+  virtual OctetCounts::Totals octets() const { return {}; }
 };
 
 }  // namespace trv::amqp

@@ -305,7 +305,9 @@ void read_arguments(std::string_view vhost, ByteView arguments, Types type,
     settings.dead_letter_exchange = exchange_in(vhost, *exchange);
   }
   settings.dead_letter_key = text("x-dead-letter-routing-key");
-  settings.dead_letters_stay = text("x-dead-letter-strategy") == "at-least-once";
+  if (const auto strategy = text("x-dead-letter-strategy")) {
+    settings.dead_letters_stay = strategy == "at-least-once";
+  }
   settings.message_ttl_ms = number("x-message-ttl");
   settings.unused_ms_max = number("x-expires");
   settings.limits.count_max = number("x-max-length");

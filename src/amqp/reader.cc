@@ -155,7 +155,9 @@ void StreamReaders::pump(ConsumerId id) {
   } else {
     schedule(id, reader);
   }
-  if (!deliveries.empty()) reader.sink(std::move(deliveries));
+  if (deliveries.empty()) return;
+  broker_.queues().count_read(reader.topic, broker::QueueEvent::delivered, deliveries.size());
+  reader.sink(std::move(deliveries));
 }
 
 }  // namespace trv::amqp

@@ -20,7 +20,10 @@ void Session::settle(Channel& channel, const std::vector<Unsettled>& entries, Ho
 void Session::settle_now(Channel& channel, const std::vector<Unsettled>& entries, How how) {
   if (how == How::complete) count(channel, MessageEvent::ack, entries.size());
   for (const Unsettled& entry : entries) {
-    if (entry.from->source == Subscription::Source::stream) continue;  // settling gives credit only
+    if (entry.from->source == Subscription::Source::stream) {  // settling gives credit only
+      if (how == How::complete) ++entry.from->read_count;
+      continue;
+    }
     entry.from->settled.of(how).push_back(entry.sequence);
     // On this core a message that is done is as durable as any publish of the same round.
     if (how != How::complete || !broker().owns(entry.from->location)) channel.settle_first = true;
@@ -67,6 +70,20 @@ void settle_at(broker::Broker& owner, const Settler& settler, const std::string&
   settle(settled.failed, Settlement::fail);
 }
 
+// For operators.
+void count_read(broker::Broker& broker, Subscription& s) {
+  const std::uint64_t count = std::exchange(s.read_count, 0);
+  if (count == 0) return;
+  const auto at_owner = [queue = s.queue, count](broker::Broker& owner) {
+    owner.queues().count_read(queue, broker::QueueEvent::completed, count);
+  };
+  if (broker.owns(s.location)) {
+    at_owner(broker);
+  } else {
+    broker.at(s.location, at_owner);
+  }
+}
+
 }  // namespace
 
 void Session::settle_flush(Channel& channel) {
@@ -86,6 +103,7 @@ void Session::settle_flush(Channel& channel) {
                     });
       }
     }
+    count_read(broker(), *s);
     grant(channel, *s);
     channel.drop_if_done(*s);
   }

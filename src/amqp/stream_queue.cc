@@ -32,6 +32,11 @@ std::optional<ByteView> stream_arguments(const model::TopicSettings& log) {
   return std::nullopt;
 }
 
+void govern_streams(broker::Topics& topics) {
+  topics.let_policies_bear_on(
+      [](const model::TopicSettings& log) { return stream_arguments(log).has_value(); });
+}
+
 std::optional<Failure> stream_difference(std::string_view name, const model::TopicSettings& log,
                                          const WantedQueue& wanted) {
   if (const auto arguments = stream_arguments(log)) {

@@ -85,8 +85,9 @@ struct Subscription {
   std::uint32_t window = window_start;
   // Arrived, and kept back by the channel's own limit.
   std::deque<broker::Delivery> held;
-  Settled settled;       // since the last flush
-  bool touched = false;  // entered in its channel's list for the next flush
+  Settled settled;               // since the last flush
+  std::uint64_t read_count = 0;  // the same of a stream: how many are done
+  bool touched = false;          // entered in its channel's list for the next flush
   // How long a delivery may wait for its settlement, by the queue's own rule.
   std::optional<std::chrono::milliseconds> settle_time_max;
   bool counted = false;      // the queue counts failures, and says so in headers

@@ -13,6 +13,7 @@ enum Flag : std::uint8_t {
   flag_single_active = 8,
   flag_strict = 16,
   flag_dead_letters_stay = 32,
+  flag_dead_letters_go = 64,
 };
 
 // A number that may be absent: 0, or the number and one.
@@ -47,7 +48,9 @@ std::uint8_t flags_of(const QueueSettings& settings) {
   if (settings.auto_delete) flags |= flag_auto_delete;
   if (settings.single_active) flags |= flag_single_active;
   if (settings.strict) flags |= flag_strict;
-  if (settings.dead_letters_stay) flags |= flag_dead_letters_stay;
+  if (settings.dead_letters_stay) {
+    flags |= *settings.dead_letters_stay ? flag_dead_letters_stay : flag_dead_letters_go;
+  }
   return static_cast<std::uint8_t>(flags);
 }
 
@@ -84,7 +87,9 @@ Result<QueueSettings> decode_queue_settings(ByteView bytes) {
   settings.auto_delete = (flags & flag_auto_delete) != 0;
   settings.single_active = (flags & flag_single_active) != 0;
   settings.strict = (flags & flag_strict) != 0;
-  settings.dead_letters_stay = (flags & flag_dead_letters_stay) != 0;
+  if (flags & (flag_dead_letters_stay | flag_dead_letters_go)) {
+    settings.dead_letters_stay = (flags & flag_dead_letters_stay) != 0;
+  }
   settings.owner = ConnectionId(reader.u64_le());
   settings.source = std::string(reader.sized());
   settings.message_ttl_ms = read_optional<std::int64_t>(reader);

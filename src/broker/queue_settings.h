@@ -30,9 +30,10 @@ struct QueueSettings {
   std::optional<std::uint32_t> failures_max;
   std::optional<std::string> dead_letter_exchange;
   std::optional<std::string> dead_letter_key;
-  // A record stays until its dead letter is in some queue; without, one that no queue takes is
-  // dropped. Holds while what is full refuses, instead of dropping its oldest.
-  bool dead_letters_stay = false;
+  // A record stays until its dead letter is in some queue; else one that no queue takes is dropped.
+  // Holds while what is full refuses, instead of dropping its oldest. Nothing: as false, unless a
+  // policy says otherwise.
+  std::optional<bool> dead_letters_stay;
   std::string arguments;  // the declaration's own bytes, for telling equal from different
 };
 

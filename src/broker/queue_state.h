@@ -29,6 +29,25 @@ struct QueueExtras {
   runtime::Timer unused;
 };
 
+struct Lengths {
+  std::uint64_t ready = 0;
+  std::uint64_t outstanding = 0;
+};
+
+// The lengths of a queue when the last two looks were taken at it; see State::look_at_lengths().
+struct LengthHistory {
+  std::uint64_t look = 0;  // the number of the last one
+  Lengths last;
+  Lengths before;
+};
+
+// What is counted of a log that counts as a queue.
+struct CountedLog {
+  const Topic* topic;
+  QueueTraffic traffic;
+  LengthHistory lengths;
+};
+
 inline bool is_journaled(const QueueSettings& settings, const Topic& topic) {
   return settings.durable && !settings.exclusive && !topic.state.settings().transient;
 }
@@ -63,8 +82,11 @@ struct Queue {
   // Expiry of the record at the head while nobody takes it.
   runtime::Timer expiry;
   std::optional<Sequence> head_checked;
-  std::unique_ptr<QueueExtras> extras;    // null for a plain queue
-  std::unique_ptr<QueueTraffic> traffic;  // null while nothing has happened
+  std::unique_ptr<QueueExtras> extras;     // null for a plain queue
+  std::unique_ptr<QueueTraffic> traffic;   // null while nothing has happened
+  std::unique_ptr<LengthHistory> lengths;  // null while it was empty at every look
+  // Its place in Queues::State::changed_lengths; none when its lengths are those of the last look.
+  std::optional<std::uint32_t> changed_place;
 
   // What policies have made of what was declared; null when none bears on it.
   struct Governed {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/mutant.h"
-#include "base/scoped_name.h"
 #include "broker/catalog.h"
 #include "broker/detail/queues_state.h"
 #include "broker/entry.h"
@@ -30,8 +29,9 @@ QueueFacts Queues::State::facts_of(Queue& queue) const {
   QueueFacts facts;
   facts.name = queue.name;
   facts.settings = queue.settings;
-  facts.ready_count = queue.cursor.ready_count(broker.topics().visible_end(*queue.topic));
-  facts.outstanding_count = queue.cursor.outstanding_count();
+  const Lengths lengths = lengths_of(queue);
+  facts.ready_count = lengths.ready;
+  facts.outstanding_count = lengths.outstanding;
   facts.consumer_count = static_cast<std::uint32_t>(queue.consumers.size());
   if (queue.governed) {
     facts.policy = queue.governed->policy;
@@ -58,7 +58,7 @@ Queue& Queues::State::insert(const std::string& name, const QueueSettings& setti
   queue->cursor = model::QueueCursor(start);
   Queue* raw = queue.get();
   broker.shard(topic.shard).queues.insert_or_assign(name, std::move(queue));
-  by_name[name] = raw;
+  add_name(*raw);
   topic.queues.push_back(raw);
   if (settings.source.empty()) {
     if (settings.limits.refuses()) topic.gate = raw;
@@ -115,6 +115,7 @@ Result<Queues::Declared> Queues::declare(const std::string& name, const QueueSet
     if (Status kept = state_->journal_declared(name, stored, *topic); !kept) return kept.error();
   }
   Queue& queue = state_->insert(name, stored, *topic, start);
+  state_->begin_lengths(queue);
   state_->churn.add(QueuesEvent::created, broker.core().now());
   if (!settings.source.empty()) broker.catalog().place_queue(name, settings.source);
   state_->apply_policies(queue);
@@ -134,34 +135,8 @@ std::optional<QueueFacts> Queues::find(std::string_view name) {
   return state_->facts_of(*queue);
 }
 
-std::vector<QueueFacts> Queues::list() const {
-  std::vector<QueueFacts> queues;
-  for (const auto& [name, queue] : state_->by_name) {
-    QueueFacts& facts = queues.emplace_back(state_->facts_of(*queue));
-    if (queue->traffic) facts.traffic = queue->traffic->at(state_->broker.core().now());
-  }
-  return queues;
-}
-
 EventCounts<QueuesEvent>::Totals Queues::churn() const {
   return state_->churn.at(state_->broker.core().now());
-}
-
-std::size_t Queues::count(std::string_view scope,
-                          const std::function<bool(const model::TopicSettings&)>& also) const {
-  std::size_t count = 0;
-  for (const auto& [name, queue] : state_->by_name) {
-    if (scope_of(name) == scope) ++count;
-  }
-  state_->broker.each_shard([this, scope, &count, &also](ShardState& shard) {
-    for (const auto& [name, topic] : shard.topics) {
-      const model::TopicSettings& settings = topic->state.settings();
-      if (settings.owned_by_queue || !also(settings) || state_->find(name)) continue;
-      if (scope_of(name) != scope) continue;
-      ++count;
-    }
-  });
-  return count;
 }
 
 void Queues::State::remove_bindings(const std::string& name) {
@@ -187,7 +162,8 @@ void Queues::State::erase(Queue& queue) {
   std::erase(dirty, &queue);
   broker.take_back(queue.settled_promised);
   if (!queue.settings.source.empty()) broker.catalog().place_queue(name, "");
-  by_name.erase(name);
+  forget_length(queue);
+  drop_name(name);
   broker.shard(queue.topic->shard).queues.erase(name);
   remove_bindings(name);
 }
@@ -217,6 +193,8 @@ Result<Queues::RemovedQueue> Queues::remove(std::string_view name, RemoveConditi
 }
 
 void Queues::detach_topic(Topic& topic) {
+  if (topic.counted) state_->churn.add(QueuesEvent::removed, state_->broker.core().now());
+  drop_log(topic);
   std::vector<Queue*> queues = topic.queues;
   for (Queue* queue : queues) state_->erase(*queue);
 }

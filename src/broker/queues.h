@@ -40,6 +40,13 @@ using QueueTraffic = EventCounts<QueueEvent>;
 // What happens to queues.
 enum class QueuesEvent : std::uint8_t { created, removed, count_ };
 
+// How many records a second a queue has become longer by, lately: over the last interval that is
+// over. Negative when it has become shorter.
+struct LengthRates {
+  double ready = 0;
+  double outstanding = 0;
+};
+
 struct QueueFacts {
   std::string name;
   QueueSettings settings;
@@ -50,7 +57,9 @@ struct QueueFacts {
   // Names of those that bear on it; empty without.
   std::string policy;
   std::string operator_policy;
-  QueueTraffic::Totals traffic;  // since the process began; filled by list() only
+  // Filled by list() only.
+  QueueTraffic::Totals traffic;  // since the process began
+  LengthRates length_rates;
 };
 
 struct Delivery {
@@ -104,10 +113,17 @@ class Queues {
   std::vector<QueueFacts> list() const;
   // Since the process began.
   EventCounts<QueuesEvent>::Totals churn() const;
-  // How many queues in `scope` (base/scoped_name.h) this core has, and logs besides that `also`
-  // picks by their settings. Takes time by the number of logs.
-  std::size_t count(std::string_view scope,
-                    const std::function<bool(const model::TopicSettings&)>& also) const;
+  // How many queues in `scope` (base/scoped_name.h) this core has, with the logs that count as such
+  // (Topics::let_policies_bear_on). Costs nothing.
+  std::size_t count(std::string_view scope) const;
+  // Of a log that counts as a queue; nothing else has any.
+  struct LogTraffic {
+    QueueTraffic::Totals counts;  // since the process began
+    LengthRates length_rates;
+  };
+  LogTraffic log_traffic(std::string_view name) const;
+  // What its readers did with so many of its records.
+  void count_read(std::string_view log, QueueEvent event, std::uint64_t count);
   // The queue is in use: it does not go for being unused until its time has passed again.
   void touch(std::string_view name);
 
@@ -167,6 +183,11 @@ class Queues {
   void on_visible(Topic& topic, std::uint64_t count);
   void on_trimmed(Topic& topic);
   void on_erased(Topic& topic);
+  // The topic counts as a queue from now on: one that was there, or one that is new. Not twice.
+  void adopt_log(Topic& topic);
+  void on_log_created(Topic& topic);
+  // It does not any more.
+  void drop_log(Topic& topic);
   // The topic goes: so do all queues that read it.
   void detach_topic(Topic& topic);
   // Trims the queues' own logs to what is not settled yet.

@@ -177,11 +177,13 @@ std::optional<Sequence> Queues::State::first_ready(const Queue& queue) const {
 }
 
 model::QueueCursor::Taken Queues::State::take(Queue& queue, Sequence sequence, ConsumerId holder) {
+  note_length(queue);
   if (model::ReadyIndex* index = queue.index()) index->take(sequence);
   return queue.cursor.take(sequence, holder);
 }
 
 void Queues::State::release(Queue& queue, Sequence sequence) {
+  note_length(queue);
   if (!queue.cursor.release(sequence)) return;
   if (model::ReadyIndex* index = queue.index()) index->restore(sequence);
 }
@@ -244,6 +246,7 @@ void Queues::State::note_settled(Queue& queue, Sequence sequence) {
 }
 
 void Queues::State::apply_settled(Queue& queue, Sequence sequence) {
+  note_length(queue);
   queue.cursor.apply_settle(sequence);
   model::ReadyIndex* index = queue.index();
   if (!index) return;
@@ -469,12 +472,17 @@ void Queues::State::await(Queue& queue, BlobRange cold) {
 void Queues::on_visible(Topic& topic, std::uint64_t count) {
   for (Queue* queue : topic.queues) {
     state_->count(*queue, QueueEvent::shown, count);
+    state_->note_length(*queue);
     state_->make_ready(*queue);
+  }
+  if (topic.counted) {
+    topic.counted->traffic.add(QueueEvent::shown, state_->broker.core().now(), count);
   }
 }
 
 void Queues::on_trimmed(Topic& topic) {
   for (Queue* queue : topic.queues) {
+    state_->note_length(*queue);
     queue->cursor.apply_settle_below(topic.state.start());
     if (model::ReadyIndex* index = queue->index()) index->forget_below(topic.state.start());
   }
@@ -495,6 +503,7 @@ void Queues::end_round() {
 }
 
 void Queues::tick() {
+  state_->look_at_lengths();
   for (const std::string& name : std::exchange(state_->refused, {})) {
     if (Queue* queue = state_->find(name)) {
       queue->head_checked.reset();
@@ -507,6 +516,7 @@ void Queues::start() {
   on_policies();
   for (auto& [name, queue] : state_->by_name) {
     touch(name);
+    state_->begin_lengths(*queue);
     if (model::ReadyIndex* index = queue->index()) index->forget_below(queue->cursor.floor());
     state_->make_ready(*queue);
     // Declared just before a crash, its place may not be known.

@@ -13,7 +13,8 @@ constexpr std::chrono::seconds dying_retry_delay{1};
 constexpr std::size_t dying_at_once = 1000;
 
 bool stay(const QueueSettings& settings) {
-  return settings.dead_letters_stay && settings.limits.overflow == model::Overflow::refuse &&
+  return settings.dead_letters_stay.value_or(false) &&
+         settings.limits.overflow == model::Overflow::refuse &&
          !TRV_MUTANT(dead_letter_dropped_without_a_route);
 }
 
@@ -135,10 +136,11 @@ Status Queues::State::discard(Queue& queue, Sequence sequence, DeathReason reaso
 }
 
 void Queues::State::keep_dying(const Queue& queue, Sequence sequence, DeathReason reason) {
-  if (!stay(queue.settings)) {
+  const bool stays = stay(queue.settings);
+  if (!stays) {
     log::warn("queue {}: dead letter could not be stored; the record stays", queue.name);
   }
-  dying.push_back({queue.name, sequence, reason});
+  dying.push_back({queue.name, sequence, reason, stays});
   if (dying_retry.armed()) return;
   dying_retry = broker.core().schedule(dying_retry_delay, [this] { retry_dying(); });
 }
@@ -152,7 +154,10 @@ void Queues::State::retry_dying() {
     if (!found || !found->cursor.is_outstanding_at(one.sequence, dying_holder)) {
       continue;  // perhaps it was made anew
     }
-    if (stay(found->settings)) {
+    // What had to stay was given up by whoever had it: it does not come back when it need not any
+    // more.
+    const bool stays = one.stays && !TRV_MUTANT(waiting_dead_letter_comes_back);
+    if (stays || stay(found->settings)) {
       if (!discard(*found, one.sequence, one.reason)) keep_dying(*found, one.sequence, one.reason);
       continue;
     }

@@ -27,23 +27,6 @@ std::optional<T> as(const std::optional<U>& number) {
   return static_cast<T>(*number);
 }
 
-// Of limits the smaller one counts; of everything else, what the operator says.
-PolicyDefinition merged(const PolicyDefinition& user, const PolicyDefinition& op) {
-  PolicyDefinition all = user;
-  all.message_ttl_ms = lesser(user.message_ttl_ms, op.message_ttl_ms);
-  all.unused_ms_max = lesser(user.unused_ms_max, op.unused_ms_max);
-  all.count_max = lesser(user.count_max, op.count_max);
-  all.bytes_max = lesser(user.bytes_max, op.bytes_max);
-  if (op.overflow) all.overflow = op.overflow;
-  if (op.dead_letter_exchange) all.dead_letter_exchange = op.dead_letter_exchange;
-  if (op.dead_letter_key) all.dead_letter_key = op.dead_letter_key;
-  const auto limit = [](const PolicyDefinition& d) {
-    return d.failures_max && *d.failures_max < 0 ? std::nullopt : d.failures_max;
-  };
-  all.failures_max = lesser(limit(user), limit(op));
-  return all;
-}
-
 // A queue over another's log never refuses what goes there; a strict one has no way to make dead
 // letters of what it refuses.
 bool may_overflow_so(const QueueSettings& declared, model::Overflow overflow) {
@@ -65,8 +48,12 @@ QueueSettings effective(const QueueSettings& declared, const PolicyDefinition& p
   }
   if (!declared.dead_letter_exchange) settings.dead_letter_exchange = policy.dead_letter_exchange;
   if (!declared.dead_letter_key) settings.dead_letter_key = policy.dead_letter_key;
-  if (declared.strict) {
+  if (!declared.strict) return settings;
+  if (policy.failures_max && *policy.failures_max >= 0) {
     settings.failures_max = lesser(declared.failures_max, as<std::uint32_t>(policy.failures_max));
+  }
+  if (!declared.dead_letters_stay || TRV_MUTANT(policy_over_declared_dead_letters)) {
+    settings.dead_letters_stay = policy.dead_letters_stay;
   }
   return settings;
 }
@@ -74,7 +61,8 @@ QueueSettings effective(const QueueSettings& declared, const PolicyDefinition& p
 bool same_effect(const QueueSettings& a, const QueueSettings& b) {
   return a.message_ttl_ms == b.message_ttl_ms && a.unused_ms_max == b.unused_ms_max &&
          a.limits == b.limits && a.dead_letter_exchange == b.dead_letter_exchange &&
-         a.dead_letter_key == b.dead_letter_key && a.failures_max == b.failures_max;
+         a.dead_letter_key == b.dead_letter_key && a.failures_max == b.failures_max &&
+         a.dead_letters_stay == b.dead_letters_stay;
 }
 
 }  // namespace
@@ -92,8 +80,8 @@ void Queues::State::apply_policies(Queue& queue) {
   QueueSettings settings = declared;
   if (user || op) {
     const PolicyDefinition none;
-    settings =
-        effective(declared, merged(user ? user->definition : none, op ? op->definition : none));
+    settings = effective(declared,
+                         model::merged(user ? user->definition : none, op ? op->definition : none));
     if (!queue.governed) queue.governed = std::make_unique<Queue::Governed>();
     queue.governed->declared = std::move(declared);
     queue.governed->policy = user ? user->name : "";

@@ -121,6 +121,67 @@ TEST(QueuePolicies, TheSmallerLimitAndTheDeclarationsOwnWordsCount) {
   });
 }
 
+TEST(QueuePolicies, LetDeadLettersStayWhereTheDeclarationSaysNothing) {
+  struct Case {
+    bool strict;
+    std::optional<bool> declared;
+    std::optional<bool> expected;
+  };
+  for (const Case& one : {Case{true, std::nullopt, true}, Case{true, false, false},
+                          Case{true, true, true}, Case{false, std::nullopt, std::nullopt}}) {
+    TestBroker broker;
+    broker.round([&] {
+      QueueSettings settings;
+      settings.strict = one.strict;
+      settings.dead_letters_stay = one.declared;
+      declare(*broker, "q", settings);
+    });
+    model::PolicyDefinition definition;
+    definition.dead_letters_stay = true;
+    put(broker, "p", "q", definition);
+    const auto stay = [&] { return broker->queues().find("q")->settings.dead_letters_stay; };
+    EXPECT_EQ(stay(), one.expected);
+    broker.checkpoint();
+    broker.restart();
+    EXPECT_EQ(stay(), one.expected);
+    remove(broker, "p");
+    EXPECT_EQ(stay(), one.declared);
+  }
+}
+
+// What waits for a queue that takes it is dropped when it need not stay any more.
+TEST(QueuePolicies, LetWaitingDeadLettersGo) {
+  TestBroker broker;
+  model::PolicyDefinition definition;
+  definition.dead_letters_stay = true;
+  definition.overflow = model::Overflow::refuse;
+  definition.dead_letter_exchange = "";
+  definition.dead_letter_key = "dead";
+  put(broker, "p", "q", definition);
+  broker.round([&] {
+    QueueSettings settings;
+    settings.strict = true;
+    declare(*broker, "q", settings);
+    publish(*broker, "q", "a");
+  });
+  broker.round([&] {
+    const ConsumerId holder = broker->queues().new_holder();
+    auto taken = broker->queues().take("q", holder, false);
+    ASSERT_TRUE(taken.ok() && *taken);
+    const Sequence sequences[] = {(*taken)->sequence};
+    ASSERT_TRUE(broker->queues().settle("q", holder, sequences, Settlement::discard).ok());
+  });
+  broker.run_for(std::chrono::milliseconds(1200));
+  broker.round([&] { EXPECT_EQ(broker->queues().find("q")->outstanding_count, 1u); });
+  definition.dead_letters_stay = false;
+  put(broker, "p", "q", definition);
+  broker.run_for(std::chrono::milliseconds(1200));
+  broker.round([&] {
+    EXPECT_EQ(broker->queues().find("q")->outstanding_count, 0u);
+    EXPECT_EQ(broker->queues().find("q")->ready_count, 0u);
+  });
+}
+
 TEST(QueuePolicies, AreThereAfterARestartAndACheckpoint) {
   TestBroker broker;
   broker.round([&] { declare(*broker, "q"); });

@@ -83,17 +83,24 @@ TEST(QueueSettings, AreTheSameAfterTheJournal) {
   settings.limits = {7, 0, model::Overflow::refuse_to_dead_letters};
   settings.level_max = 9;
   settings.failures_max = 0;
-  settings.dead_letters_stay = true;
   std::string bytes;
   encode(settings, bytes);
   auto decoded = decode_queue_settings(bytes);
   ASSERT_TRUE(decoded.ok());
-  EXPECT_TRUE(decoded->single_active && decoded->strict && decoded->dead_letters_stay);
+  EXPECT_TRUE(decoded->single_active && decoded->strict);
   EXPECT_EQ(decoded->unused_ms_max, 5);
   EXPECT_EQ(decoded->limits, settings.limits);
   EXPECT_EQ(decoded->level_max, 9);
   EXPECT_EQ(decoded->failures_max, 0u);
   EXPECT_EQ(decoded->message_ttl_ms, std::nullopt);
+  for (const std::optional<bool> stay : {std::optional<bool>(), {true}, {false}}) {
+    settings.dead_letters_stay = stay;
+    bytes.clear();
+    encode(settings, bytes);
+    decoded = decode_queue_settings(bytes);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(decoded->dead_letters_stay, stay);
+  }
 }
 
 TEST(QueueSettings, OfTheFirstVersionAreRead) {

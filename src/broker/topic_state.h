@@ -18,6 +18,7 @@
 namespace trv::broker {
 
 struct Queue;
+struct CountedLog;
 
 struct Topic {
   Topic(ShardId shard_id, TopicId id, std::string name, model::TopicSettings settings)
@@ -31,8 +32,9 @@ struct Topic {
   model::ShareCursors share_cursors;
   std::unique_ptr<model::AddedOnce> added_once;  // of the few that need one
   std::vector<Queue*> queues;                    // that read this topic; owned by the shard
-  Queue* gate = nullptr;  // the one of them that may refuse what is published
-  bool strict = false;    // records of every level wait for the topic's own durability
+  Queue* gate = nullptr;          // the one of them that may refuse what is published
+  CountedLog* counted = nullptr;  // of a log that counts as a queue
+  bool strict = false;            // records of every level wait for the topic's own durability
 
   // The open batch: records of one origin and partition, not in the journal yet.
   model::BatchBuilder builder;

@@ -54,6 +54,7 @@ Result<Topics::Created> Topics::create(const std::string& name,
   }
   Topic* topic = State::insert(shard, id, name, settings);
   state_->note_expiry(*topic);
+  if (state_->is_governed(*topic)) broker.queues().on_log_created(*topic);
   notify(name);
   return Created{topic, broker.tail()};
 }
@@ -101,6 +102,11 @@ Result<Commit> Topics::change_settings(Topic& topic, const model::TopicSettings&
   state_->forget_expiry(topic);
   State::apply_settings(topic, settings);
   state_->note_expiry(topic);
+  if (state_->is_governed(topic)) {
+    broker.queues().adopt_log(topic);
+  } else {
+    broker.queues().drop_log(topic);
+  }
   return broker.tail();
 }
 
@@ -303,6 +309,7 @@ void Topics::start() {
     for (auto& [name, topic] : shard.topics) {
       topic->show_all();
       state_->note_expiry(*topic);
+      if (state_->is_governed(*topic)) state_->broker.queues().adopt_log(*topic);
     }
   });
 }

@@ -7,6 +7,7 @@
 #include "broker/broker.h"
 #include "broker/catalog.h"
 #include "broker/detail/topics_state.h"
+#include "broker/queues.h"
 #include "model/policies.h"
 
 namespace trv::broker {
@@ -27,12 +28,23 @@ std::int64_t as_setting(std::uint64_t size) {
 
 }  // namespace
 
-void Topics::let_policies_bear_on(PickTopic picked) { state_->governed = std::move(picked); }
+bool Topics::State::is_governed(const Topic& topic) const {
+  const model::TopicSettings& settings = topic.state.settings();
+  return governed && !settings.owned_by_queue && governed(settings);
+}
+
+void Topics::let_policies_bear_on(PickTopic picked) {
+  state_->governed = std::move(picked);
+  state_->broker.each_shard([this](ShardState& shard) {
+    for (auto& [name, topic] : shard.topics) {
+      if (state_->is_governed(*topic)) state_->broker.queues().adopt_log(*topic);
+    }
+  });
+}
 
 Topics::Governing Topics::governing(const Topic& topic) const {
   const model::Policies& policies = *state_->broker.catalog().policies();
-  if (policies.all().empty() || !state_->governed) return {};
-  if (!state_->governed(topic.state.settings())) return {};
+  if (policies.all().empty() || !state_->is_governed(topic)) return {};
   const std::string& name = topic.state.name();
   return {policies.match(PolicyClass::users, PolicyTarget::streams, name),
           policies.match(PolicyClass::operators, PolicyTarget::streams, name)};

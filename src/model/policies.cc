@@ -1,5 +1,7 @@
 #include "model/policies.h"
 
+#include <algorithm>
+
 #include "base/mutant.h"
 #include "base/scoped_name.h"
 
@@ -20,7 +22,8 @@ enum Field : std::uint16_t {
   field_failures = 1 << 7,
   field_age = 1 << 8,
   field_alternate = 1 << 9,
-  fields_known = (1 << 10) - 1,
+  field_dead_letters_stay = 1 << 10,
+  fields_known = (1 << 11) - 1,
 };
 
 std::uint16_t fields_of(const PolicyDefinition& d) {
@@ -35,6 +38,7 @@ std::uint16_t fields_of(const PolicyDefinition& d) {
   if (d.failures_max) fields |= field_failures;
   if (d.age_max) fields |= field_age;
   if (d.alternate) fields |= field_alternate;
+  if (d.dead_letters_stay) fields |= field_dead_letters_stay;
   return static_cast<std::uint16_t>(fields);
 }
 
@@ -50,6 +54,7 @@ void write_definition(ByteWriter& w, const PolicyDefinition& d) {
   if (d.failures_max) w.varint_signed(*d.failures_max);
   if (d.age_max) w.sized(*d.age_max);
   if (d.alternate) w.sized(*d.alternate);
+  if (d.dead_letters_stay) w.u8(*d.dead_letters_stay ? 1 : 0);
 }
 
 PolicyDefinition read_definition(ByteReader& r) {
@@ -70,6 +75,11 @@ PolicyDefinition read_definition(ByteReader& r) {
   if (fields & field_failures) d.failures_max = r.varint_signed();
   if (fields & field_age) d.age_max = std::string(r.sized());
   if (fields & field_alternate) d.alternate = std::string(r.sized());
+  if (fields & field_dead_letters_stay) {
+    const std::uint8_t stay = r.u8();
+    if (stay > 1) r.fail();
+    d.dead_letters_stay = stay == 1;
+  }
   return d;
 }
 
@@ -79,6 +89,21 @@ PolicyClass read_class(ByteReader& r) {
   return static_cast<PolicyClass>(number);
 }
 
+// The smaller of two limits, of which either may be absent.
+template <class T>
+std::optional<T> lesser(const std::optional<T>& a, const std::optional<T>& b) {
+  if (!a || !b || TRV_MUTANT(operator_policy_may_not_lower_a_limit)) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+// The same of numbers of which a negative one is no limit.
+std::optional<std::int64_t> lesser_limit(const std::optional<std::int64_t>& a,
+                                         const std::optional<std::int64_t>& b) {
+  if (!a || (*a < 0 && b)) return b;
+  if (!b || *b < 0) return a;
+  return lesser(a, b);
+}
+
 bool fits(PolicyTarget target, PolicyTarget resource) {
   if (target == PolicyTarget::all || target == resource) return true;
   if (TRV_MUTANT(policy_target_ignored)) return true;
@@ -86,6 +111,22 @@ bool fits(PolicyTarget target, PolicyTarget resource) {
 }
 
 }  // namespace
+
+PolicyDefinition merged(const PolicyDefinition& user, const PolicyDefinition& op) {
+  PolicyDefinition all = user;
+  all.message_ttl_ms = lesser(user.message_ttl_ms, op.message_ttl_ms);
+  all.unused_ms_max = lesser(user.unused_ms_max, op.unused_ms_max);
+  all.count_max = lesser(user.count_max, op.count_max);
+  all.bytes_max = lesser(user.bytes_max, op.bytes_max);
+  if (op.overflow) all.overflow = op.overflow;
+  if (op.dead_letter_exchange) all.dead_letter_exchange = op.dead_letter_exchange;
+  if (op.dead_letter_key) all.dead_letter_key = op.dead_letter_key;
+  all.failures_max = lesser_limit(user.failures_max, op.failures_max);
+  if (op.age_max) all.age_max = op.age_max;
+  if (op.alternate) all.alternate = op.alternate;
+  if (op.dead_letters_stay) all.dead_letters_stay = op.dead_letters_stay;
+  return all;
+}
 
 std::string encode_put(const Policy& policy) {
   std::string out;

@@ -49,6 +49,7 @@ struct PolicyDefinition {
   std::optional<std::int64_t> failures_max;  // negative: no limit
   std::optional<std::string> age_max;        // of records of a stream; see base/age.h
   std::optional<std::string> alternate;      // of an exchange; empty: none
+  std::optional<bool> dead_letters_stay;     // of strict queues; else they may be dropped
   bool operator==(const PolicyDefinition&) const = default;
 };
 
@@ -61,6 +62,9 @@ struct Policy {
   PolicyDefinition definition;
   bool operator==(const Policy&) const = default;
 };
+
+// What both say together: of limits the smaller one, of everything else what the operator says.
+PolicyDefinition merged(const PolicyDefinition& user, const PolicyDefinition& op);
 
 // Commands; docs/formats/access.md.
 std::string encode_put(const Policy& policy);

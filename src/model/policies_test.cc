@@ -59,11 +59,27 @@ TEST(Policies, BearOnTheScopeOfTheirName) {
   EXPECT_EQ(on(scoped("other", "abc")), "");
 }
 
+TEST(Policies, OfBothTheSmallerLimitAndTheOperatorsWordsCount) {
+  const PolicyDefinition small = {1, 2, 3, 4, Overflow::refuse, "e", "k", 5, "7D", "a", true};
+  const PolicyDefinition large = {9, 9, 9, 9, Overflow::drop_oldest, "f", "l", 9, "9D", "b", false};
+  const PolicyDefinition both = {1, 2, 3, 4, Overflow::drop_oldest, "f", "l", 5, "9D", "b", false};
+  EXPECT_EQ(merged(small, large), both);
+  EXPECT_EQ(merged(large, small), small);
+  EXPECT_EQ(merged(small, {}), small);
+  EXPECT_EQ(merged({}, small), small);
+  // A negative limit is none.
+  PolicyDefinition unlimited;
+  unlimited.failures_max = -1;
+  EXPECT_EQ(merged(small, unlimited), small);
+  EXPECT_EQ(merged(unlimited, small), small);
+  EXPECT_EQ(merged(unlimited, {}), unlimited);
+}
+
 TEST(Policies, ASnapshotGivesEqualOnes) {
   Policies policies;
   Policy full = policy_of("full", "x", PolicyTarget::streams, -3);
   full.of = PolicyClass::operators;
-  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a"};
+  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a", true};
   ASSERT_TRUE(policies.apply(encode_put(full)).ok());
   ASSERT_TRUE(policies.apply(encode_put(policy_of("a", ".*", PolicyTarget::all, 0))).ok());
   Policies again;
@@ -75,12 +91,13 @@ TEST(Policies, ASnapshotGivesEqualOnes) {
 TEST(Policies, RefusesWhatIsNoCommand) {
   Policies policies;
   Policy full = policy_of("full", "x", PolicyTarget::streams, -3);
-  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a"};
+  full.definition = {1, 2, 3, 4, Overflow::refuse, "e", "k", -1, "7D", "a", true};
   const std::string whole = encode_put(full);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     EXPECT_FALSE(policies.apply(ByteView(whole).substr(0, size)).ok()) << size;
   }
   EXPECT_FALSE(policies.apply(whole + "x").ok());
+  EXPECT_FALSE(policies.apply(whole.substr(0, whole.size() - 1) + "\x02").ok());
   EXPECT_TRUE(policies.all().empty());
 }
 

@@ -294,6 +294,7 @@ Status Node::State::open_admin() {
   facts.node = facts.cluster;
   facts.data_dir = std::filesystem::absolute(config.data_dir).lexically_normal();
   facts.bind = config.bind;
+  facts.disk_free_min = config.disk_free_min;
   facts.ports = {{"amqp", ports.amqp}, {"redis", ports.redis}, {"kafka", ports.kafka}};
   facts.started = runtime::steady_now();
   auto opened = admin::Server::open(*admin_core, *first.broker, first.amqp->operations(), options,

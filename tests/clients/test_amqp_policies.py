@@ -157,6 +157,48 @@ def test_delivery_limit(api, channel):
     harness.wait_for(lambda: count(channel, "dead") == 1, 5, "too many deliveries")
 
 
+def test_dead_letter_strategy(own_broker, api, channel):
+    """On a queue that is there; a declaration's own word counts, and what waits goes with the policy."""
+    quorum = {"x-queue-type": "quorum", "x-dead-letter-exchange": "", "x-dead-letter-routing-key": "dead"}
+    channel.queue_declare("q", durable=True, arguments=quorum)
+    channel.queue_declare("said", durable=True, arguments={**quorum, "x-dead-letter-strategy": "at-most-once"})
+    definition = {"dead-letter-strategy": "at-least-once", "overflow": "reject-publish"}
+    put(api, "p", ".*", definition, **{"apply-to": "quorum_queues"})
+    put(api, "cap", "^q$", {"max-length": 9, "overflow": "reject-publish"}, kind="operator-policies")
+    for queue in ("q", "said"):
+        channel.basic_publish("", queue, b"m", pika.BasicProperties(delivery_mode=2))
+        channel.basic_reject(channel.basic_get(queue)[0].delivery_tag, requeue=False)
+
+    def waiting(api):
+        harness.wait_for(lambda: [api.get(f"queues/%2F/{queue}")["messages"] for queue in ("q", "said")] == [1, 0],
+                         5, "one waits")
+
+    waiting(api)
+    assert api.get("queues/%2F/q")["effective_policy_definition"] == {**definition, "max-length": 9}
+    assert api.get("queues/%2F/said")["effective_policy_definition"] == definition
+    assert api.get("policies/%2F/p")["definition"] == definition
+    time.sleep(1.2)
+    waiting(api)
+    own_broker.kill()
+    own_broker.start()
+    api = Api(own_broker.management_port)
+    connection = pika.BlockingConnection(pika.ConnectionParameters(own_broker.host, own_broker.amqp_port))
+    channel = connection.channel()
+    channel.basic_reject(channel.basic_get("q")[0].delivery_tag, requeue=False)
+    waiting(api)
+    channel.queue_declare("dead", durable=True)
+    harness.wait_for(lambda: count(channel, "dead") == 1, 5, "it has come")
+    channel.queue_delete("dead")
+    put(api, "p", ".*", {**definition, "dead-letter-strategy": "at-most-once"}, 204)
+    channel.basic_publish("", "q", b"m", pika.BasicProperties(delivery_mode=2))
+    harness.wait_for(lambda: count(channel, "q") == 1, 5, "published")
+    channel.basic_reject(channel.basic_get("q")[0].delivery_tag, requeue=False)
+    harness.wait_for(lambda: api.get("queues/%2F/q")["messages"] == 0, 5, "nobody takes it")
+    api.delete("policies/%2F/p")
+    assert api.get("queues/%2F/said")["effective_policy_definition"] == {}
+    connection.close()
+
+
 def test_policies_outlive_kill(own_broker, api, channel):
     channel.queue_declare("q", durable=True)
     put(api, "len", "^q$", {"max-length": 2, "overflow": "reject-publish"}, priority=-3)
@@ -194,12 +236,14 @@ def test_policies_outlive_kill(own_broker, api, channel):
 
 def test_refusals(api):
     for definition in ({}, {"foo": 1}, {"max-length": "x"}, {"max-length": -1}, {"message-ttl": 1.5}, {"expires": 0},
-                       {"overflow": "up"}, {"dead-letter-exchange": 5}, {"alternate-exchange": 1}, {"max-age": "7"}, {"max-age": 7}, []):
+                       {"overflow": "up"}, {"dead-letter-exchange": 5}, {"alternate-exchange": 1}, {"max-age": "7"}, {"max-age": 7},
+                       {"dead-letter-strategy": "exactly-once"}, {"dead-letter-strategy": True}, []):
         put(api, "bad", "x", definition, 400)
     put(api, "bad", "(", {"max-length": 1}, 400)
     put(api, "bad", "x", {"max-length": 1}, 400, priority="high")
     put(api, "bad", "x", {"max-length": 1}, 400, **{"apply-to": "shovels"})
-    for definition in ({"dead-letter-exchange": "x"}, {"alternate-exchange": "x"}, {"max-age": "7D"}):
+    for definition in ({"dead-letter-exchange": "x"}, {"alternate-exchange": "x"}, {"max-age": "7D"},
+                       {"dead-letter-strategy": "at-least-once"}):
         put(api, "bad", "x", definition, 400, kind="operator-policies")
     api.delete("policies/%2F/bad", 404)
     api.get("policies/%2F/bad", 404)

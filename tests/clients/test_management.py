@@ -403,3 +403,60 @@ def test_parameters_with_a_component(broker):
         assert api.get("operator-policies/parametric") == [] and api.get("vhost-limits/parametric") == []
     finally:
         api.delete("vhosts/parametric")
+
+
+def has_number(item, *names):
+    """Whole ones, as clients that are strict about types want them."""
+    for name in names:
+        assert isinstance(item[name], int) and not isinstance(item[name], bool) and item[name] >= 0, (name, item[name])
+
+
+def test_what_strict_clients_read(own_broker):
+    """What rabbitmqadmin 2 cannot do without, and that it is true: versions, nodes, limits, bytes, tags of consumers."""
+    api = Api(own_broker.management_port)
+    connection = pika.BlockingConnection(pika.ConnectionParameters(own_broker.host, own_broker.amqp_port))
+    channel = connection.channel()
+    arguments = {"one": {}, "single": {"x-single-active-consumer": True}, "quorum": {"x-queue-type": "quorum"},
+                 "stream": {"x-queue-type": "stream"}, "timed": {"x-consumer-timeout": 60000}}
+    for queue, given in arguments.items():
+        channel.queue_declare(queue, durable=True, arguments=given)
+    for queue, tag in (("one", "alone"), ("single", "first"), ("single", "second"), ("timed", "t")):
+        channel.basic_consume(queue, lambda *_: None, consumer_tag=tag, exclusive=queue == "one")
+    node = api.get("overview")["node"]
+
+    overview = api.get("overview")
+    assert all(isinstance(overview[name], str) for name in ("erlang_full_version", "erlang_version", "rabbitmq_version"))
+    has_number(overview, "statistics_db_event_queue")
+    assert overview["queue_totals"]["messages_details"]["rate"] == 0
+    assert overview["contexts"][0]["port"] == own_broker.management_port
+
+    found, = api.get("nodes")
+    assert found["name"] == node
+    has_number(found, "uptime", "run_queue", "processors", "fd_total", "proc_total", "mem_limit", "disk_free_limit",
+               "sockets_used", "sockets_total", "queue_declared")
+    assert found["sockets_used"] >= 5 and found["proc_used"] < found["proc_total"]
+    assert 0 < found["disk_free_limit"] < found["disk_free"]
+
+    told = {queue["name"]: queue for queue in api.get("queues")}
+    assert {queue["node"] for queue in told.values()} == {node}
+    assert told["one"]["exclusive_consumer_tag"] == "alone" and told["quorum"]["exclusive_consumer_tag"] is None
+    assert told["single"]["single_active_consumer_tag"] == "first" and told["one"]["single_active_consumer_tag"] is None
+    assert told["stream"]["leader"] == node and told["quorum"]["members"] == told["quorum"]["online"] == [node]
+    assert "leader" not in told["one"]
+
+    consumers = {consumer["consumer_tag"]: consumer for consumer in api.get("consumers")}
+    assert {consumer["channel_details"]["node"] for consumer in consumers.values()} == {node}
+    assert consumers["t"]["consumer_timeout"] == 60000 and consumers["alone"]["consumer_timeout"] == 2**53 - 1
+
+    one, = api.get("connections")
+    assert one["node"] == node and one["user_who_performed_action"] == "guest"
+    assert [of["node"] for of in api.get("channels")] == [node]
+    before = one["recv_oct"], one["send_oct"]
+    assert min(before) > 100
+    channel.basic_publish("", "quorum", b"x" * 10_000)
+    assert channel.basic_get("quorum")[2] == b"x" * 10_000
+    one, = api.get("connections")
+    assert 10_000 < one["recv_oct"] - before[0] < 11_000 and 10_000 < one["send_oct"] - before[1] < 11_000
+    assert one["recv_oct_details"]["rate"] >= 0
+    assert api.get("health/checks/certificate-expiration/1/months") == {"status": "ok"}
+    connection.close()

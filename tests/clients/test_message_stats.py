@@ -2,6 +2,7 @@
 
 import time
 
+import harness
 import pika
 import pytest
 from httpapi import Api
@@ -130,4 +131,74 @@ def test_rates_come_and_go(api, own_broker):
     while publish_rate() > 0 and time.monotonic() < until:
         connection.sleep(0.2)
     assert publish_rate() == 0
+    connection.close()
+
+
+def test_a_stream_has_counts_as_a_queue_has(api, own_broker):
+    connection = connect(own_broker)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.queue_declare("ms", durable=True, arguments={"x-queue-type": "stream"})
+    assert "message_stats" not in api.get("queues/%2F/ms")
+    for _ in range(5):
+        channel.basic_publish("", "ms", b"x", PERSISTENT)
+    channel.basic_qos(prefetch_count=10)
+    for index, (method, _, _) in enumerate(channel.consume("ms", arguments={"x-stream-offset": "first"}), 1):
+        if index == 4:
+            channel.basic_ack(method.delivery_tag, multiple=True)
+        if index == 5:
+            break
+    channel.queue_declare("ms", passive=True)
+
+    def told():
+        return counts(api.get("queues/%2F/ms")["message_stats"], "publish", "deliver", "ack", "get", "deliver_get")
+
+    harness.wait_for(lambda: told() == [5, 5, 4, 0, 5], 5, "they are told")
+    churn = api.get("overview")["churn_rates"]
+    assert counts(churn, "queue_created", "queue_deleted") == [1, 0]
+    connection.close()
+    own_broker.kill()
+    own_broker.start()
+    api = Api(own_broker.management_port)
+    assert "message_stats" not in api.get("queues/%2F/ms") and api.get("queues/%2F/ms")["messages"] == 5
+    assert api.get("overview")["churn_rates"]["queue_created"] == 0
+    connection = connect(own_broker)
+    connection.channel().queue_delete("ms")
+    assert api.get("overview")["churn_rates"]["queue_deleted"] == 1
+    connection.close()
+
+
+def test_rates_of_lengths(api, own_broker):
+    """A queue that grows and shrinks, beside one that rests and a stream; and all of them together."""
+    connection = connect(own_broker)
+    channel = connection.channel()
+    channel.confirm_delivery()
+    channel.queue_declare("ms", durable=True)
+    channel.queue_declare("idle", durable=True)
+    channel.queue_declare("log", durable=True, arguments={"x-queue-type": "stream"})
+
+    def rates(one):
+        return [one[f"messages{what}_details"]["rate"] for what in ("", "_ready", "_unacknowledged")]
+
+    assert rates(api.get("queues/%2F/idle")) == [0, 0, 0] and rates(api.get("overview")["queue_totals"]) == [0, 0, 0]
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        for queue in ("ms", "log"):
+            channel.basic_publish("", queue, b"x", PERSISTENT)
+        connection.sleep(0.02)
+        together = rates(api.get("overview")["queue_totals"])
+        one, idle, log = (rates(api.get(f"queues/%2F/{queue}")) for queue in ("ms", "idle", "log"))
+        if one[0] > 0 and log[0] > 0 and together[0] > 0:
+            break
+    assert one[0] == one[1] > 0 and one[2] == 0 and idle == [0, 0, 0] and log[1] > 0
+    assert rates(api.get("vhosts/%2F"))[0] > 0
+    while channel.basic_get("ms")[0]:  # none is settled
+        pass
+    harness.wait_for(lambda: rates(api.get("queues/%2F/ms"))[2] > 0, 10, "an interval is over")
+    found = rates(api.get("queues/%2F/ms"))
+    assert found[1] < 0 < found[2]
+    harness.wait_for(lambda: rates(api.get("queues/%2F/ms")) == [0, 0, 0], 15, "nothing happens any more")
+    totals = api.get("overview")["queue_totals"]
+    assert totals["messages"] == totals["messages_ready"] + totals["messages_unacknowledged"] > 0
+    assert totals["messages"] == api.get("vhosts/%2F")["messages"]
     connection.close()

@@ -116,6 +116,7 @@ constexpr Route table[] = {
     {"GET", "/health/checks/node-is-mirror-sync-critical", Rank::management, answers},
     {"GET", "/health/checks/is-in-service", Rank::management, answers},
     {"GET", "/health/checks/ready-to-serve-clients", Rank::management, answers},
+    {"GET", "/health/checks/certificate-expiration/{within}/{unit}", Rank::management, answers},
     {"GET", "/health/checks/port-listener/{port}", Rank::management, port_listener},
     {"GET", "/health/checks/protocol-listener/{protocol}", Rank::management, protocol_listener},
 };

@@ -1,4 +1,5 @@
 // overview, nodes, and what else tells of the broker as a whole.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -6,6 +7,7 @@
 #include "admin/parameters.h"
 #include "admin/process.h"
 #include "admin/routes.h"
+#include "admin/totals.h"
 #include "broker/broker.h"
 
 namespace trv::admin {
@@ -19,13 +21,25 @@ using runtime::Task;
 // Whose API this is: some clients ask what they may expect.
 constexpr std::string_view imitated_version = "4.2.0";
 
-constexpr std::string_view exchange_types[] = {
-    "direct", "fanout", "topic", "headers", "x-consistent-hash", "x-delayed-message"};
+constexpr std::string_view no_erlang = "none";
+
+struct ExchangeType {
+  std::string_view name;
+  std::string_view description;
+};
+constexpr ExchangeType exchange_types[] = {
+    {"direct", "by the routing key of the binding"},
+    {"fanout", "to all that is bound"},
+    {"topic", "by patterns of routing keys"},
+    {"headers", "by headers"},
+    {"x-consistent-hash", "to one of all that is bound, by a hash"},
+    {"x-delayed-message", "as another type, later"},
+};
 
 json::array exchange_type_list() {
   json::array types;
-  for (const std::string_view name : exchange_types) {
-    types.push_back({{"name", name}, {"enabled", true}});
+  for (const ExchangeType& type : exchange_types) {
+    types.push_back({{"name", type.name}, {"description", type.description}, {"enabled", true}});
   }
   return types;
 }
@@ -41,25 +55,51 @@ json::array listener_list(const Facts& facts) {
   return listeners;
 }
 
-// Of counts, and of the rates that their details tell.
-void add(json::object& sum, const json::object& stats) {
-  for (const auto& [name, value] : stats) {
-    if (const json::object* details = value.if_object()) {
-      json::value& old = sum[name];
-      if (!old.is_object()) old = json::object{{"rate", 0.0}};
-      old.at("rate") = old.at("rate").as_double() + details->at("rate").as_double();
-    } else {
-      json::value& old = sum[name];
-      const std::uint64_t before = old.is_null() ? 0 : old.to_number<std::uint64_t>();
-      old = before + value.to_number<std::uint64_t>();
-    }
-  }
-}
-
 json::object sum_of_stats(const json::array& items) {
   json::object sum;
-  for (const json::value& item : items) add(sum, item.at("message_stats").as_object());
+  for (const json::value& item : items) add_stats(sum, item.at("message_stats").as_object());
   return sum;
+}
+
+// Where this API is.
+json::array context_list(const Facts& facts) {
+  json::array contexts;
+  for (const ListeningPort& one : facts.ports) {
+    if (one.protocol != "http") continue;
+    contexts.push_back({{"node", facts.node},
+                        {"description", "Management"},
+                        {"path", "/"},
+                        {"ip", facts.bind},
+                        {"port", one.port}});
+  }
+  return contexts;
+}
+
+void put_versions(json::object& object) {
+  object["rabbitmq_version"] = imitated_version;
+  object["erlang_version"] = no_erlang;
+  object["erlang_full_version"] = no_erlang;
+}
+
+// What is kept free of the disk (docs/compatibility.md).
+std::int64_t disk_free_limit(const Facts& facts, const ProcessFacts& process) {
+  if (facts.disk_free_min == 0) return 0;
+  return std::max(static_cast<std::int64_t>(facts.disk_free_min), process.disk_total / 100);
+}
+
+// Nothing is 0, too.
+json::object queue_totals(const json::array& queues) {
+  json::object none = {{"rate", 0.0}};
+  json::object totals = {{"messages", 0},
+                         {"messages_details", none},
+                         {"messages_ready", 0},
+                         {"messages_ready_details", none},
+                         {"messages_unacknowledged", 0},
+                         {"messages_unacknowledged_details", none}};
+  LengthTotals sums;
+  for (const json::value& queue : queues) sums.add(queue.as_object());
+  sums.put(totals);
+  return totals;
 }
 
 Task<Reply> overview(Context& context, Request request) {
@@ -69,31 +109,24 @@ Task<Reply> overview(Context& context, Request request) {
   const json::array connections = in_sight(request, co_await context.list(Subject::connections));
   const json::array channels = in_sight(request, co_await context.list(Subject::channels));
   const json::array consumers = in_sight(request, co_await context.list(Subject::consumers));
-  std::uint64_t ready = 0;
-  std::uint64_t unacknowledged = 0;
-  for (const json::value& queue : queues) {
-    ready += queue.at("messages_ready").to_number<std::uint64_t>();
-    unacknowledged += queue.at("messages_unacknowledged").to_number<std::uint64_t>();
-  }
   json::object object;
   object["product_name"] = "Trivium";
   object["product_version"] = facts.version;
-  object["rabbitmq_version"] = imitated_version;
   object["management_version"] = imitated_version;
-  object["erlang_version"] = "none";
+  put_versions(object);
   object["cluster_name"] = cluster_name(*request.access, facts.cluster);
   object["node"] = facts.node;
   object["rates_mode"] = "basic";
   object["disable_stats"] = false;
+  object["statistics_db_event_queue"] = 0;
+  object["contexts"] = context_list(facts);
   object["enable_queue_totals"] = true;
   object["exchange_types"] = exchange_type_list();
   object["listeners"] = listener_list(facts);
   object["message_stats"] =
       sum_of_stats(in_sight(request, co_await context.list(Subject::traffic)));
   object["churn_rates"] = (co_await context.list(Subject::churn)).at(0);
-  object["queue_totals"] = {{"messages", ready + unacknowledged},
-                            {"messages_ready", ready},
-                            {"messages_unacknowledged", unacknowledged}};
+  object["queue_totals"] = queue_totals(queues);
   object["object_totals"] = {{"queues", queues.size()},
                              {"exchanges", exchanges.size()},
                              {"connections", connections.size()},
@@ -120,18 +153,30 @@ Task<json::object> node(Context& context) {
           .count();
   object["processors"] = process.processors;
   object["proc_used"] = process.threads;
+  object["proc_total"] = process.threads_max;
+  object["run_queue"] = process.threads_running;
+  object["sockets_used"] = process.sockets_open;
+  object["sockets_total"] = process.files_max;
   object["fd_used"] = process.files_open;
   object["fd_total"] = process.files_max;
   object["mem_used"] = process.memory_used;
   object["mem_limit"] = process.memory_total;
   object["mem_alarm"] = false;
+  object["mem_calculation_strategy"] = "rss";
   object["disk_free"] = process.disk_free;
+  object["disk_free_limit"] = disk_free_limit(facts, process);
   object["disk_free_alarm"] = disk_full;
   object["rates_mode"] = "basic";
   object["db_dir"] = facts.data_dir;
   object["exchange_types"] = exchange_type_list();
-  object["auth_mechanisms"] = {{{"name", "PLAIN"}, {"enabled", true}},
-                               {{"name", "AMQPLAIN"}, {"enabled", true}}};
+  object["auth_mechanisms"] = {
+      {{"name", "PLAIN"}, {"description", "name and password"}, {"enabled", true}},
+      {{"name", "AMQPLAIN"}, {"description", "name and password in a table"}, {"enabled", true}}};
+  object["applications"] = json::array();
+  object["contexts"] = context_list(facts);
+  put_versions(object);
+  const json::array churn = co_await context.list(Subject::churn);
+  for (const auto& [name, value] : churn.at(0).as_object()) object[name] = value;
   object["enabled_plugins"] = json::array();
   object["partitions"] = json::array();
   co_return object;

@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "admin/listing.h"
+#include "admin/policy.h"
 #include "admin/routes.h"
 
 namespace trv::admin {
@@ -14,15 +15,26 @@ using broker::Operation;
 using Subject = broker::Operations::Subject;
 using runtime::Task;
 
+// All, as the front-end tells of them and with what policies make of them.
+Task<json::array> queues(Context& context) {
+  json::array all = co_await context.list(Subject::queues);
+  const PolicyView view = co_await policy_view(context);
+  for (json::value& queue : all) {
+    json::object& object = queue.as_object();
+    object["effective_policy_definition"] = effective_definition(*view, object);
+  }
+  co_return all;
+}
+
 Task<Reply> list_queues(Context& context, Request request) {
   if (auto reply = reply_without_list(request)) co_return std::move(*reply);
-  co_return listed(request, in_sight(request, co_await context.list(Subject::queues)));
+  co_return listed(request, in_sight(request, co_await queues(context)));
 }
 
 Task<Reply> show_queue(Context& context, Request request) {
   if (!known_vhost(request)) co_return not_found();
   const std::string& name = request.param("name");
-  json::array all = co_await context.list(Subject::queues);
+  json::array all = co_await queues(context);
   for (json::value& item : all) {
     if (item.at("name").as_string() != name || !in_sight(request, item)) continue;
     json::object queue = std::move(item.get_object());

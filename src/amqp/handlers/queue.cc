@@ -151,19 +151,14 @@ void declare_limited(Broker& owner, std::shared_ptr<const NewQueue> queue, Censu
   };
   owner.at_core(census->home(), [in_turn, census, vhost = std::string(scope_of(queue->name)),
                                  reply = std::move(reply)](Broker& first) mutable {
-    census->take_turn(
-        [in_turn, &first, vhost = std::move(vhost), reply = std::move(reply)]() mutable {
-          first.gather(
-              [vhost = std::move(vhost)](Broker& each) {
-                return each.queues().count(vhost, [](const model::TopicSettings& log) {
-                  return stream_arguments(log).has_value();
-                });
-              },
-              [in_turn, &first,
-               reply = std::move(reply)](const std::vector<std::size_t>& counts) mutable {
-                in_turn(first, std::move(reply), counts);
-              });
-        });
+    census->take_turn([in_turn, &first, vhost = std::move(vhost),
+                       reply = std::move(reply)]() mutable {
+      first.gather([vhost = std::move(vhost)](Broker& each) { return each.queues().count(vhost); },
+                   [in_turn, &first,
+                    reply = std::move(reply)](const std::vector<std::size_t>& counts) mutable {
+                     in_turn(first, std::move(reply), counts);
+                   });
+    });
   });
 }
 

@@ -61,6 +61,7 @@ SessionFacts Session::facts() const {
   facts.channel_max = channel_max_;
   facts.frame_max = frame_max_;
   facts.heartbeat_seconds = heartbeat_seconds_;
+  facts.octets = output_.octets();
   facts.running = state_ == State::running;
   for (const auto& [number, channel] : channels_) {
     if (channel->state != Channel::State::open) continue;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "amqp/output.h"
 #include "amqp/session.h"
 #include "amqp/traffic.h"
 #include "base/ids.h"
@@ -51,6 +52,7 @@ struct SessionFacts {
   std::uint32_t frame_max = 0;
   std::uint16_t heartbeat_seconds = 0;
   bool running = false;
+  OctetCounts::Totals octets;
   std::vector<ChannelFacts> channels;
 
   // As operators name it.

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <string_view>
+#include <unordered_map>
 
 #include "amqp/management/json_table.h"
 #include "amqp/management/management.h"
@@ -63,6 +65,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.policy = std::move(queue.policy);
     one.operator_policy = std::move(queue.operator_policy);
     one.traffic = queue.traffic;
+    one.length_rates = queue.length_rates;
     listed.push_back(std::move(one));
   }
   for (const broker::TopicFacts& topic : broker.topics().list()) {
@@ -74,6 +77,9 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.type = "stream";
     one.arguments = *arguments;
     one.ready = broker.topics().live_count(*log);
+    const broker::Queues::LogTraffic traffic = broker.queues().log_traffic(topic.name);
+    one.traffic = traffic.counts;
+    one.length_rates = traffic.length_rates;
     const broker::Topics::Governing by = broker.topics().governing(*log);
     if (by.policy) one.policy = by.policy->name;
     if (by.operator_policy) one.operator_policy = by.operator_policy->name;
@@ -83,14 +89,21 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
 }
 
 // Readers of streams are the sessions' own; the log does not count them.
-void count_readers(Facts& facts) {
-  for (ListedQueue& queue : facts.queues) {
-    if (queue.type != "stream") continue;
-    for (const SessionFacts& session : facts.sessions) {
-      for (const ChannelFacts& channel : session.channels) {
-        queue.consumers += static_cast<std::uint32_t>(
-            std::count_if(channel.consumers.begin(), channel.consumers.end(),
-                          [&queue](const ConsumerFacts& one) { return one.queue == queue.name; }));
+void add_consumer(ListedQueue& queue, const ConsumerFacts& consumer) {
+  if (queue.type == "stream") ++queue.consumers;
+  if (consumer.exclusive) queue.exclusive_tag = consumer.tag;
+  if (queue.single_active && consumer.id == queue.active) queue.active_tag = consumer.tag;
+}
+
+void add_consumers(Facts& facts) {
+  if (facts.queues.empty()) return;
+  std::unordered_map<std::string_view, ListedQueue*> by_name;
+  for (ListedQueue& queue : facts.queues) by_name.emplace(queue.name, &queue);
+  for (const SessionFacts& session : facts.sessions) {
+    for (const ChannelFacts& channel : session.channels) {
+      for (const ConsumerFacts& consumer : channel.consumers) {
+        const auto found = by_name.find(consumer.queue);
+        if (found != by_name.end()) add_consumer(*found->second, consumer);
       }
     }
   }
@@ -120,7 +133,7 @@ Facts merge(std::vector<Facts> by_core) {
     return a.opened_at_ms < b.opened_at_ms;
   };
   std::sort(all.sessions.begin(), all.sessions.end(), by_time);
-  count_readers(all);
+  add_consumers(all);
   return all;
 }
 

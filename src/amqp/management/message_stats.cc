@@ -17,6 +17,7 @@ constexpr std::array<std::string_view, 11> message_names = {
 constexpr std::array<std::string_view, 2> exchange_names = {"publish_in", "publish_out"};
 constexpr std::array<std::string_view, 8> queue_names = {
     "publish", "deliver", "deliver_no_ack", "get", "get_no_ack", "get_empty", "redeliver", "ack"};
+constexpr std::array<std::string_view, 2> octet_names = {"recv_oct", "send_oct"};
 constexpr std::array<std::string_view, 5> churn_names = {"connection_created", "connection_closed",
                                                          "channel_created", "channel_closed",
                                                          "queue_declared"};
@@ -68,6 +69,10 @@ json::object message_stats(const broker::QueueTraffic::Totals& totals) {
   put_all(object, queue_names, totals);
   put_deliveries(object, totals, std::array{delivered, delivered_settled, taken, taken_settled});
   return object;
+}
+
+void put_octets(json::object& into, const OctetCounts::Totals& totals) {
+  put_all(into, octet_names, totals);
 }
 
 json::object churn_rates(const ChurnCounts::Totals& sessions,

@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "amqp/output.h"
 #include "amqp/traffic.h"
 #include "broker/queues.h"
 
@@ -12,7 +13,10 @@ boost::json::object message_stats(const MessageCounts::Totals& totals);
 boost::json::object message_stats(const ExchangeCounts::Totals& totals);
 boost::json::object message_stats(const broker::QueueTraffic::Totals& totals);
 
-// "churn_rates". Streams are not among the queues that were created and deleted.
+// "recv_oct" and "send_oct".
+void put_octets(boost::json::object& into, const OctetCounts::Totals& totals);
+
+// "churn_rates".
 boost::json::object churn_rates(const ChurnCounts::Totals& sessions,
                                 const EventCounts<broker::QueuesEvent>::Totals& queues);
 

@@ -21,6 +21,9 @@ namespace {
 
 namespace json = boost::json;
 
+// The largest number that everybody reads exactly: clients want one where there is no limit, too.
+constexpr std::int64_t never_ms = (std::int64_t{1} << 53) - 1;
+
 // "127.0.0.1:5672" or "[::1]:5672" in its parts.
 std::pair<std::string, std::int64_t> address_parts(const std::string& address) {
   const std::size_t colon = address.rfind(':');
@@ -46,6 +49,8 @@ json::object render(const SessionFacts& session) {
   object["port"] = port;
   object["vhost"] = text_to_json(session.vhost);
   object["user"] = text_to_json(session.user);
+  object["user_who_performed_action"] = object["user"];
+  put_octets(object, session.octets);
   object["protocol"] = "AMQP 0-9-1";
   object["type"] = "network";
   object["ssl"] = false;
@@ -68,6 +73,7 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel) {
           {"number", channel.number},
           {"connection_details", connection_of(session)},
           {"user", text_to_json(session.user)},
+          {"user_who_performed_action", text_to_json(session.user)},
           {"vhost", text_to_json(session.vhost)},
           {"state", "running"},
           {"confirm", channel.confirm},
@@ -101,13 +107,18 @@ json::object render(const SessionFacts& session, const ChannelFacts& channel,
   object["active"] = active;
   object["activity_status"] = active ? "single_active" : "waiting";
   object["arguments"] = table_to_json(consumer.arguments);
-  if (consumer.timeout) object["consumer_timeout"] = consumer.timeout->count();
+  object["consumer_timeout"] = consumer.timeout ? consumer.timeout->count() : never_ms;
   return object;
 }
 
 json::value name_or_null(const std::string& name) {
   if (name.empty()) return nullptr;
   return text_to_json(local_name(name));
+}
+
+json::value text_or_null(const std::optional<std::string>& text) {
+  if (!text) return nullptr;
+  return text_to_json(*text);
 }
 
 json::value vhost_of(std::string_view name) { return text_to_json(scope_of(name)); }
@@ -210,10 +221,16 @@ json::array render_queues(std::span<const ListedQueue> queues) {
                            {"state", "running"},
                            {"policy", name_or_null(queue.policy)},
                            {"operator_policy", name_or_null(queue.operator_policy)},
+                           {"exclusive_consumer_tag", text_or_null(queue.exclusive_tag)},
+                           {"single_active_consumer_tag", text_or_null(queue.active_tag)},
                            {"consumers", queue.consumers},
                            {"messages", queue.ready + queue.unacknowledged},
                            {"messages_ready", queue.ready},
                            {"messages_unacknowledged", queue.unacknowledged}};
+    const broker::LengthRates& rates = queue.length_rates;
+    object["messages_details"] = {{"rate", rates.ready + rates.outstanding}};
+    object["messages_ready_details"] = {{"rate", rates.ready}};
+    object["messages_unacknowledged_details"] = {{"rate", rates.outstanding}};
     if (queue.traffic.any()) object["message_stats"] = message_stats(queue.traffic);
     out.push_back(std::move(object));
   }

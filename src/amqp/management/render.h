@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/value.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,12 +29,16 @@ struct ListedQueue {
   bool auto_delete = false;
   bool single_active = false;
   ConsumerId active;
+  // Of consumers that others have to wait for.
+  std::optional<std::string> exclusive_tag;
+  std::optional<std::string> active_tag;
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
   std::uint32_t consumers = 0;
   std::string policy;
   std::string operator_policy;
   broker::QueueTraffic::Totals traffic;
+  broker::LengthRates length_rates;
 };
 
 using ExchangeTraffic = Traffic::Named<ExchangeCounts>;

@@ -23,7 +23,14 @@ struct Queues::State {
   explicit State(Broker& b) : broker(b) {}
 
   Broker& broker;
-  NameMap<Queue*> by_name;    // owned by their shards
+  NameMap<Queue*> by_name;                    // owned by their shards; see add_name()
+  NameMap<std::unique_ptr<CountedLog>> logs;  // that count as queues
+  NameMap<std::size_t> counts;                // by scope: of names in by_name or `logs`; no zeros
+  // What may have become longer or shorter since the last look at lengths; null: is gone.
+  std::vector<Queue*> changed_lengths;
+  std::uint64_t looks = 0;
+  runtime::SteadyTime looked_at{};
+  double look_seconds = 0;    // between the last two; 0 before there were two
   std::vector<Queue*> ready;  // dispatch() is posted for them
   std::vector<Queue*> dirty;  // settled something in this round
   // Had something to settle that the journal refused; looked at again with the next tick.
@@ -33,6 +40,7 @@ struct Queues::State {
     std::string queue;
     Sequence sequence;
     DeathReason reason;
+    bool stays;  // no queue took it, and it had to stay; else it could not be stored
   };
   std::deque<Dying> dying;  // tried again, or released, by dying_retry
   runtime::Timer dying_retry;
@@ -42,6 +50,21 @@ struct Queues::State {
   Queue* find(std::string_view name) const;
   QueueFacts facts_of(Queue& queue) const;
   void count(Queue& queue, QueueEvent event, std::uint64_t count = 1) const;
+
+  // Keep `by_name` and `counts`.
+  void add_name(Queue& queue);
+  void drop_name(std::string_view name);
+  void count_name(std::string_view name);
+  void uncount_name(std::string_view name);
+  Lengths lengths_of(const Queue& queue) const;
+  LengthRates rates_of(const LengthHistory* lengths) const;
+  // Its lengths are about to change, or have just.
+  void note_length(Queue& queue);
+  void forget_length(Queue& queue);
+  // Begins with what is there; else a queue that is not empty seems to have grown at once.
+  void begin_lengths(Queue& queue) const;
+  // Once an interval, at those that may have changed: who rests costs nothing.
+  void look_at_lengths();
 
   // Enters a queue over `topic` into the shard; the entry in the journal is the caller's.
   Queue& insert(const std::string& name, const QueueSettings& settings, Topic& topic,
@@ -89,7 +112,7 @@ struct Queues::State {
   Status promise_settled(Queue& queue, std::uint64_t apart, std::uint64_t in_row);
   // Requires: what it takes is promised.
   void note_settled(Queue& queue, Sequence sequence);
-  static void apply_settled(Queue& queue, Sequence sequence);
+  void apply_settled(Queue& queue, Sequence sequence);
   void mark_dirty(Queue& queue);
   void journal_settled(Queue& queue);
   void journal_failed(Queue& queue);

@@ -54,7 +54,7 @@ Status apply_topic_removed(Broker& broker, ShardState& shard, ByteReader reader)
   if (!topic || TRV_MUTANT(delete_of_topic_forgotten)) return {};
   Queues::State& queues = Recovery::queues(broker);
   for (Queue* queue : topic->queues) {
-    queues.by_name.erase(queue->name);
+    queues.drop_name(queue->name);
     std::string name = queue->name;
     shard.queues.erase(name);
   }
@@ -209,7 +209,7 @@ Status apply_queue_removed(Broker& broker, ShardState& shard, ByteReader reader)
   Queue* queue = queue_of(shard, reader);
   if (!queue) return {};
   Queues::State::leave_topic(*queue);
-  Recovery::queues(broker).by_name.erase(queue->name);
+  Recovery::queues(broker).drop_name(queue->name);
   std::string name = queue->name;
   shard.queues.erase(name);
   return {};

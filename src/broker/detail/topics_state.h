@@ -40,6 +40,8 @@ struct Topics::State {
   };
   std::set<Expiry> expiries;
   PickTopic governed;  // null: none
+  // Whether policies for streams bear on it: then it counts as a queue, too.
+  bool is_governed(const Topic& topic) const;
   detail::CursorCache cursors;
   std::string headers_scratch;  // of one append
 

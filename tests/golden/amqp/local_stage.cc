@@ -6,6 +6,7 @@
 #include "amqp/management/management.h"
 #include "amqp/reader.h"
 #include "amqp/session.h"
+#include "amqp/stream_queue.h"
 #include "auth/directory.h"
 #include "base/assert.h"
 #include "broker/broker_test_support.h"
@@ -165,6 +166,7 @@ class LocalStage final : public Stage {
 
   void start() {
     readers_ = std::make_unique<StreamReaders>(**broker_);
+    govern_streams((*broker_)->topics());
     census_ = std::make_unique<Census>(**broker_);
     services_ = std::make_unique<Services>(
         Services{**broker_, sessions_, {readers_.get()}, {&sessions_}, census_.get()});
