@@ -10,8 +10,11 @@ import time
 
 import pika
 import pytest
+from pamqp.commands import Queue
 from pika.exceptions import ChannelClosedByBroker
 
+from harness import Broker
+from rawclients import Amqp, Redis
 from views import Views, headers_without
 
 pytestmark = pytest.mark.own
@@ -452,6 +455,30 @@ def test_queue_over_a_log_redelivers_and_survives_a_kill(own_broker, name):
     assert [body for _, _, body in views.amqp_queue(queue, 3)] == [b"1", b"2", b"3"]
     assert len(views.xread(name)) == 4
     views.close()
+
+
+@pytest.fixture
+def quick_broker():
+    """Nobody has to wait for the disk."""
+    broker = Broker(shards=2, durability="os").start()
+    yield broker
+    broker.close()
+
+
+def test_queue_over_a_log_is_found_at_once_wherever_it_lives(quick_broker, name):
+    """The requests come together: each is answered as if the one before had reached all cores."""
+    redis = Redis(quick_broker.redis_port)
+    clients = [Amqp(quick_broker.amqp_port) for _ in range(4)]
+    for index in range(100):
+        log = f"{name}.{index}"
+        redis.call("XADD", log, "*", "value", "x")
+        queue = Queue.Declare(queue=f"{log}.q", durable=True, nowait=True, arguments={"x-trivium-source": log})
+        plain = Queue.Declare(queue=f"{log}.q", durable=True, nowait=True)
+        found = Queue.Declare(queue=f"{log}.q", passive=True)
+        amqp = clients[index % len(clients)]
+        amqp.stream.send(b"".join(map(Amqp.frame, (queue, found, Queue.Delete(queue=f"{log}.q", nowait=True), plain, found))))
+        assert amqp.wait(Queue.DeclareOk).queue == f"{log}.q"
+        assert amqp.wait(Queue.DeclareOk).message_count == 0
 
 
 def test_queue_over_a_missing_log_is_refused(views, name):

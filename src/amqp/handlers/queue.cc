@@ -119,9 +119,31 @@ Failure over_limit(std::string_view name, std::uint64_t limit) {
                       std::to_string(limit) + ") is reached");
 }
 
+// Where a queue over another log lives is told to all cores by the first; this comes behind it.
+void when_placed(Broker& owner, UniqueFunction<void()> then) {
+  owner.at(broker::Catalog::home, [back = owner.core().index(),
+                                   then = std::move(then)](Broker& first) mutable {
+    first.gather([](Broker&) { return 0; },
+                 [&first, back, then = std::move(then)](const std::vector<int>&) mutable {
+                   first.at_core(back, [then = std::move(then)](Broker&) mutable { then(); });
+                 });
+  });
+}
+
+template <class T>
+UniqueFunction<void(T, Status)> once_placed(Broker& owner, UniqueFunction<void(T, Status)> reply) {
+  return [&owner, reply = std::move(reply)](T value, Status status) mutable {
+    when_placed(owner, [reply = std::move(reply), value = std::move(value),
+                        status = std::move(status)]() mutable {
+      reply(std::move(value), std::move(status));
+    });
+  };
+}
+
 void declare_and_answer(Broker& owner, const NewQueue& queue, DeclareAnswer reply) {
-  reply_when_durable<DeclareReply>(
-      owner, declare_actively(owner, queue.name, queue.wanted, queue.connection), std::move(reply));
+  auto answer = declare_actively(owner, queue.name, queue.wanted, queue.connection);
+  if (!queue.wanted.settings.source.empty()) reply = once_placed(owner, std::move(reply));
+  reply_when_durable(owner, std::move(answer), std::move(reply));
 }
 
 // Where there may be only so many queues on all cores, who adds one counts them first, and nobody
@@ -285,22 +307,18 @@ void handle(Session& session, Call call, const wire::QueueDeclare& method) {
   // A new queue over another log lives where that log does; one that exists is where it is.
   std::string location = catalog.locate(name);
   if (location == name && !wanted.settings.source.empty()) location = wanted.settings.source;
+  const bool limited = queue_limit(session.broker(), session.vhost()).has_value();
   auto then = declared(call.channel.ref, call.method, name, method.no_wait);
-  if (queue_limit(session.broker(), session.vhost())) {
-    session.ask_later<DeclareReply>(
-        location,
-        [census = session.services().census,
-         queue = std::make_shared<const NewQueue>(NewQueue{name, std::move(wanted), session.id()})](
-            Broker& owner, DeclareAnswer reply) {
-          declare_limited(owner, queue, census, std::move(reply));
-        },
-        std::move(then));
-    return;
-  }
-  session.ask(
+  session.ask_later<DeclareReply>(
       location,
-      [name, wanted = std::move(wanted), connection = session.id()](Broker& owner) {
-        return declare_actively(owner, name, wanted, connection);
+      [limited, census = session.services().census,
+       queue = std::make_shared<const NewQueue>(NewQueue{name, std::move(wanted), session.id()})](
+          Broker& owner, DeclareAnswer reply) {
+        if (limited) {
+          declare_limited(owner, queue, census, std::move(reply));
+        } else {
+          declare_and_answer(owner, *queue, std::move(reply));
+        }
       },
       std::move(then));
 }
@@ -390,11 +408,15 @@ void handle(Session& session, Call call, const wire::QueueDelete& method) {
     session.fail(call.channel, call.method, *refusal);
     return;
   }
-  session.ask(
+  session.ask_later<RemoveReply>(
       session.broker().catalog().locate(name),
       [name, connection = session.id(),
        conditions = broker::Queues::RemoveConditions{method.if_unused, method.if_empty}](
-          Broker& owner) { return remove_at(owner, name, connection, conditions); },
+          Broker& owner, UniqueFunction<void(RemoveReply, Status)> reply) {
+        const auto queue = owner.queues().find(name);
+        if (queue && !queue->settings.source.empty()) reply = once_placed(owner, std::move(reply));
+        reply_when_durable(owner, remove_at(owner, name, connection, conditions), std::move(reply));
+      },
       removed<wire::QueueDeleteOk>(call.channel.ref, call.method, name, method.no_wait));
 }
 
