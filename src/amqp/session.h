@@ -187,6 +187,11 @@ class Session {
   template <class T, class Work, class Then>
   void wait_for(Work work, Then then);
 
+  // Before it is told that its channel or connection is closed, a client's messages are where
+  // others find them: it has nothing else to wait for, unless it asked for confirms.
+  template <class Then>
+  void wait_for_publishes(Then then);
+
   // An answer to the channel's reply consumer, if it is still the one that was meant.
   void deliver_reply(ChannelRef ref, std::uint64_t secret, model::StoredRecord record);
   void deliver(ChannelRef ref, std::uint64_t key, std::vector<broker::Delivery> deliveries);
@@ -391,6 +396,15 @@ void Session::wait_for(Work work, Then then) {
     // `then` may have ended the session.
     if ((session = link.find())) session->end_wait();
   }));
+}
+
+template <class Then>
+void Session::wait_for_publishes(Then then) {
+  wait_for<std::monostate>(
+      [this](UniqueFunction<void(std::monostate)> done) {
+        after_publishes([done = std::move(done)]() mutable { done({}); });
+      },
+      [then = std::move(then)](Session& session, std::monostate) { then(session); });
 }
 
 template <class Work, class Then>

@@ -171,10 +171,12 @@ void Core::State::run_queued() {
   resume_ready();
 }
 
-// Who waits for what this core has done for it does not wait for the journal, too.
+// Who waits for what this core has done for it does not wait for the journal, too. And what others
+// are to do is with them before a client hears of it: its next request may go there.
 void Core::State::end_round() {
   send_outgoing();
   if (hook) hook();
+  send_outgoing();
   for (auto& member : std::exchange(dirty, {})) member->on_round_end();
   send_outgoing();
 }

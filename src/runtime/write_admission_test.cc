@@ -81,6 +81,16 @@ TEST_F(Turns, GoOnWhenTheAnswerIsTaken) {
   for (std::size_t i = 1; i < all.size(); ++i) EXPECT_GE(all[i]->at, all[i - 1]->at);
 }
 
+// Below the limit, too: what is owed would let all of these be made at once.
+TEST_F(Turns, ComeOneByOneWhileTheLimitIsNotOwed) {
+  core_.set_connection_limits({.unsent_max = 3 * answer_size});
+  for (int i = 0; i < 4; ++i) exhaust();
+  Client& first = ask(false);
+  Client& second = ask(false);
+  run_until([&] { return second.answered; });
+  EXPECT_GE(second.at - first.at, std::chrono::milliseconds(100));
+}
+
 TEST_F(Turns, OfWhoTakesNothingGoOnAfterAMomentAndItIsDropped) {
   Client& first = exhaust();
   Client& idle = ask(false);

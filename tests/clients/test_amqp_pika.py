@@ -43,7 +43,13 @@ def queue(channel, name):
 
 
 def get(channel, queue, auto_ack=True):
-    """basic.get of what must be there; confirms may outrun the queue by a moment, so it is asked for a while."""
+    method, properties, body = channel.basic_get(queue, auto_ack=auto_ack)
+    assert method is not None, f"nothing in {queue}"
+    return method, properties, body
+
+
+def get_soon(channel, queue, auto_ack=True):
+    """basic.get of what comes by itself, as dead letters do."""
     deadline = time.monotonic() + 5
     while True:
         method, properties, body = channel.basic_get(queue, auto_ack=auto_ack)
@@ -411,6 +417,39 @@ def test_transient_queue_and_messages(channel, name):
 # -- consuming
 
 
+@pytest.mark.parametrize("closes", ["channel", "connection"])
+def test_what_was_published_is_there_when_its_client_has_closed(broker, channel, queue, closes):
+    """Without confirms a client has no other word to wait for; the others keep the log from being idle."""
+    ended = threading.Event()
+
+    def publish_all_the_time(number):
+        with connect(broker) as busy:
+            own = busy.channel()
+            own.queue_declare(f"{queue}.{number}", durable=True, arguments={"x-max-length": 100})
+            own.confirm_delivery()
+            while not ended.is_set():
+                own.basic_publish("", f"{queue}.{number}", b"x" * 100_000, PERSISTENT)
+            own.queue_delete(f"{queue}.{number}")
+
+    others = [threading.Thread(target=publish_all_the_time, args=(number,)) for number in range(4)]
+    for other in others:
+        other.start()
+    try:
+        for index in range(100):
+            body = b"%d" % index
+            publisher = connect(broker)
+            own = publisher.channel()
+            own.basic_publish("", queue, body, PERSISTENT)
+            (publisher if closes == "connection" else own).close()
+            assert channel.basic_get(queue, auto_ack=True)[2] == body
+            if publisher.is_open:
+                publisher.close()
+    finally:
+        ended.set()
+        for other in others:
+            other.join(20)
+
+
 def test_get_empty_and_counts(channel, queue):
     assert channel.basic_get(queue)[0] is None
     channel.confirm_delivery()
@@ -600,7 +639,7 @@ def test_reject_goes_to_the_dead_letter_exchange(channel, name):
     before = time.time()
     method, _, _ = get(channel, name, auto_ack=False)
     channel.basic_reject(method.delivery_tag, requeue=False)
-    method, properties, body = get(channel, dead)
+    method, properties, body = get_soon(channel, dead)
     assert (method.exchange, method.routing_key, body) == (f"{name}.dlx", "a.b", b"letter")
     assert properties.message_id == "m"
     headers = properties.headers
@@ -625,7 +664,7 @@ def test_dead_letter_routing_key_and_count(channel, name):
     channel.confirm_delivery()
     channel.basic_publish("", name, b"letter", PERSISTENT)
     for round_ in (0, 1, 2):
-        method, properties, body = get(channel, name, auto_ack=False)
+        method, properties, body = get_soon(channel, name, auto_ack=False)
         assert (method.exchange, method.routing_key, body) == ("", name, b"letter")
         deaths = (properties.headers or {}).get("x-death", [])
         assert [(death["queue"], death["reason"], death["count"], death["routing-keys"]) for death in deaths] == (
@@ -643,7 +682,7 @@ def test_expired_messages_are_dead_lettered(channel, name):
     channel.confirm_delivery()
     channel.basic_publish("", name, b"short", pika.BasicProperties(expiration="200", delivery_mode=2))
     began = time.monotonic()
-    _, properties, body = get(channel, dead)
+    _, properties, body = get_soon(channel, dead)
     assert 0.1 < time.monotonic() - began < 2
     assert body == b"short"
     (death,) = properties.headers["x-death"]

@@ -38,8 +38,10 @@ void handle(Session&, Call, const wire::ChannelFlowOk&) {}
 void handle(Session& session, Call call, const wire::ChannelClose&) {
   const std::uint16_t number = call.channel.ref.number;
   session.end_channel(call.channel);
-  session.send(number, wire::ChannelCloseOk{});
-  session.close_channel(number);
+  session.wait_for_publishes([number](Session& waiting) {
+    waiting.send(number, wire::ChannelCloseOk{});
+    waiting.close_channel(number);
+  });
 }
 
 void handle(Session& session, Call call, const wire::AccessRequest&) {

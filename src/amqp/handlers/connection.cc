@@ -195,9 +195,11 @@ void Session::begin_running() {
 void Session::on_close(const wire::ConnectionClose&) {
   // What the connection held is given back before the client can see that it is closed.
   end();
-  send(0, wire::ConnectionCloseOk{});
-  peer_closes_ = true;
-  finish();
+  wait_for_publishes([](Session& session) {
+    session.send(0, wire::ConnectionCloseOk{});
+    session.peer_closes_ = true;
+    session.finish();
+  });
 }
 
 }  // namespace trv::amqp
