@@ -1,6 +1,7 @@
 #include "io/memory.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -187,15 +188,19 @@ class MemoryFile final : public File {
 
   // As coarse as a file system's blocks.
   Result<Stretch> next_data(std::uint64_t position) override {
+    static constexpr std::array<char, block_size> zeros{};
     std::lock_guard guard(disk_->mutex);
     if (dead()) return error_of(Errc::io_error, "seek after the crash", name_);
     const std::string& bytes = inode_->present;
-    std::uint64_t size = bytes.size();
-    std::size_t at = bytes.find_first_not_of('\0', position);
-    if (at == std::string::npos) return Stretch{size, size};
-    Stretch data{std::max<std::uint64_t>(position, at / block_size * block_size), 0};
-    data.end = std::min(size, at / block_size * block_size + block_size);
-    return data;
+    const std::uint64_t size = bytes.size();
+    while (position < size) {
+      const std::uint64_t end = std::min(size, (position / block_size + 1) * block_size);
+      if (std::memcmp(bytes.data() + position, zeros.data(), end - position) != 0) {
+        return Stretch{position, end};
+      }
+      position = end;
+    }
+    return Stretch{size, size};
   }
 
  private:

@@ -250,11 +250,13 @@ void Core::run() {
   State& s = *state_;
   auto work = boost::asio::make_work_guard(s.io);
   s.io.restart();
+  // What was posted before, such as who may come in, is done before anybody does.
+  bool lets_in = false;
   while (!s.stop_wanted.load(std::memory_order_acquire)) {
     ++s.round;
     s.round_read_size = 0;
     s.clock_is_read = false;
-    s.poll_sockets();
+    if (std::exchange(lets_in, true)) s.poll_sockets();
     s.run_queued();
     s.end_round();
   }

@@ -116,8 +116,8 @@ class Core {
   void stop();
 
   // From any thread. Closures from one thread run in order; each in some later round, or in this
-  // one when it comes from another thread. What a core posts to others is on its way by its round's
-  // end.
+  // one when it comes from another thread; before run(), ahead of all that sockets bring. What a
+  // core posts to others is on its way by its round's end.
   void post(UniqueFunction<void()> work);
 
   // The time at which this round's handlers began to run; cheap. Outside of run(): the clock.

@@ -411,6 +411,23 @@ TEST(Listener, cores_share_a_port) {
   EXPECT_TRUE(second.ok());
 }
 
+// Else a client could be served by a core that has not heard who may come in.
+TEST(Listener, lets_in_nobody_before_what_was_posted_is_done) {
+  Core core(CoreIndex(0));
+  bool done = false;
+  bool accepted = false;
+  auto opened = Listener::open(core, "127.0.0.1", 0, false, [&](auto) {
+    EXPECT_TRUE(done);
+    accepted = true;
+    core.stop();
+  });
+  ASSERT_TRUE(opened.ok());
+  const Peer peer = Peer::connect((*opened)->port());
+  core.post([&] { done = true; });
+  core.run();
+  EXPECT_TRUE(accepted);
+}
+
 TEST(Listener, refuses_addresses_that_are_none) {
   Core core(CoreIndex(0));
   for (const char* address : {"", "300.1.1.1", "no such host", "192.0.2.1"}) {

@@ -11,7 +11,7 @@ import pytest
 from pamqp import commands
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, NackError
 from test_amqp_pika import (PERSISTENT, bodies, channel, collect, connect, connection, expect_channel_error, get,
-                            is_empty)
+                            get_soon, is_empty)
 
 from rawclients import Amqp
 
@@ -71,10 +71,10 @@ def test_max_length_drops_the_oldest(channel, name):
     send(channel, name, b"a", b"b", b"c", b"d")
     wait_until(lambda: count(channel, name) == 2, "the queue is still too long")
     assert bodies(channel, name, 2) == [b"c", b"d"]
-    _, properties, body = get(channel, dead)
+    _, properties, body = get_soon(channel, dead)
     assert (body, death(properties)) == (b"a", [("maxlen", name, 1)])
     assert properties.headers["x-first-death-reason"] == "maxlen"
-    assert get(channel, dead)[2] == b"b"
+    assert get_soon(channel, dead)[2] == b"b"
 
 
 def test_max_length_does_not_count_what_is_out(channel, name):
@@ -111,7 +111,7 @@ def test_a_full_queue_refuses(channel, name, overflow):
     if overflow == "reject-publish":
         assert is_empty(channel, dead)
     else:
-        _, properties, body = get(channel, dead)
+        _, properties, body = get_soon(channel, dead)
         assert (body, death(properties)) == (b"c", [("maxlen", name, 1)])
 
 
@@ -141,7 +141,7 @@ def test_limits_survive_kill(own_broker, name):
     declare(channel, name, x_max_length_bytes=6, **arguments)
     channel.confirm_delivery()
     send(channel, name, b"aa", b"bb", b"cc", b"dd")
-    assert get(channel, dead)[2] == b"aa"
+    assert get_soon(channel, dead)[2] == b"aa"
     own_broker.restart(kill=True)
     channel = connect(own_broker).channel()
     channel.confirm_delivery()
@@ -188,7 +188,7 @@ def test_expired_messages_leave_at_the_head_of_each_priority(channel, name):
     declare(channel, name, x_max_priority=2, **arguments)
     channel.basic_publish("", name, b"stays", pika.BasicProperties(priority=2))
     channel.basic_publish("", name, b"goes", pika.BasicProperties(priority=1, expiration="50"))
-    _, properties, body = get(channel, dead)
+    _, properties, body = get_soon(channel, dead)
     assert (body, death(properties)) == (b"goes", [("expired", name, 1)])
     assert properties.expiration is None
     assert properties.headers["x-death"][0]["original-expiration"] == "50"
@@ -202,7 +202,7 @@ def test_a_cycle_without_rejection_ends(channel, name):
     channel.queue_bind(name, name)
     channel.queue_bind(f"{name}.end", name)
     send(channel, name, b"x")
-    _, properties, _ = get(channel, f"{name}.end")
+    _, properties, _ = get_soon(channel, f"{name}.end")
     assert death(properties) == [("expired", name, 1)]
     time.sleep(0.1)
     assert is_empty(channel, name) and is_empty(channel, f"{name}.end")
@@ -315,7 +315,7 @@ def test_delivery_limit(channel, name):
         assert (properties.headers or {}).get("x-delivery-count", 0) == failures
         assert method.redelivered == (failures > 0)
         channel.basic_reject(method.delivery_tag)
-    _, properties, body = get(channel, dead)
+    _, properties, body = get_soon(channel, dead)
     assert (body, death(properties)) == (b"poison", [("delivery_limit", name, 1)])
 
 
@@ -551,7 +551,7 @@ def test_tx_survives_kill(own_broker, name):
     own_broker.restart(kill=True)
     channel = connect(own_broker).channel()
     assert is_empty(channel, name)
-    assert get(channel, f"{name}.out")[2] == b"done work"
+    assert get_soon(channel, f"{name}.out")[2] == b"done work"
     assert is_empty(channel, f"{name}.out")
 
 
