@@ -162,7 +162,7 @@ runtime::Task<> Connection::resume_when_drained() {
   awaits_turn_ = true;
   co_await stream_->turn();
   awaits_turn_ = false;
-  if (std::exchange(wants_room_, false)) {
+  if (std::exchange(wants_room_, false) && !ended_) {
     const std::size_t size = service_.shipping().expected();
     service_.shipping().enter_later(size, [this, size] {
       room_ = size;

@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/detail/core_state.h"
 #include "runtime/stream_test_support.h"
 
 namespace trv::runtime {
@@ -105,6 +106,26 @@ TEST_F(Admission, WhoStopsWhileTheOthersWaitIsDropped) {
       std::count_if(halves.begin(), halves.end(), [](const Client* c) { return c->dropped; });
   EXPECT_GE(dropped, 4);
   EXPECT_LE(held_max_, limit + (2u << 20));
+}
+
+struct Nobody final : detail::RoundMember {
+  void on_round_start() override {}
+  void on_round_end() override {}
+};
+
+TEST(ReadAdmission, LetsGoOnAsManyAsThereIsMemoryForInOrder) {
+  InputBlockPool blocks;
+  detail::ReadAdmission admission(blocks);
+  admission.set_limit(4 * InputBuffer::block_size);
+  std::vector<std::shared_ptr<detail::RoundMember>> all;
+  for (int i = 0; i < 1000; ++i) admission.wait(all.emplace_back(std::make_shared<Nobody>()));
+  const InputBlock taken = blocks.take(InputBuffer::block_size);
+  std::vector<std::shared_ptr<detail::RoundMember>> starting;
+  admission.admit(starting);
+  // One of them may meet the limit.
+  EXPECT_EQ(starting, (std::vector(all.begin(), all.begin() + 4)));
+  while (admission.anyone_waits()) admission.admit(starting);
+  EXPECT_EQ(starting, all);
 }
 
 }  // namespace

@@ -97,6 +97,7 @@ struct Stream::State final : detail::RoundMember,
   void on_readable();
   void watch_stall();
   void on_stall();
+  void notice_end();
   void finish_read(Result<std::size_t> result);
   void on_round_start() override;
 
@@ -204,6 +205,19 @@ void Stream::State::on_readable() {
   } else {
     reading->into_.release_if_empty();
     await_readable();
+  }
+}
+
+// That its peer has gone is told to who waits for memory to read: it takes none.
+void Stream::State::notice_end() {
+  if (reading == nullptr || !awaits_memory) return;
+  char next = 0;
+  const ssize_t got = ::recv(socket(), &next, 1, MSG_PEEK | MSG_DONTWAIT);
+  if (got == 0) {
+    peer_ended = true;
+    finish_read(0);
+  } else if (got < 0 && !would_block(errno) && errno != EINTR) {
+    finish_read(detail::socket_error(errno, "reading from " + peer));
   }
 }
 
@@ -329,6 +343,7 @@ void Stream::State::wake_drained() {
 
 bool Stream::State::on_turn() {
   if (draining == nullptr || !draining->in_turn_) return false;
+  notice_end();
   sends_turn = loop.write_admission.exhausted();
   if (sends_turn) turn_end = core.schedule(detail::WriteAdmission::turn_max, [] {});
   // It may be armed for a later time.

@@ -16,6 +16,7 @@ struct Client {
   std::unique_ptr<Stream> stream;
   int peer = -1;
   bool answered = false;
+  bool ended = false;  // was told that its peer has gone before it was answered
   std::size_t taken = 0;
   SteadyTime at;  // of its turn
 };
@@ -45,6 +46,11 @@ class Turns : public CoreWithClients<Client> {
     client.answered = true;
     client.at = core_.now();
     client.stream->write(Slice::own(std::string(answer_size, 'y')));
+  }
+  Task<> read(Client& client) {
+    InputBuffer buffer(core_.input_blocks());
+    const auto got = co_await client.stream->read(buffer);
+    client.ended = got && *got == 0 && !client.answered;
   }
   Task<> take(Client& client) {
     std::string bytes(1 << 20, ' ');
@@ -111,6 +117,20 @@ TEST_F(Turns, OfWhoTakesNothingHoldTheLimitAndOneAnswer) {
   Client& other = ask(true);
   run_until([&] { return other.taken == answer_size; });
   EXPECT_LE(unsent_max_, answer_size + limit + answer_size);
+}
+
+// Else an answer would be made for it.
+TEST_F(Turns, OfWhoHasGoneTellItsReader) {
+  core_.set_connection_limits({.received_max = InputBuffer::block_size, .unsent_max = limit});
+  Client& first = exhaust();
+  InputBuffer all_memory(core_.input_blocks());
+  all_memory.append("x");
+  Client& gone = ask(false);
+  core_.spawn(gate_, read(gone));
+  ::shutdown(gone.peer, SHUT_RDWR);
+  core_.spawn(gate_, take(first));
+  run_until([&] { return gone.answered; });
+  EXPECT_TRUE(gone.ended);
 }
 
 TEST_F(Turns, EndWithTheirStream) {

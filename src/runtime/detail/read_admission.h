@@ -36,7 +36,7 @@ class ReadAdmission {
 
   bool anyone_may_go_on() const { return anyone_waits() && (!exhausted() || alone_ == nullptr); }
   void clear() { waiting_.clear(); }
-  // Adds those that may go on. Called once a round.
+  // Adds those that may go on, in order. Called once a round.
   void admit(std::vector<std::shared_ptr<RoundMember>>& starting);
 
  private:
