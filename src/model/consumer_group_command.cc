@@ -53,8 +53,11 @@ TopicPartitions read_partitions(ByteReader& in) {
     if (!indexes.empty()) in.fail();
     std::int64_t last = 0;
     for (std::uint64_t count = in.varint(); count > 0 && in.ok(); --count) {
-      std::uint64_t step = in.varint();
-      if (step > INT32_MAX || (step == 0 && !indexes.empty())) in.fail();
+      const std::uint64_t step = in.varint();
+      if (step > INT32_MAX || (step == 0 && !indexes.empty())) {
+        in.fail();
+        break;
+      }
       last += static_cast<std::int64_t>(step);
       if (last > INT32_MAX) in.fail();
       indexes.push_back(static_cast<std::int32_t>(last));

@@ -49,7 +49,7 @@ def get(channel, queue, auto_ack=True):
 
 
 def get_soon(channel, queue, auto_ack=True):
-    """basic.get of what comes by itself, as dead letters do."""
+    """basic.get of what comes by itself, as dead letters do, and what a lost connection held."""
     deadline = time.monotonic() + 5
     while True:
         method, properties, body = channel.basic_get(queue, auto_ack=auto_ack)
@@ -570,7 +570,7 @@ def test_connection_loss_requeues(broker, channel, queue):
     other_channel = other.channel()
     assert collect(other_channel, queue, 1)[0][2] == b"1"
     other._impl._transport._sock.shutdown(socket.SHUT_RDWR)  # No close handshake: the socket just goes.
-    method, _, body = get(channel, queue)
+    method, _, body = get_soon(channel, queue)
     assert (body, method.redelivered) == (b"1", True)
 
 
