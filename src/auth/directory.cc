@@ -180,7 +180,8 @@ void Directory::apply(PutVhost command) {
   std::string name = command.vhost.name;
   const bool is_new = !vhosts_.contains(name);
   vhosts_[name] = std::make_shared<const Vhost>(std::move(command.vhost));
-  if (is_new && find(command.owner)) rights_[command.owner][name] = all_rights_there();
+  const bool has_owner = !command.owner.empty() && find(command.owner);
+  if (is_new && has_owner) rights_[command.owner][name] = all_rights_there();
 }
 
 void Directory::remove(const DeleteVhost& command) {

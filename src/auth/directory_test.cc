@@ -68,6 +68,15 @@ TEST(Directory, RightsAreExpressionsThatAreNotAnchored) {
   EXPECT_EQ(directory.rights("u", "/"), nullptr);
 }
 
+TEST(Directory, AVhostOfNobodyGivesNoRightsToAUserWithoutAName) {
+  Directory directory;
+  run(directory, PutVhost{vhost_named("v"), ""});
+  run(directory, PutUser{user_with("", "p")});
+  run(directory, PutVhost{vhost_named("w"), ""});
+  EXPECT_EQ(directory.rights("", "w"), nullptr);
+  EXPECT_EQ(rebuilt(directory), directory);
+}
+
 TEST(Directory, TopicRightsLimitKeysOfTheirExchangeOnly) {
   Directory directory;
   run(directory, SetTopicRights{"guest", "/", "amq.topic", "^a\\.", ""});
