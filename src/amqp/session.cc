@@ -349,13 +349,10 @@ void Session::end_wait() {
 void Session::await_space() {
   if (!broker().short_of_space() || TRV_MUTANT(publisher_not_blocked)) return;
   if (client_takes_blocked_) send(0, wire::ConnectionBlocked{.reason = "low on disk"});
-  wait_for<std::monostate>(
-      [this](UniqueFunction<void(std::monostate)> done) {
-        broker().when_space([done = std::move(done)]() mutable { done({}); });
-      },
-      [](Session& session, std::monostate) {
-        if (session.client_takes_blocked_) session.send(0, wire::ConnectionUnblocked{});
-      });
+  wait_for([this](UniqueFunction<void()> done) { broker().when_space(std::move(done)); },
+           [](Session& session) {
+             if (session.client_takes_blocked_) session.send(0, wire::ConnectionUnblocked{});
+           });
 }
 
 bool Session::reserve_assembly(std::size_t size) {

@@ -183,8 +183,8 @@ class Session {
   template <class T, class Work, class Then>
   void ask_later(const std::string& location, Work work, Then then);
 
-  // The same for what is answered on this core: `work(UniqueFunction<void(T)>)`.
-  template <class T, class Work, class Then>
+  // The same for what is answered on this core: `work(UniqueFunction<void(T...)>)`.
+  template <class... T, class Work, class Then>
   void wait_for(Work work, Then then);
 
   // Before it is told that its channel or connection is closed, a client's messages are where
@@ -385,14 +385,14 @@ void Session::ask_later(const std::string& location, Work work, Then then) {
   });
 }
 
-template <class T, class Work, class Then>
+template <class... T, class Work, class Then>
 void Session::wait_for(Work work, Then then) {
   begin_wait();
   end_reading();
-  work(UniqueFunction<void(T)>([link = link(), then = std::move(then)](T value) mutable {
+  work(UniqueFunction<void(T...)>([link = link(), then = std::move(then)](T... value) mutable {
     Session* session = link.find();
     if (!session) return;
-    then(*session, std::move(value));
+    then(*session, std::move(value)...);
     // `then` may have ended the session.
     if ((session = link.find())) session->end_wait();
   }));
@@ -400,11 +400,8 @@ void Session::wait_for(Work work, Then then) {
 
 template <class Then>
 void Session::wait_for_publishes(Then then) {
-  wait_for<std::monostate>(
-      [this](UniqueFunction<void(std::monostate)> done) {
-        after_publishes([done = std::move(done)]() mutable { done({}); });
-      },
-      [then = std::move(then)](Session& session, std::monostate) { then(session); });
+  wait_for([this](UniqueFunction<void()> done) { after_publishes(std::move(done)); },
+           std::move(then));
 }
 
 template <class Work, class Then>
