@@ -6,6 +6,7 @@
 
 #include "base/mutant.h"
 #include "broker/entry.h"
+#include "broker/feeds.h"
 #include "broker/shard_state.h"
 
 namespace trv::broker {
@@ -30,7 +31,12 @@ struct Groups::State {
   };
 
   explicit State(Broker& b)
-      : broker(b), random(std::random_device{}()), consumers(b), shares(b), share_cursors(b) {
+      : broker(b),
+        feeds(b, entry::group_offsets, &ShardState::group_offsets),
+        random(std::random_device{}()),
+        consumers(b),
+        shares(b),
+        share_cursors(b) {
     limits.initial_rebalance_delay = broker.options().group_initial_delay;
   }
 
@@ -57,6 +63,7 @@ struct Groups::State {
   void release_absent();
 
   Broker& broker;
+  Feeds<GroupOffsets> feeds;
   model::GroupLimits limits;
   NameMap<std::unique_ptr<Live>> live;
   // Of groups with offsets whose members have left. It is told, and nothing more: a restart forgets
@@ -96,6 +103,7 @@ void Groups::stop() {
 ConsumerGroups& Groups::consumers() { return state_->consumers; }
 ShareGroups& Groups::shares() { return state_->shares; }
 ShareCursors& Groups::share_cursors() { return state_->share_cursors; }
+Feeds<GroupOffsets>& Groups::offset_feeds() { return state_->feeds; }
 
 bool Groups::is_of_other_kind(std::string_view group) const {
   return is_classic(group) || state_->consumers.find(group) != nullptr ||
@@ -112,15 +120,18 @@ void Groups::set_occupancy(const std::string& group, bool occupied) {
 
 // Entry: the time (i64, little-endian), then a model::GroupOffsets command.
 Result<Commit> Groups::State::journal(const std::string& group, const std::string& command) {
+  const ShardId shard = broker.shard_of(group);
+  if (Status begun = feeds.before_change(shard); !begun) return begun.error();
   WallTime now = broker.wall_now();
   char time[8];
   store_le(time, now.ms);
   const ByteView parts[] = {ByteView(time, sizeof time), command};
   // Consumers go on when the disk is full.
-  auto kept = broker.journal(Space::less, entry::group_offsets, broker.shard_of(group), parts);
+  auto kept = broker.journal(Space::less, entry::group_offsets, shard, parts);
   if (!kept) return kept.error();
   Status applied = offsets_of(group).apply(command, now);
   TRV_ASSERT(applied);
+  feeds.after_change();
   last_change = broker.tail();
   return last_change;
 }

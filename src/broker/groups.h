@@ -26,6 +26,9 @@
 
 namespace trv::broker {
 
+template <class State>
+class Feeds;
+
 class Groups {
  public:
   explicit Groups(Broker& broker);
@@ -86,6 +89,9 @@ class Groups {
   // --- transactions (called by Transactions) -----------------------------------------------------
   void expect_transaction(const std::string& group, ProducerId producer, std::int16_t epoch);
   Result<Commit> end_transaction(const std::string& group, ProducerId producer, bool commit);
+
+  // Changes of committed offsets.
+  Feeds<model::GroupOffsets>& offset_feeds();
 
   // --- looking and deleting ----------------------------------------------------------------------
   // Groups whose partitions the broker assigns.

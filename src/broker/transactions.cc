@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mutant.h"
 #include "broker/entry.h"
+#include "broker/feeds.h"
 #include "broker/groups.h"
 #include "broker/shard_state.h"
 #include "broker/topics.h"
@@ -67,7 +68,7 @@ Result<std::optional<Commit>> mark_in_topic(Broker& owner, const std::string& na
 }  // namespace
 
 struct Transactions::State {
-  explicit State(Broker& b) : broker(b) {}
+  explicit State(Broker& b) : broker(b), feeds(b, entry::transaction, &ShardState::transactions) {}
 
   // The markers of one transaction that are under way. Shared by the replies that come from other
   // cores; used on this core only.
@@ -106,6 +107,7 @@ struct Transactions::State {
   void expire();
 
   Broker& broker;
+  Feeds<model::Transactions> feeds;
   // Ends that wait for their markers, by transactional id.
   struct Ending {
     model::ProducerIdentity producer;  // with which it goes on
@@ -150,6 +152,7 @@ void Transactions::stop() {
 // Entries: the time (i64, little-endian), then a model::Transactions command.
 Result<Commit> Transactions::State::journal(ShardId shard,
                                             const std::vector<std::string>& commands) {
+  if (Status begun = feeds.before_change(shard); !begun) return begun.error();
   // All of them or none.
   std::uint64_t size = 0;
   for (const std::string& command : commands) size += command.size() + command_overhead_max;
@@ -164,6 +167,7 @@ Result<Commit> Transactions::State::journal(ShardId shard,
     TRV_ASSERT(applied);
   }
   broker.take_back(size);
+  feeds.after_change();
   return broker.tail();
 }
 
@@ -297,6 +301,8 @@ std::vector<Transactions::Listed> Transactions::list() const {
   });
   return listed;
 }
+
+Feeds<model::Transactions>& Transactions::feeds() { return state_->feeds; }
 
 // --- announcements ------------------------------------------------------------------------------
 

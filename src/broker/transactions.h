@@ -22,6 +22,9 @@
 
 namespace trv::broker {
 
+template <class State>
+class Feeds;
+
 class Transactions {
  public:
   explicit Transactions(Broker& broker);
@@ -66,6 +69,7 @@ class Transactions {
     WallTime started;
   };
   std::vector<Listed> list() const;
+  Feeds<model::Transactions>& feeds();
 
  private:
   struct State;

@@ -3,6 +3,7 @@
 #include <unordered_map>
 
 #include "kafka/connection.h"
+#include "kafka/state_topics.h"
 #include "runtime/stream.h"
 
 namespace trv::kafka {
@@ -60,6 +61,7 @@ Result<std::unique_ptr<Server>> Server::open(runtime::Core& core, broker::Broker
       [raw](std::unique_ptr<runtime::Stream> stream) { raw->accept(std::move(stream)); });
   if (!listener) return listener.error();
   state->listener = std::move(*listener);
+  core.post([raw] { raw->service.state_topics().start(); });
   state->idle_timer = core.schedule(idle_check_interval, [raw] { raw->close_idle(); });
   return std::unique_ptr<Server>(new Server(std::move(state)));
 }

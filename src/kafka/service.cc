@@ -6,6 +6,7 @@
 #include "kafka/handlers/fetch_sessions.h"
 #include "kafka/handlers/share_run.h"
 #include "kafka/handlers/share_sessions.h"
+#include "kafka/state_topics.h"
 
 namespace trv::kafka {
 
@@ -15,7 +16,8 @@ Service::Service(broker::Broker& broker, Options options)
       answer_room_(broker.core()),
       fetch_sessions_(
           std::make_unique<FetchSessions>(std::random_device{}(), FetchSessions::Limits{})),
-      share_sessions_(std::make_unique<ShareSessions>()) {}
+      share_sessions_(std::make_unique<ShareSessions>()),
+      state_topics_(std::make_unique<StateTopics>(broker)) {}
 
 Service::~Service() = default;
 

@@ -20,6 +20,7 @@ class FetchSessions;
 class ShareRun;
 class ShareSessions;
 class Session;
+class StateTopics;
 
 struct Options {
   std::string bind = "127.0.0.1";
@@ -86,6 +87,7 @@ class Service {
   ShareSessions& share_sessions() { return *share_sessions_; }
   // Those that outlive their requests.
   FetchSessions& fetch_sessions() { return *fetch_sessions_; }
+  StateTopics& state_topics() { return *state_topics_; }
 
  private:
   broker::Broker& broker_;
@@ -98,6 +100,7 @@ class Service {
   std::unordered_map<std::uint64_t, std::unique_ptr<ShareRun>> share_runs_;
   std::unique_ptr<ShareSessions> share_sessions_;
   std::unordered_map<TopicId, std::string> topic_names_;
+  std::unique_ptr<StateTopics> state_topics_;
 };
 
 // What members of share groups hold by the connection comes back (handlers/share_fetch.cc).

@@ -16,8 +16,11 @@ enum class Kind : std::uint8_t {
   forget = 4,
   forget_group = 5,
   occupancy = 6,
+  feed = 7,
 };
-constexpr std::uint8_t snapshot_version = 1;
+constexpr std::uint8_t snapshot_version = 2;
+// Without the changes.
+constexpr std::uint8_t snapshot_version_unfollowed = 1;
 
 ByteWriter begin(std::string& bytes, Kind kind, std::string_view group) {
   ByteWriter out(bytes);
@@ -98,6 +101,7 @@ struct GroupOffsets::Command {
   bool flag = false;  // end: commit; occupancy: occupied
   std::vector<OffsetCommit> commits;
   std::vector<GroupPartition> partitions;
+  FeedStep step;
 };
 
 std::string GroupOffsets::encode_commit(std::string_view group,
@@ -149,6 +153,13 @@ std::string GroupOffsets::encode_occupancy(std::string_view group, bool occupied
   return bytes;
 }
 
+std::string GroupOffsets::encode_feed(FeedStep step) {
+  std::string bytes;
+  ByteWriter out = begin(bytes, Kind::feed, "");
+  write_feed_step(out, step);
+  return bytes;
+}
+
 Result<GroupOffsets::Command> GroupOffsets::decode(ByteView bytes) {
   ByteReader in(bytes);
   Command command;
@@ -179,6 +190,9 @@ Result<GroupOffsets::Command> GroupOffsets::decode(ByteView bytes) {
     case Kind::occupancy:
       command.flag = in.u8() != 0;
       break;
+    case Kind::feed:
+      command.step = read_feed_step(in);
+      break;
     default:
       in.fail();
   }
@@ -198,17 +212,13 @@ Status GroupOffsets::apply(ByteView bytes, WallTime now) {
     case Kind::end:
       apply_end(command);
       break;
-    case Kind::forget: {
-      auto it = groups_.find(command.group);
-      if (it == groups_.end()) break;
-      for (const GroupPartition& partition : command.partitions) {
-        it->second.offsets.erase(partition);
-      }
-      break;
-    }
+    case Kind::forget:
     case Kind::forget_group:
-      groups_.erase(command.group);
+      apply_forget(command);
       break;
+    case Kind::feed:
+      apply_feed(command.step);
+      return {};
     case Kind::occupancy: {
       // An empty group that holds nothing need not be known.
       auto it = groups_.find(command.group);
@@ -239,6 +249,7 @@ void GroupOffsets::apply_commits(Command& command, WallTime now) {
     committed.topic_id = commit.topic_id;
     committed.committed_at = now;
     committed.order = next_order_++;
+    if (target == &state.offsets) changes_.note({command.group, commit.partition});
     target->insert_or_assign(std::move(commit.partition), std::move(committed));
   }
 }
@@ -251,8 +262,34 @@ void GroupOffsets::apply_end(const Command& command) {
   if (pending.empty() || !command.flag) return;
   for (auto& [partition, committed] : pending.mapped().offsets) {
     auto [present, added] = it->second.offsets.try_emplace(partition, committed);
-    if (!added && present->second.order < committed.order) present->second = committed;
+    if (!added && present->second.order > committed.order) continue;
+    present->second = committed;
+    changes_.note({command.group, partition});
   }
+}
+
+void GroupOffsets::apply_forget(const Command& command) {
+  auto it = groups_.find(command.group);
+  if (it == groups_.end()) return;
+  if (command.kind == Kind::forget_group) {
+    note_all(it->first, it->second);
+    groups_.erase(it);
+    return;
+  }
+  for (const GroupPartition& partition : command.partitions) {
+    if (it->second.offsets.erase(partition) > 0) changes_.note({command.group, partition});
+  }
+}
+
+void GroupOffsets::apply_feed(FeedStep step) {
+  changes_.apply(step);
+  if (step.kind != FeedStep::Kind::begin) return;
+  for (const auto& [group, state] : groups_) note_all(group, state);
+}
+
+void GroupOffsets::note_all(const std::string& group, const GroupState& state) {
+  if (!changes_.is_followed()) return;
+  for (const auto& [partition, committed] : state.offsets) changes_.note({group, partition});
 }
 
 void GroupOffsets::drop_if_unused(std::string_view group) {
@@ -350,7 +387,7 @@ std::vector<GroupOffsets::Expired> GroupOffsets::expired(
 }
 
 bool GroupOffsets::operator==(const GroupOffsets& other) const {
-  return groups_ == other.groups_ && next_order_ == other.next_order_;
+  return groups_ == other.groups_ && next_order_ == other.next_order_ && changes_ == other.changes_;
 }
 
 std::string GroupOffsets::snapshot() const {
@@ -371,12 +408,17 @@ std::string GroupOffsets::snapshot() const {
       write_offsets(out, pending.offsets);
     }
   }
+  changes_.write(out, [](ByteWriter& to, const Key& key) {
+    to.sized(key.group);
+    write_partition(to, key.partition);
+  });
   return bytes;
 }
 
 Status GroupOffsets::restore(ByteView snapshot) {
   ByteReader in(snapshot);
-  if (in.u8() != snapshot_version) {
+  const std::uint8_t version = in.u8();
+  if (version != snapshot_version && version != snapshot_version_unfollowed) {
     return Error{Errc::corrupt, "group offsets: unknown snapshot version"};
   }
   GroupOffsets fresh;
@@ -393,6 +435,12 @@ Status GroupOffsets::restore(ByteView snapshot) {
       pending.epoch = static_cast<std::int16_t>(in.varint_signed());
       pending.offsets = read_offsets(in);
     }
+  }
+  if (version == snapshot_version) {
+    fresh.changes_.read(in, [](ByteReader& from) {
+      std::string group(from.sized());
+      return Key{std::move(group), read_partition(from)};
+    });
   }
   if (!in.done()) return Error{Errc::corrupt, "group offsets: damaged snapshot"};
   *this = std::move(fresh);

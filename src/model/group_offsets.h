@@ -32,6 +32,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "model/change_feed.h"
 
 namespace trv::model {
 
@@ -42,6 +43,12 @@ struct GroupPartition {
   std::string topic;
   PartitionIndex partition;
   auto operator<=>(const GroupPartition&) const = default;
+};
+
+struct GroupOffsetKey {
+  std::string group;
+  GroupPartition partition;
+  auto operator<=>(const GroupOffsetKey&) const = default;
 };
 
 struct CommittedOffset {
@@ -67,6 +74,7 @@ struct OffsetCommit {
 class GroupOffsets {
  public:
   using Offsets = std::map<GroupPartition, CommittedOffset>;
+  using Key = GroupOffsetKey;
 
   // Commands.
   static std::string encode_commit(std::string_view group,
@@ -80,6 +88,7 @@ class GroupOffsets {
   static std::string encode_forget_group(std::string_view group);
   // The group got its first member, or lost its last: its offsets age only while it is empty.
   static std::string encode_occupancy(std::string_view group, bool occupied);
+  static std::string encode_feed(FeedStep step);
 
   // Errors: corrupt; nothing is changed then.
   Status apply(ByteView command, WallTime now);
@@ -111,6 +120,9 @@ class GroupOffsets {
   // before the group has been empty for as long.
   std::vector<Expired> expired(WallTime now, std::chrono::milliseconds retention) const;
 
+  // Of the committed offsets, pending ones apart.
+  const ChangeFeed<Key>& changes() const { return changes_; }
+
   std::string snapshot() const;
   // Requires: *this is new. Errors: corrupt.
   Status restore(ByteView snapshot);
@@ -137,10 +149,14 @@ class GroupOffsets {
   static Result<Command> decode(ByteView bytes);
   void apply_commits(Command& command, WallTime now);
   void apply_end(const Command& command);
+  void apply_forget(const Command& command);
+  void apply_feed(FeedStep step);
+  void note_all(const std::string& group, const GroupState& state);
   void drop_if_unused(std::string_view group);
 
   std::map<std::string, GroupState, std::less<>> groups_;
   std::uint64_t next_order_ = 1;
+  ChangeFeed<Key> changes_;
   std::map<std::pair<std::string, ProducerId>, std::int16_t> expected_;
 };
 

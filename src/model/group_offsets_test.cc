@@ -176,6 +176,56 @@ TEST(GroupOffsets, DamagedBytesChangeNothing) {
   EXPECT_TRUE(state == before);
 }
 
+using Kind = FeedStep::Kind;
+
+// Group and partition of what is in the feed, oldest first.
+std::vector<std::string> changed(const GroupOffsets& state) {
+  std::vector<std::string> keys;
+  for (const auto& [number, key] : state.changes().oldest(100)) {
+    keys.push_back(key.group + "/" + std::to_string(key.partition.partition.value));
+  }
+  return keys;
+}
+
+TEST(GroupOffsets, WhoFollowsIsToldWhatOthersSee) {
+  using Keys = std::vector<std::string>;
+  GroupOffsets state;
+  run(state, GroupOffsets::encode_commit("g", {commit("t", 0, 1), commit("t", 1, 1)}));
+  EXPECT_EQ(changed(state), Keys()) << "nobody follows";
+  run(state, GroupOffsets::encode_feed({Kind::begin}));
+  EXPECT_EQ(changed(state), (Keys{"g/0", "g/1"})) << "what there was before";
+  const std::uint64_t last = state.changes().oldest(100).back().number;
+  run(state, GroupOffsets::encode_commit("g", {commit("t", 0, 2)}));
+  run(state, GroupOffsets::encode_feed({Kind::settle, last}));
+  EXPECT_EQ(changed(state), Keys{"g/0"}) << "it changed after it was told";
+  run(state, GroupOffsets::encode_feed({Kind::settle, last + 1}));
+  EXPECT_TRUE(state.changes().empty());
+
+  run(state, GroupOffsets::encode_pending("g", ProducerId{5}, 0, {commit("t", 2, 9)}));
+  EXPECT_EQ(changed(state), Keys()) << "pending ones are seen by nobody";
+  run(state, GroupOffsets::encode_end("g", ProducerId{5}, true));
+  EXPECT_EQ(changed(state), Keys{"g/2"});
+  run(state,
+      GroupOffsets::encode_forget("g", {{"t", PartitionIndex{1}}, {"u", PartitionIndex{3}}}));
+  EXPECT_EQ(changed(state), (Keys{"g/2", "g/1"})) << "of what was there";
+  run(state, GroupOffsets::encode_forget_group("g"));
+  EXPECT_EQ(changed(state), (Keys{"g/1", "g/0", "g/2"}));
+  run(state, GroupOffsets::encode_feed({Kind::end}));
+  EXPECT_TRUE(state.changes().empty());
+  EXPECT_FALSE(state.changes().is_followed());
+}
+
+TEST(GroupOffsets, ASnapshotOfBeforeHasNoFeed) {
+  GroupOffsets state;
+  run(state, GroupOffsets::encode_commit("g", {commit("t", 0, 1)}));
+  std::string old = state.snapshot();
+  old[0] = 1;
+  old.resize(old.size() - 3);  // nobody, the next number, no changes
+  GroupOffsets restored;
+  ASSERT_TRUE(restored.restore(old).ok());
+  EXPECT_TRUE(restored == state);
+}
+
 TEST(GroupOffsets, RandomCommandsReplayAndSnapshot) {
   for (unsigned seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE(seed);
@@ -188,7 +238,7 @@ TEST(GroupOffsets, RandomCommandsReplayAndSnapshot) {
       std::vector<OffsetCommit> commits;
       for (int i = pick(4); i > 0; --i) commits.push_back(commit("t", pick(4), pick(1000), "m"));
       std::string command;
-      switch (pick(8)) {
+      switch (pick(9)) {
         case 0:
           command = GroupOffsets::encode_forget(group, {{"t", PartitionIndex{pick(4)}}});
           break;
@@ -202,7 +252,11 @@ TEST(GroupOffsets, RandomCommandsReplayAndSnapshot) {
           command = GroupOffsets::encode_forget_group(group);
           break;
         case 4:
+          command = GroupOffsets::encode_feed(
+              {static_cast<Kind>(pick(3)), static_cast<std::uint64_t>(pick(300))});
+          break;
         case 5:
+        case 6:
           command = GroupOffsets::encode_pending(group, ProducerId{pick(3)}, 0, commits);
           break;
         default:

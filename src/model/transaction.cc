@@ -20,6 +20,7 @@ enum class Kind : std::uint8_t {
   prepare = 4,
   complete = 5,
   forget = 6,
+  feed = 7,
 };
 
 // A producer never holds the last epoch: it is left for fencing it.
@@ -121,6 +122,7 @@ struct Transactions::Command {
   bool commit = false;
   std::vector<TransactionPartition> partitions;
   std::vector<std::string> groups;
+  FeedStep step;
 };
 
 std::string_view transaction_state_name(Transaction::State state) {
@@ -422,6 +424,9 @@ Result<Transactions::Command> Transactions::decode(ByteView bytes) {
     case Kind::complete:
     case Kind::forget:
       break;
+    case Kind::feed:
+      command.step = read_feed_step(in);
+      break;
     default:
       in.fail();
   }
@@ -429,14 +434,39 @@ Result<Transactions::Command> Transactions::decode(ByteView bytes) {
   return command;
 }
 
+std::string Transactions::encode_feed(FeedStep step) {
+  std::string bytes;
+  ByteWriter out = begin(bytes, Kind::feed, "");
+  write_feed_step(out, step);
+  return bytes;
+}
+
 Status Transactions::apply(ByteView bytes, WallTime now) {
   auto decoded = decode(bytes);
   if (!decoded) return decoded.error();
   const Command& command = *decoded;
-  if (command.kind == Kind::reserve_ids) {
-    reserved_ = std::max(reserved_, command.until);
-    return {};
+  switch (command.kind) {
+    case Kind::reserve_ids:
+      reserved_ = std::max(reserved_, command.until);
+      return {};
+    case Kind::feed:
+      apply_feed(command.step);
+      return {};
+    default:
+      break;
   }
+  Status applied = apply_to_transaction(command, now);
+  if (applied) changes_.note(command.id);
+  return applied;
+}
+
+void Transactions::apply_feed(FeedStep step) {
+  changes_.apply(step);
+  if (step.kind != FeedStep::Kind::begin) return;
+  for (const auto& [id, transaction] : transactions_) changes_.note(id);
+}
+
+Status Transactions::apply_to_transaction(const Command& command, WallTime now) {
   auto it = transactions_.find(command.id);
   if (command.kind == Kind::init && it == transactions_.end()) {
     it = transactions_.emplace(command.id, Transaction{}).first;
@@ -472,7 +502,8 @@ Status Transactions::apply(ByteView bytes, WallTime now) {
       transactions_.erase(it);
       return {};
     case Kind::reserve_ids:
-      break;  // done above
+    case Kind::feed:
+      break;  // of no transaction
   }
   transaction.updated = now;
   return {};
@@ -491,6 +522,7 @@ State Transactions::target_of(const Command& command, const Transaction& transac
     case Kind::init:
     case Kind::forget:  // may be forgotten where it may start anew
     case Kind::reserve_ids:
+    case Kind::feed:
       return State::empty;
   }
   return State::empty;

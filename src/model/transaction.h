@@ -38,6 +38,7 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "model/change_feed.h"
 
 namespace trv::model {
 
@@ -160,6 +161,7 @@ class Transactions {
   // Forgets ids that have been idle for limits.id_expiration.
   std::vector<std::string> expire(WallTime now) const;
 
+  static std::string encode_feed(FeedStep step);
   // Errors: corrupt; nothing is changed then.
   Status apply(ByteView command, WallTime now);
 
@@ -173,13 +175,16 @@ class Transactions {
   // Null if unknown. Valid until the next apply().
   const Transaction* find(std::string_view transactional_id) const;
   const std::map<std::string, Transaction, std::less<>>& all() const { return transactions_; }
+  using Key = std::string;  // a transactional id
+  const ChangeFeed<Key>& changes() const { return changes_; }
 
   std::string snapshot() const;
   // Requires: *this is new, of the same shard. Errors: corrupt.
   Status restore(ByteView snapshot);
 
   bool operator==(const Transactions& other) const {
-    return transactions_ == other.transactions_ && reserved_ == other.reserved_;
+    return transactions_ == other.transactions_ && reserved_ == other.reserved_ &&
+           changes_ == other.changes_;
   }
 
  private:
@@ -195,7 +200,9 @@ class Transactions {
                                   const Transaction** transaction) const;
   static Result<Command> decode(ByteView bytes);
   static Transaction::State target_of(const Command& command, const Transaction& transaction);
+  Status apply_to_transaction(const Command& command, WallTime now);
   void apply_join(const Command& command, Transaction& transaction, WallTime now);
+  void apply_feed(FeedStep step);
   // The only place where a transaction's state changes.
   void become(const std::string& transactional_id, Transaction& transaction,
               Transaction::State next);
@@ -205,6 +212,7 @@ class Transactions {
   std::map<std::string, Transaction, std::less<>> transactions_;
   std::set<std::pair<WallTime, std::string>> deadlines_;  // of the ongoing ones
   std::uint64_t reserved_ = 0;  // counts below this may have been given out
+  ChangeFeed<Key> changes_;
   // The block that this process life gives out: [next_, block_end_).
   std::uint64_t next_ = 0;
   std::uint64_t block_end_ = 0;

@@ -4,7 +4,9 @@
 namespace trv::model {
 namespace {
 
-constexpr std::uint8_t snapshot_version = 1;
+constexpr std::uint8_t snapshot_version = 2;
+// Without the changes.
+constexpr std::uint8_t snapshot_version_unfollowed = 1;
 
 }  // namespace
 
@@ -32,12 +34,14 @@ std::string Transactions::snapshot() const {
     out.varint(transaction.groups.size());
     for (const std::string& group : transaction.groups) out.sized(group);
   }
+  changes_.write(out, [](ByteWriter& to, const Key& key) { to.sized(key); });
   return bytes;
 }
 
 Status Transactions::restore(ByteView snapshot) {
   ByteReader in(snapshot);
-  if (in.u8() != snapshot_version) {
+  const std::uint8_t version = in.u8();
+  if (version != snapshot_version && version != snapshot_version_unfollowed) {
     return Error{Errc::corrupt, "transaction: unknown snapshot version"};
   }
   Transactions fresh(shard_, limits_);
@@ -65,6 +69,9 @@ Status Transactions::restore(ByteView snapshot) {
     if (!in.ok()) break;
     if (transaction.state == State::ongoing) fresh.deadlines_.emplace(transaction.deadline(), id);
     fresh.transactions_.insert_or_assign(std::move(id), std::move(transaction));
+  }
+  if (version == snapshot_version) {
+    fresh.changes_.read(in, [](ByteReader& from) { return Key(from.sized()); });
   }
   if (!in.done()) return Error{Errc::corrupt, "transaction: damaged snapshot"};
   *this = std::move(fresh);

@@ -39,6 +39,11 @@ struct Coordinator {
   TransactionDecision raise(ProducerIdentity p, bool commit) {
     return take(state.end_raising("x", p, commit));
   }
+  void feed(FeedStep step) {
+    TransactionDecision decision;
+    decision.commands.push_back(Transactions::encode_feed(step));
+    take(std::move(decision));
+  }
   Error complete() { return take(state.complete("x", state.find("x")->producer)).error; }
   State now_in() const { return state.find("x")->state; }
 };
@@ -408,6 +413,45 @@ TEST(Transactions, CommandsThatDoNotFitAreRefused) {
   }
 }
 
+TEST(Transactions, WhoFollowsIsToldOfEachStep) {
+  Coordinator c;
+  const ProducerIdentity p = c.init().producer;
+  c.init("other");
+  EXPECT_TRUE(c.state.changes().empty()) << "nobody follows";
+  c.feed({FeedStep::Kind::begin});
+  EXPECT_EQ(c.state.changes().oldest(9).size(), 2u) << "what there was before";
+  auto told = [&c] {
+    const auto changes = c.state.changes().oldest(9);
+    if (!changes.empty()) c.feed({FeedStep::Kind::settle, changes.back().number});
+    return changes.size() == 1 && changes.front().key == "x";
+  };
+  told();
+  ASSERT_EQ(c.add(p), Error::none);
+  EXPECT_TRUE(told());
+  ASSERT_EQ(c.end(p, true), Error::none);
+  EXPECT_TRUE(told());
+  ASSERT_EQ(c.complete(), Error::none);
+  EXPECT_TRUE(told());
+  EXPECT_FALSE(told()) << "nothing happened";
+  c.now.ms += std::chrono::milliseconds(std::chrono::hours(24 * 8)).count();
+  TransactionDecision expired;
+  expired.commands = c.state.expire(c.now);
+  ASSERT_EQ(c.take(std::move(expired)).commands.size(), 2u);
+  EXPECT_EQ(c.state.changes().oldest(9).size(), 2u) << "those that are forgotten";
+  EXPECT_EQ(c.state.find("x"), nullptr);
+}
+
+TEST(Transactions, ASnapshotOfBeforeHasNoFeed) {
+  Coordinator c;
+  bring(c, State::ongoing);
+  std::string old = c.state.snapshot();
+  old[0] = 1;
+  old.resize(old.size() - 3);  // nobody, the next number, no changes
+  Transactions restored{ShardId{3}, TransactionLimits{}};
+  ASSERT_TRUE(restored.restore(old).ok());
+  EXPECT_TRUE(restored == c.state);
+}
+
 // Random requests of several producers on few ids, with time passing. Always: an epoch never falls
 // while the producer id stays; only one identity can act; each decided transaction completes with
 // the outcome that was decided; replay and restore give the same state.
@@ -427,7 +471,10 @@ TEST(Transactions, RandomHistories) {
       if (!holders.empty())
         p = holders[static_cast<std::size_t>(pick(static_cast<int>(holders.size())))];
       TransactionDecision decision;
-      switch (pick(8)) {
+      switch (pick(9)) {
+        case 8:
+          c.feed({static_cast<FeedStep::Kind>(pick(3)), static_cast<std::uint64_t>(pick(300))});
+          break;
         case 0: {
           std::optional<ProducerIdentity> expected;
           if (pick(2) == 0 && !holders.empty()) expected = p;

@@ -36,11 +36,11 @@ def test_the_option(shards, setting, name):
 
 
 def test_what_kafka_keeps_in_topics(broker):
-    """Who waits for its records is told that there will not be any, instead of being given an empty topic."""
+    """Who waits for records that there will not be is told so, instead of being given an empty topic."""
     kafka = Requests(broker)
+    assert ask(kafka, 4, "__share_group_state", allow_auto_topic_creation=True) == INVALID_TOPIC
+    assert ask(kafka, 4, "__share_group_state", allow_auto_topic_creation=False) == UNKNOWN_TOPIC
     for name in ("__consumer_offsets", "__transaction_state", "__share_group_state"):
-        assert ask(kafka, 4, name, allow_auto_topic_creation=True) == INVALID_TOPIC
-        assert ask(kafka, 4, name, allow_auto_topic_creation=False) == UNKNOWN_TOPIC
         topic = CreateTopicsRequest.CreatableTopic
         created = kafka.call(CreateTopicsRequest, 4, timeout_ms=10000, validate_only=False, topics=[topic(
             version=4, name=name, num_partitions=1, replication_factor=1, assignments=[], configs=[])])

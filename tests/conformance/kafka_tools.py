@@ -190,6 +190,19 @@ def assigned_groups(steps):
     step(GROUPS, "--list", hides=["^kt-new$"])
 
 
+def state_topics(steps):
+    """What the coordinators know, as records that Kafka's own formatters read."""
+    def read(topic, formatter, pattern):
+        steps.step(TOOLS + "consumer.ConsoleConsumer", "--topic", topic, "--from-beginning", "--timeout-ms", 5000,
+                   "--formatter", f"{TOOLS}consumer.{formatter}", prints=[pattern])
+    steps.step("ProducerPerformance", "--topic", "kt-b", "--num-records", 10, "--record-size", 10, "--throughput", -1,
+               "--transactional-id", "kt-tx", prints=["10 records sent"])
+    read("__consumer_offsets", "OffsetsMessageFormatter",
+         '"group":"kt-verify","topic":"kt-b","partition":1}},"value":{"version":\\d,"data":{"offset":\\d+')
+    read("__transaction_state", "TransactionLogMessageFormatter",
+         '"transactionalId":"kt-tx"}},"value":{"version":\\d,"data":{"producerId":\\d+,"producerEpoch":\\d,.*"transactionStatus":4')
+
+
 def share_groups(steps):
     """Groups whose members acknowledge record by record (KIP-932). Version 4.1 of the tool cannot reset offsets."""
     step = steps.step
@@ -322,6 +335,7 @@ def run_all(port, *, own):
         records(steps, directory)
         groups(steps)
         assigned_groups(steps)
+        state_topics(steps)
         share_groups(steps)
         sessions(steps)
         cluster(steps, directory)

@@ -8,7 +8,7 @@
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/refusal.h"
-#include "kafka/handlers/reserved_topics.h"
+#include "kafka/internal_topics.h"
 #include "kafka/names.h"
 #include "kafka/topic_config.h"
 
@@ -46,9 +46,9 @@ Refusal check_assignments(const AskedTopic& asked, std::int32_t node_id) {
 // Fills `settings` from what is asked.
 Refusal check_topic(const Call& call, const AskedTopic& asked, model::TopicSettings& settings) {
   if (!valid_topic_name(asked.name)) return {ErrorCode::invalid_topic, "Topic name is invalid."};
-  if (is_reserved_topic(asked.name)) {
+  if (is_internal_topic(asked.name)) {
     return {ErrorCode::invalid_topic,
-            "What Kafka keeps in this topic is not kept in a topic here."};
+            "The broker makes this topic itself, when it is first asked for."};
   }
   std::int32_t count = asked.num_partitions;
   if (!asked.assignments.empty()) {

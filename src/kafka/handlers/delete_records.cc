@@ -4,6 +4,7 @@
 #include "kafka/errors.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
+#include "kafka/internal_topics.h"
 #include "kafka/names.h"
 #include "kafka/topic_config.h"
 
@@ -41,6 +42,7 @@ std::optional<broker::Commit> delete_in(broker::Broker& owner, broker::Topic* to
       asked.index >= broker::Topics::settings(*topic).partition_count) {
     return fail(ErrorCode::unknown_topic_or_partition);
   }
+  if (is_internal_topic(owner.topics().state(*topic).name())) return fail(ErrorCode::invalid_topic);
   if (!deletes(broker::Topics::settings(*topic))) return fail(ErrorCode::policy_violation);
   if (asked.offset < offset_high_watermark) return fail(ErrorCode::offset_out_of_range);
   PartitionIndex partition(asked.index);

@@ -7,7 +7,9 @@
 #include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/topic_places.h"
+#include "kafka/internal_topics.h"
 #include "kafka/names.h"
+#include "kafka/state_topics.h"
 
 namespace trv::kafka {
 namespace {
@@ -35,6 +37,7 @@ Response::Topic describe(const std::string& name, const TopicPlaces& places) {
   auto place = places.find(name);
   if (place != places.end()) {
     topic.topic_id = topic_uuid(place->second.id);
+    topic.is_internal = is_internal_topic(name);
   } else if (valid_topic_name(name)) {
     topic.error_code = wire_code(ErrorCode::unknown_topic_or_partition);
   } else {
@@ -110,6 +113,19 @@ void find_all(Service& service, UniqueFunction<void(TopicPlaces)> done) {
       });
 }
 
+// Names are left to be looked at from `next` on.
+void provide_all(Service& service, std::vector<std::string> names, std::size_t next,
+                 UniqueFunction<void()> done) {
+  while (next < names.size() && !is_internal_topic(names[next])) ++next;
+  if (next == names.size()) return done();
+  const std::string name = names[next];
+  StateTopics::provide(
+      service.broker(), name,
+      [&service, names = std::move(names), next, done = std::move(done)]() mutable {
+        provide_all(service, std::move(names), next + 1, std::move(done));
+      });
+}
+
 }  // namespace
 
 void handle_describe_topic_partitions(const Call& call,
@@ -131,7 +147,10 @@ void handle_describe_topic_partitions(const Call& call,
   if (asked.names.empty()) {
     find_all(call.service, std::move(found));
   } else {
-    find_topic_places(call.service, asked.names, std::move(found));
+    provide_all(call.service, asked.names, 0,
+                [&service = call.service, names = asked.names, found = std::move(found)]() mutable {
+                  find_topic_places(service, std::move(names), std::move(found));
+                });
   }
 }
 

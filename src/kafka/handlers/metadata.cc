@@ -7,9 +7,10 @@
 #include "kafka/handlers/authorized_operations.h"
 #include "kafka/handlers/gathering.h"
 #include "kafka/handlers/handlers.h"
-#include "kafka/handlers/reserved_topics.h"
 #include "kafka/handlers/topic_places.h"
+#include "kafka/internal_topics.h"
 #include "kafka/names.h"
+#include "kafka/state_topics.h"
 
 namespace trv::kafka {
 namespace {
@@ -29,6 +30,7 @@ AnswerTopic describe_error(std::string name, ErrorCode code) {
 AnswerTopic describe_topic(std::string name, TopicId id, std::int32_t partition_count,
                            std::int32_t node_id) {
   AnswerTopic topic;
+  topic.is_internal = is_internal_topic(name);
   topic.name = std::move(name);
   topic.topic_id = topic_uuid(id);
   topic.partitions.resize(static_cast<std::size_t>(partition_count));
@@ -101,15 +103,15 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
 // On the owner's core.
 void describe_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked asked) {
   broker::Topic* found = owner.topics().find(asked.name);
-  const bool reserved = is_reserved_topic(asked.name);
-  if (found == nullptr && asked.create && !reserved) {
+  const bool internal = is_internal_topic(asked.name);
+  if (found == nullptr && asked.create && !internal) {
     create_asked(owner, std::move(answer), std::move(asked));
     return;
   }
   AnswerTopic topic;
   if (found == nullptr) {
     // Who asks for the creation would ask again and again.
-    topic = describe_error(asked.name, reserved && asked.create
+    topic = describe_error(asked.name, internal && asked.create
                                            ? ErrorCode::invalid_topic
                                            : ErrorCode::unknown_topic_or_partition);
   } else {
@@ -128,8 +130,10 @@ void describe_named(const std::shared_ptr<Answer>& answer, Service& service, Ask
     return;
   }
   std::string name = asked.name;
-  service.broker().at(name, [answer, asked = std::move(asked)](broker::Broker& owner) mutable {
-    describe_asked(owner, std::move(answer), std::move(asked));
+  StateTopics::provide(service.broker(), name, [answer, &service, asked = std::move(asked)] {
+    service.broker().at(asked.name, [answer, asked](broker::Broker& owner) mutable {
+      describe_asked(owner, std::move(answer), std::move(asked));
+    });
   });
 }
 

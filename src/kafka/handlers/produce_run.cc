@@ -4,6 +4,7 @@
 
 #include "broker/topics.h"
 #include "kafka/handlers/refusal.h"
+#include "kafka/internal_topics.h"
 #include "kafka/names.h"
 #include "model/batch.h"
 
@@ -194,12 +195,18 @@ ProduceOutcome append_parts(broker::Broker& owner, const ProduceTopic& topic,
   outcome.partitions.reserve(topic.parts.size());
   broker::Topic* found = find_topic(owner, topic);
   bool other = is_other(owner, topic, found);
+  const bool internal = is_internal_topic(topic.name);
   bool joins = terms.version >= joining_from_version && terms.transactional_id;
   for (const ProducePart& part : topic.parts) {
     ProduceAnswer& answer = outcome.partitions.emplace_back();
     if (other) {
       answer.index = part.index;
       refuse(answer, ErrorCode::unknown_topic_id, "no topic has this id");
+      continue;
+    }
+    if (internal && found != nullptr) {
+      answer.index = part.index;
+      refuse(answer, ErrorCode::invalid_topic, "Cannot append to internal topic " + topic.name);
       continue;
     }
     Append append(owner, found, part, terms);
