@@ -12,6 +12,7 @@
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
 #include "model/producer_state.h"
+#include "model/share_changes.h"
 #include "model/share_cursor.h"
 #include "model/share_group.h"
 #include "model/transaction.h"
@@ -66,17 +67,26 @@ void run_commands(ByteView input) {
   TRV_ASSERT(snapshot_of(restored) == snapshot_of(state));
 }
 
-// Each command goes to both; it is one of the group's or one of what it has read.
+// Each command goes to all; it is one of the group's, one of what it has read, or one of who
+// follows that.
 void run_share_groups(ByteView input) {
   ShareGroupRecords records, restored;
   ShareCursors cursors, restored_cursors;
+  ShareChanges changes, restored_changes;
+  constexpr TopicId topic(1);
   ByteReader reader(input);
   while (reader.ok() && reader.remaining() > 0) {
     ByteView command = reader.sized();
     ShareGroupRecords before = records;
     if (!records.apply(command)) TRV_ASSERT(records == before);
-    static_cast<void>(cursors.apply(command));
+    static_cast<void>(cursors.apply(command, [&](std::string_view group, PartitionIndex partition) {
+      changes.note({topic, std::string(group), partition});
+    }));
+    Result<bool> begins = changes.apply(command);
+    if (begins && *begins) changes.note_all(topic, cursors);
   }
+  TRV_ASSERT(restored_changes.restore(changes.snapshot()).ok());
+  TRV_ASSERT(restored_changes == changes);
   TRV_ASSERT(restored.restore(records.snapshot()).ok());
   TRV_ASSERT(restored == records);
   cursors.snapshot([&](ByteView command) { TRV_ASSERT(restored_cursors.apply(command).ok()); });

@@ -52,6 +52,9 @@ inline constexpr EntryKind consumer_groups_state = 73;  // in checkpoints only
 inline constexpr EntryKind share_group = 80;
 inline constexpr EntryKind share_groups_state = 81;  // in checkpoints only
 inline constexpr EntryKind share_cursor = 82;        // topic, then a model::ShareCursors command
+// docs/formats/change-feed.md
+inline constexpr EntryKind share_changes = 83;        // time, then a model::ShareChanges command
+inline constexpr EntryKind share_changes_state = 84;  // in checkpoints only
 
 // docs/formats/delays.md
 inline constexpr EntryKind delay_added = 96;

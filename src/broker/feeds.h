@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "broker/broker.h"
+#include "broker/detail/share_state.h"
 #include "broker/shard_state.h"
 
 namespace trv::broker {
@@ -25,6 +26,19 @@ struct Changes {
   std::uint64_t last = 0;  // the number of the last of them
   std::vector<typename State::Key> keys;
 };
+
+namespace detail {
+
+template <class State>
+Status apply_feed(ShardState&, State& state, ByteView command, WallTime now) {
+  return state.apply(command, now);
+}
+
+inline Status apply_feed(ShardState& shard, model::ShareChanges&, ByteView command, WallTime) {
+  return apply_share_feed(shard, command);
+}
+
+}  // namespace detail
 
 template <class State>
 class Feeds {
@@ -76,7 +90,8 @@ Status Feeds<State>::take(ShardId shard, model::FeedStep step) {
   const ByteView parts[] = {ByteView(time, sizeof time), command};
   auto kept = broker_.journal(Space::less, kind_, shard, parts);
   if (!kept) return kept.error();
-  return (broker_.shard(shard).*state_).apply(command, now);
+  ShardState& changed = broker_.shard(shard);
+  return detail::apply_feed(changed, changed.*state_, command, now);
 }
 
 template <class State>

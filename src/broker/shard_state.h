@@ -15,6 +15,7 @@
 #include "model/delays.h"
 #include "model/group_offsets.h"
 #include "model/keyspace.h"
+#include "model/share_changes.h"
 #include "model/share_group.h"
 #include "model/transaction.h"
 
@@ -50,6 +51,7 @@ struct ShardState {
   model::GroupOffsets group_offsets;
   model::ConsumerGroups consumer_groups;
   model::ShareGroupRecords share_groups;
+  model::ShareChanges share_changes;
   model::Transactions transactions;
   model::Delays delays;
 

@@ -8,6 +8,7 @@
 #include "base/mutant.h"
 #include "broker/cold_reads.h"
 #include "broker/entry.h"
+#include "broker/feeds.h"
 #include "broker/shard_state.h"
 #include "broker/topic_state.h"
 
@@ -42,7 +43,8 @@ struct ShareCursors::State {
     auto operator<=>(const Place&) const = default;
   };
 
-  explicit State(Broker& b) : broker(b) {}
+  explicit State(Broker& b)
+      : broker(b), feeds(b, entry::share_changes, &ShardState::share_changes) {}
 
   Result<Commit> execute(Topic& topic, ByteView command);
   Result<Commit> apply(Topic& topic, const std::string& group, PartitionIndex partition,
@@ -59,6 +61,7 @@ struct ShareCursors::State {
   Moment now() const { return broker.core().now(); }
 
   Broker& broker;
+  Feeds<model::ShareChanges> feeds;
   std::map<Place, Moment> deadlines;
   std::multimap<Moment, Place> by_time;  // may hold some that are not due any more
   runtime::Timer timer;
@@ -76,6 +79,7 @@ void ShareCursors::stop() {
 
 // Entry: the topic's id, then a model::ShareCursors command.
 Result<Commit> ShareCursors::State::execute(Topic& topic, ByteView command) {
+  if (Status begun = feeds.before_change(topic.shard); !begun) return begun.error();
   if (!topic.state.settings().transient) {
     std::string prefix;
     ByteWriter(prefix).u64_le(topic.state.id().value);
@@ -84,8 +88,9 @@ Result<Commit> ShareCursors::State::execute(Topic& topic, ByteView command) {
     auto kept = broker.journal(Space::less, entry::share_cursor, topic.shard, parts);
     if (!kept) return kept.error();
   }
-  Status applied = topic.share_cursors.apply(command);
+  Status applied = detail::apply_share_command(broker.shard(topic.shard), topic, command);
   TRV_ASSERT(applied.ok());
+  feeds.after_change();
   if (TRV_MUTANT(share_ack_answered_early)) return Commit{};
   return Commit{broker.tail().round, topic.state.settings().durability};
 }
@@ -104,6 +109,14 @@ Result<Commit> ShareCursors::State::apply(Topic& topic, const std::string& group
                                 [](const auto& outcome) { return outcome.deliveries > 0; });
   if (comes_back) broker.topics().notify(topic.state.name());
   return commit;
+}
+
+Feeds<model::ShareChanges>& ShareCursors::feeds() { return state_->feeds; }
+
+const model::ShareCursor* ShareCursors::find(ShardId shard,
+                                             const model::ShareCursorKey& key) const {
+  Topic* topic = state_->broker.shard(shard).find_topic(key.topic);
+  return topic == nullptr ? nullptr : topic->share_cursors.find(key.group, key.partition);
 }
 
 // --- giving out ----------------------------------------------------------------------------------

@@ -20,6 +20,7 @@
 
 #include "broker/broker.h"
 #include "broker/topics.h"
+#include "model/share_changes.h"
 #include "model/share_cursor.h"
 
 namespace trv::broker {
@@ -30,6 +31,9 @@ struct ShareStart {
   From from = From::end;
   std::int64_t ago_ms = 0;  // for `time`
 };
+
+template <class State>
+class Feeds;
 
 class ShareCursors {
  public:
@@ -91,6 +95,11 @@ class ShareCursors {
   Result<Commit> forget_everywhere(const std::string& group);
   // Covers all changes to the topic's groups so far.
   Commit last_change(const Topic& topic) const;
+
+  // Changes of all topics that are durable.
+  Feeds<model::ShareChanges>& feeds();
+  // Null for what is gone. Valid until the next change.
+  const model::ShareCursor* find(ShardId shard, const model::ShareCursorKey& key) const;
 
  private:
   struct State;

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/broker_test_support.h"
+#include "broker/feeds.h"
 #include "broker/groups.h"
 #include "broker/share_cursors.h"
 
@@ -330,6 +331,50 @@ TEST_F(ShareGroupsTest, PositionsAreSetAndAllGoesWithTheGroup) {
   broker_.crash();
   EXPECT_FALSE(shares().exists("g"));
   EXPECT_EQ(start(), -1);
+}
+
+TEST_F(ShareGroupsTest, WhoFollowsIsToldOfEachChangeAndOfTheEnd) {
+  // How often each partition of "g" has changed since the last call; settled when it is told.
+  auto told = [this](bool settles) {
+    std::vector<std::int32_t> partitions;
+    broker_.round([&] {
+      auto changes = cursors().feeds().next(10);
+      if (!changes) return;
+      for (const auto& key : changes->keys) {
+        partitions.push_back(key.partition.value);
+        const bool there = broker_->topics().find("t") != nullptr;
+        EXPECT_EQ(cursors().find(changes->shard, key) != nullptr, there);
+      }
+      if (settles) {
+        ASSERT_TRUE(cursors().feeds().settle(*changes).ok());
+      }
+      wait_for(broker_->tail());
+    });
+    return partitions;
+  };
+  using Partitions = std::vector<std::int32_t>;
+  create("t");
+  append("t", 3);
+  acquire("a");
+  broker_.round([&] { ASSERT_TRUE(cursors().feeds().follow().ok()); });
+  EXPECT_EQ(told(true), Partitions{0}) << "what there was before";
+  EXPECT_EQ(told(true), Partitions());
+  ASSERT_TRUE(acknowledged("a", 0, 1));
+  broker_.crash();
+  EXPECT_EQ(told(false), Partitions{0});
+  broker_.checkpoint();
+  broker_.restart();
+  EXPECT_EQ(told(true), Partitions{0});
+  broker_.checkpoint();
+  broker_.restart();
+  EXPECT_EQ(told(true), Partitions());
+  broker_.round([&] {
+    auto removed = broker_->topics().remove("t");
+    ASSERT_TRUE(removed.ok());
+    wait_for(*removed);
+  });
+  broker_.crash();
+  EXPECT_EQ(told(true), Partitions{0}) << "the end of the topic is its cursors' end";
 }
 
 TEST_F(ShareGroupsTest, SettingsAreKept) {

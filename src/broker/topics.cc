@@ -7,6 +7,8 @@
 #include "base/mutant.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
+#include "broker/feeds.h"
+#include "broker/groups.h"
 #include "broker/keyspaces.h"
 #include "broker/queues.h"
 #include "broker/shard_state.h"
@@ -82,6 +84,7 @@ Result<Commit> Topics::remove(std::string_view name) {
   state_->forget(topic);
   state_->forget_expiry(topic);
   State::erase(shard, topic);
+  broker.groups().share_cursors().feeds().after_change();
   notify(owned_name);
   return broker.tail();
 }

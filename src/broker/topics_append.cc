@@ -4,6 +4,7 @@
 #include "base/crc32c.h"
 #include "base/mutant.h"
 #include "broker/detail/batch_prefix.h"
+#include "broker/detail/share_state.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
 #include "broker/queues.h"
@@ -436,6 +437,7 @@ Topic* Topics::State::insert(ShardState& shard, TopicId id, const std::string& n
 }
 
 void Topics::State::erase(ShardState& shard, Topic& topic) {
+  detail::note_share_cursors(shard, topic);
   shard.topics_by_id.erase(topic.state.id());
   std::string name = topic.state.name();
   shard.topics.erase(name);

@@ -11,7 +11,6 @@ namespace trv::kafka {
 
 inline constexpr std::string_view offsets_topic = "__consumer_offsets";
 inline constexpr std::string_view transactions_topic = "__transaction_state";
-// There is no copy of this one.
 inline constexpr std::string_view share_state_topic = "__share_group_state";
 
 inline constexpr std::array<std::string_view, 3> internal_topics{offsets_topic, transactions_topic,

@@ -1,13 +1,16 @@
 #include "kafka/state_records.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <limits>
 #include <map>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/bytes.h"
 #include "base/utf8.h"
 #include "kafka/internal_topics.h"
+#include "kafka/names.h"
 
 namespace trv::kafka {
 namespace {
@@ -16,6 +19,11 @@ constexpr std::int16_t offset_key_version = 1;
 constexpr std::int16_t offset_value_version = 3;
 constexpr std::int16_t transaction_key_version = 0;
 constexpr std::int16_t transaction_value_version = 0;
+constexpr std::int16_t share_key_version = 0;
+constexpr std::int16_t share_value_version = 0;
+// States of records in a share group.
+constexpr std::int8_t share_available = 0;
+constexpr std::int8_t share_acknowledged = 2;
 
 void write_text(ByteWriter& out, std::string_view text) {
   out.i16(static_cast<std::int16_t>(text.size()));
@@ -43,6 +51,35 @@ void write_partitions(ByteWriter& out, const PartitionsByTopic& topics) {
     out.i32(static_cast<std::int32_t>(partitions.size()));
     for (std::int32_t partition : partitions) out.i32(partition);
   }
+}
+
+std::string uuid_bytes(const wire::Uuid& uuid) {
+  std::string bytes;
+  ByteWriter out(bytes);
+  out.u64(uuid.high);
+  out.u64(uuid.low);
+  return bytes;
+}
+
+// As Kafka prints it: base64 for names of files, without padding.
+std::string uuid_text(const wire::Uuid& uuid) {
+  std::string text = base64_encode(uuid_bytes(uuid));
+  text.resize(text.find('='));
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  return text;
+}
+
+// A field that a reader may not know: how many of [start, ...) are settled.
+void write_settled_count(ByteWriter& out, const model::ShareOutcomes& history) {
+  std::int64_t count = 0;
+  for (const model::ShareOutcome& one : history) {
+    if (one.deliveries == 0) count += one.end - one.first;
+  }
+  out.varint(1);  // fields
+  out.varint(0);  // its number
+  out.varint(sizeof(std::int32_t));
+  out.i32(static_cast<std::int32_t>(count));
 }
 
 // Of a sequence that is valid.
@@ -101,6 +138,37 @@ StateRecord transaction_record(const std::string& transactional_id,
   value.i64(transaction->updated.ms);
   // One that has not begun has no such time.
   value.i64(transaction->state == model::Transaction::State::empty ? -1 : transaction->started.ms);
+  return record;
+}
+
+StateRecord share_record(const model::ShareCursorKey& key, const model::ShareCursor* cursor,
+                         WallTime now) {
+  const wire::Uuid topic = topic_uuid(key.topic);
+  StateRecord record;
+  record.hash =
+      java_hash(key.group + ":" + uuid_text(topic) + ":" + std::to_string(key.partition.value));
+  ByteWriter out(record.key);
+  out.i16(share_key_version);
+  write_text(out, key.group);
+  out.bytes(uuid_bytes(topic));
+  out.i32(key.partition.value);
+  if (cursor == nullptr) return record;
+  const model::ShareOutcomes history = cursor->history();
+  ByteWriter value(record.value.emplace());
+  value.i16(share_value_version);
+  for (int epoch = 0; epoch < 3; ++epoch) value.i32(0);  // of snapshot, state and leader
+  value.i64(cursor->start().value);
+  value.i64(-1);  // when it began is not known
+  value.i64(now.ms);
+  value.varint(history.size() + 1);
+  for (const model::ShareOutcome& one : history) {
+    value.i64(one.first.value);
+    value.i64(one.end.value - 1);
+    value.i8(one.deliveries == 0 ? share_acknowledged : share_available);
+    value.i16(static_cast<std::int16_t>(std::max(one.deliveries, 1u)));
+    value.varint(0);  // fields that a reader may not know
+  }
+  write_settled_count(value, history);
   return record;
 }
 

@@ -1,6 +1,7 @@
-// Records of Kafka's coordinators: committed offsets and transactions as they stand in the topics
-// __consumer_offsets and __transaction_state. Source: Kafka's OffsetCommitKey (version 1),
-// OffsetCommitValue (3), TransactionLogKey (0) and TransactionLogValue (0), each after its version
+// Records of Kafka's coordinators: committed offsets, transactions and places of share groups as
+// they stand in the topics __consumer_offsets, __transaction_state and __share_group_state. Source:
+// Kafka's OffsetCommitKey (version 1), OffsetCommitValue (3), TransactionLogKey (0),
+// TransactionLogValue (0), ShareSnapshotKey (0) and ShareSnapshotValue (0), each after its version
 // as i16; what tools decode that know these topics.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <string_view>
 
 #include "model/group_offsets.h"
+#include "model/share_changes.h"
 #include "model/transaction.h"
 
 namespace trv::kafka {
@@ -23,11 +25,13 @@ struct StateRecord {
   std::optional<std::string> value;  // a tombstone without
 };
 
-// `committed` and `transaction` are null for what is gone.
+// `committed`, `transaction` and `cursor` are null for what is gone.
 StateRecord offset_record(const model::GroupOffsetKey& key,
                           const model::CommittedOffset* committed);
 StateRecord transaction_record(const std::string& transactional_id,
                                const model::Transaction* transaction);
+StateRecord share_record(const model::ShareCursorKey& key, const model::ShareCursor* cursor,
+                         WallTime now);
 
 // As of Java's strings, over the text's UTF-16.
 std::int32_t java_hash(std::string_view text);

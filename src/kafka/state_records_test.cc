@@ -89,6 +89,48 @@ TEST(StateRecords, ATransaction) {
   EXPECT_FALSE(transaction_record("x", nullptr).value);
 }
 
+TEST(StateRecords, APlaceOfAShareGroup) {
+  const model::ShareCursorKey key{TopicId(258), "g", PartitionIndex(3)};
+  model::ShareCursors cursors;
+  auto apply = [&cursors](const std::string& command) { ASSERT_TRUE(cursors.apply(command).ok()); };
+  apply(model::ShareCursors::encode_start("g", PartitionIndex(3), Offset(5)));
+  const model::ShareOutcome outcomes[] = {{Offset(6), Offset(7), 2}, {Offset(8), Offset(10), 0}};
+  apply(model::ShareCursors::encode_outcomes("g", PartitionIndex(3), outcomes));
+  const model::ShareCursor* cursor = cursors.find("g", PartitionIndex(3));
+  ASSERT_NE(cursor, nullptr);
+  const StateRecord record = share_record(key, cursor, WallTime{6});
+  ASSERT_EQ(record.key.size(), 2u + 3u + 16u + 4u);
+  EXPECT_EQ(hex(record.key.substr(0, 5)),
+            "0000"
+            "000167");
+  EXPECT_EQ(hex(record.key.substr(13)),
+            "0000000000000102"
+            "00000003")
+      << "our id, the partition";
+  EXPECT_EQ(hex(*record.value),
+            "0000"
+            "000000000000000000000000"
+            "0000000000000005"
+            "ffffffffffffffff"
+            "0000000000000006"
+            "03"
+            "0000000000000006"
+            "0000000000000006"
+            "00"
+            "0002"
+            "00"
+            "0000000000000008"
+            "0000000000000009"
+            "02"
+            "0001"
+            "00"
+            "01"
+            "00"
+            "04"
+            "00000002");
+  EXPECT_FALSE(share_record(key, nullptr, WallTime{6}).value);
+}
+
 // As Java 17 computes them.
 TEST(StateRecords, Hashes) {
   EXPECT_EQ(java_hash(""), 0);

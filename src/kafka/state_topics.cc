@@ -83,12 +83,18 @@ model::TopicSettings settings_of_topic(const broker::Broker& owner) {
 
 // --- records ------------------------------------------------------------------------------------
 
-StateRecord record_of(const model::GroupOffsets& state, const model::GroupOffsetKey& key) {
+StateRecord record_of(broker::Broker& broker, ShardId shard, const model::GroupOffsetKey& key) {
+  const model::GroupOffsets& state = broker.groups().offset_feeds().state(shard);
   return offset_record(key, state.find(key.group, key.partition));
 }
 
-StateRecord record_of(const model::Transactions& state, const std::string& id) {
-  return transaction_record(id, state.find(id));
+StateRecord record_of(broker::Broker& broker, ShardId shard, const std::string& id) {
+  return transaction_record(id, broker.transactions().feeds().state(shard).find(id));
+}
+
+StateRecord record_of(broker::Broker& broker, ShardId shard, const model::ShareCursorKey& key) {
+  const model::ShareCursor* cursor = broker.groups().share_cursors().find(shard, key);
+  return share_record(key, cursor, broker.wall_now());
 }
 
 }  // namespace
@@ -136,7 +142,7 @@ void StateTopics::Copier<State>::copy_next() {
   busy_ = true;
   StateRecords records;
   for (const auto& key : changes->keys) {
-    records.push_back(record_of(feeds_.state(changes->shard), key));
+    records.push_back(record_of(broker_, changes->shard, key));
   }
   changes->keys.clear();
   broker_.when_durable(broker_.tail(),
@@ -202,10 +208,12 @@ void StateTopics::Copier<State>::retry(const Status& status) {
 struct StateTopics::Copiers {
   explicit Copiers(broker::Broker& broker)
       : offsets(broker, broker.groups().offset_feeds(), offsets_topic),
-        transactions(broker, broker.transactions().feeds(), transactions_topic) {}
+        transactions(broker, broker.transactions().feeds(), transactions_topic),
+        shares(broker, broker.groups().share_cursors().feeds(), share_state_topic) {}
 
   Copier<model::GroupOffsets> offsets;
   Copier<model::Transactions> transactions;
+  Copier<model::ShareChanges> shares;
 };
 
 StateTopics::StateTopics(broker::Broker& broker) : copiers_(std::make_unique<Copiers>(broker)) {}
@@ -214,6 +222,7 @@ StateTopics::~StateTopics() = default;
 void StateTopics::start() {
   copiers_->offsets.start();
   copiers_->transactions.start();
+  copiers_->shares.start();
 }
 
 // --- making a topic -----------------------------------------------------------------------------
@@ -221,8 +230,9 @@ void StateTopics::start() {
 namespace {
 
 Status follow(broker::Broker& broker, std::string_view name) {
-  return name == offsets_topic ? broker.groups().offset_feeds().follow()
-                               : broker.transactions().feeds().follow();
+  if (name == offsets_topic) return broker.groups().offset_feeds().follow();
+  if (name == transactions_topic) return broker.transactions().feeds().follow();
+  return broker.groups().share_cursors().feeds().follow();
 }
 
 // On the topic's core: `done` runs here when all cores have begun.
@@ -256,7 +266,7 @@ void make(broker::Broker& owner, const std::string& name, UniqueFunction<void()>
 
 void StateTopics::provide(broker::Broker& here, const std::string& name,
                           UniqueFunction<void()> done) {
-  if (name != offsets_topic && name != transactions_topic) return done();
+  if (!is_internal_topic(name)) return done();
   CoreIndex home = here.core().index();
   here.at(name, [home, name, done = std::move(done)](broker::Broker& owner) mutable {
     make(owner, name, [&owner, home, done = std::move(done)]() mutable {

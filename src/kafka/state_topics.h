@@ -1,7 +1,8 @@
-// StateTopics: keeps the topics __consumer_offsets and __transaction_state up with the committed
-// offsets and transactions of this core's shards, for tools that read them. The state itself is not
-// in them (model/group_offsets.h, model/transaction.h): what changes there is put into the topic
-// once it is durable, as a record of Kafka's coordinators.
+// StateTopics: keeps the topics __consumer_offsets, __transaction_state and __share_group_state up
+// with the committed offsets, transactions and share cursors of this core's shards, for tools that
+// read them. The state itself is not in them (model/group_offsets.h, model/transaction.h,
+// model/share_cursor.h): what changes there is put into the topic once it is durable, as a record
+// of Kafka's coordinators.
 //
 // A topic is made when a client first asks for it by its name, and filled with all that there is;
 // until then nothing is spent on it. When it is deleted, nothing is copied any more until it is

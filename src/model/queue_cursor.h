@@ -51,6 +51,8 @@ class QueueCursor {
   // Released, or not looked at yet.
   bool is_ready(Sequence sequence) const;
   bool is_settled(Sequence sequence) const;
+  // Settled ones above floor(), as ranges [first, end) that do not touch.
+  const std::map<std::int64_t, std::int64_t>& settled_ranges() const { return settled_; }
   // How many of [first, end) are settled.
   std::uint64_t settled_count(Sequence first, Sequence end) const;
 

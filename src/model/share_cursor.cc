@@ -242,15 +242,31 @@ void ShareCursor::apply(std::span<const ShareOutcome> outcomes) {
   }
 }
 
+// How often those were delivered that came back.
+ShareOutcomes ShareCursor::deliveries() const {
+  ShareOutcomes outcomes;
+  for (const QueueCursor::Failures& failed : places_.failures()) {
+    add_outcome(outcomes, {offset(failed.sequence), offset(failed.sequence + 1), failed.count});
+  }
+  return outcomes;
+}
+
+ShareOutcomes ShareCursor::history() const {
+  ShareOutcomes outcomes = deliveries();
+  for (const auto& [first, end] : places_.settled_ranges()) {
+    outcomes.push_back({Offset(first), Offset(end), 0});
+  }
+  std::sort(outcomes.begin(), outcomes.end(),
+            [](const ShareOutcome& a, const ShareOutcome& b) { return a.first < b.first; });
+  return outcomes;
+}
+
 void ShareCursor::encode_state(std::string& out) const {
   ByteWriter writer(out);
   std::string places;
   places_.encode_state(places);
   writer.sized(places);
-  ShareOutcomes outcomes;
-  for (const QueueCursor::Failures& failed : places_.failures()) {
-    add_outcome(outcomes, {offset(failed.sequence), offset(failed.sequence + 1), failed.count});
-  }
+  const ShareOutcomes outcomes = deliveries();
   if (!TRV_MUTANT(share_deliveries_lost_in_checkpoint)) write_outcomes(writer, outcomes);
 }
 
@@ -300,13 +316,17 @@ std::string ShareCursors::encode_forget(std::string_view group) {
   return command;
 }
 
-Status ShareCursors::apply(ByteView command) {
+Status ShareCursors::apply(ByteView command, const Changed& changed) {
+  auto note = [&changed](std::string_view of, std::int32_t index) {
+    if (changed) changed(of, PartitionIndex(index));
+  };
   const Error damaged{Errc::corrupt, "share cursors: damaged or unknown command"};
   ByteReader in(command);
   auto op = static_cast<Op>(in.u8());
   std::string group(in.sized());
   if (op == Op::forget) {
     if (!in.done()) return damaged;
+    for (const auto& [index, cursor] : groups_[group]) note(group, index);
     groups_.erase(group);
     return {};
   }
@@ -317,17 +337,22 @@ Status ShareCursors::apply(ByteView command) {
     Offset start(in.varint_signed());
     if (!in.done() || start.value < 0) return damaged;
     groups_[group].insert_or_assign(index, ShareCursor(start));
+    note(group, index);
     return {};
   }
   if (op == Op::outcomes) {
     ShareOutcomes outcomes = read_outcomes(in);
     if (!in.ok()) return damaged;
-    if (ShareCursor* cursor = find(group, PartitionIndex(index))) cursor->apply(outcomes);
+    if (ShareCursor* cursor = find(group, PartitionIndex(index))) {
+      cursor->apply(outcomes);
+      note(group, index);
+    }
     return {};
   }
   ShareCursor cursor{Offset()};
   if (op != Op::restore || !cursor.restore_state(in.rest())) return damaged;
   groups_[group].insert_or_assign(index, std::move(cursor));
+  note(group, index);
   return {};
 }
 

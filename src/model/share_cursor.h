@@ -66,6 +66,9 @@ class ShareCursor {
   std::size_t locked_count() const { return places_.outstanding_count(); }
   // How many of [first, end) are not settled.
   std::uint64_t unsettled_count(Offset first, Offset end) const;
+  // What is known of the records from start() on: which are settled, and how often others were
+  // delivered that are not. Ascending; of the rest nothing is known.
+  ShareOutcomes history() const;
   // The first that could be locked below `end`.
   std::optional<Offset> first_ready(Offset end) const;
 
@@ -125,6 +128,7 @@ class ShareCursor {
   void leave_lock(LockId lock);
   // One record that comes back.
   static void add_returned(ShareOutcomes& outcomes, Sequence at, const Outstanding& out);
+  ShareOutcomes deliveries() const;
   ShareOutcomes returned(const std::function<bool(const Lock&)>& chosen) const;
 
   QueueCursor places_;
@@ -147,8 +151,10 @@ class ShareCursors {
                                      std::span<const ShareOutcome> outcomes);
   static std::string encode_forget(std::string_view group);
 
+  // Told of each cursor that has changed or is gone.
+  using Changed = std::function<void(std::string_view group, PartitionIndex partition)>;
   // Errors: corrupt. Outcomes of what does not exist are passed over.
-  Status apply(ByteView command);
+  Status apply(ByteView command, const Changed& changed = {});
   // Calls `sink` with the commands that rebuild this state in an empty ShareCursors.
   void snapshot(const std::function<void(ByteView command)>& sink) const;
 

@@ -47,6 +47,24 @@ bool acknowledge(ShareCursor& cursor, std::string_view member, const std::vector
   return outcomes.has_value();
 }
 
+TEST(ShareCursor, TellsWhatBecameOfItsRecords) {
+  ShareCursor cursor{Offset(0)};
+  EXPECT_TRUE(cursor.history().empty());
+  acquire(cursor, "a", 0, 8);
+  ASSERT_TRUE(acknowledge(cursor, "a", {settle(0, 2), release(2, 4), settle(5, 6), release(7, 8)}));
+  using Outcome = ShareOutcome;
+  EXPECT_EQ(cursor.start(), Offset(2));
+  EXPECT_EQ(cursor.history(),
+            (ShareOutcomes{Outcome{Offset(2), Offset(4), 1}, Outcome{Offset(5), Offset(6), 0},
+                           Outcome{Offset(7), Offset(8), 1}}));
+  ASSERT_TRUE(acknowledge(cursor, "a", {settle(4, 5), settle(6, 7)}));
+  acquire(cursor, "b", 2, 3);
+  ASSERT_TRUE(acknowledge(cursor, "b", {release(2, 3)}));
+  EXPECT_EQ(cursor.history(),
+            (ShareOutcomes{Outcome{Offset(2), Offset(3), 2}, Outcome{Offset(3), Offset(4), 1},
+                           Outcome{Offset(4), Offset(7), 0}, Outcome{Offset(7), Offset(8), 1}}));
+}
+
 TEST(ShareCursor, GivesEachRecordToOneMember) {
   ShareCursor cursor{Offset(10)};
   EXPECT_EQ(cursor.first_ready(Offset(10)), std::nullopt);

@@ -1,6 +1,7 @@
 """The topics in which Kafka's clients look for committed offsets and transactions: made when they are first asked for, and
 kept up from then on, also over crashes."""
 
+import base64
 import struct
 import time
 
@@ -11,8 +12,10 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from kafka.protocol.producer import ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafkarequests import Requests
+from rawshare import ACCEPT, REJECT, RELEASE, Member
 
-OFFSETS, TRANSACTIONS = "__consumer_offsets", "__transaction_state"
+OFFSETS, TRANSACTIONS, SHARES = "__consumer_offsets", "__transaction_state", "__share_group_state"
+AVAILABLE, ACKNOWLEDGED = 0, 2
 INVALID_TOPIC = 17
 pytestmark = pytest.mark.own
 
@@ -98,6 +101,30 @@ def decode_transaction(key, value):
     return name, (state, timeout, partitions)
 
 
+def decode_share(key, value):
+    """Partitions are named by what decides in which partition of the topic they are."""
+    key = Bytes(key)
+    assert key.take("h") == 0
+    group, topic, partition = key.text(), base64.urlsafe_b64encode(key.take("16s")).decode().rstrip("="), key.take("i")
+    name = f"{group}:{topic}:{partition}"
+    assert key.done()
+    if value is None:
+        return name, None
+    value = Bytes(value)
+    assert value.take("h") == 0
+    assert [value.take("i") for _ in range(3)] == [0, 0, 0]
+    start, created, written = value.take("q"), value.take("q"), value.take("q")
+    assert created == -1 and abs(written / 1000 - time.time()) < 600
+    ranges = []
+    for _ in range(value.take("B") - 1):
+        ranges.append((value.take("q"), value.take("q"), value.take("b"), value.take("h")))
+        assert value.take("B") == 0
+    assert (value.take("B"), value.take("B"), value.take("B")) == (1, 0, 4)
+    done = sum(last - first + 1 for first, last, state, _ in ranges if state == ACKNOWLEDGED)
+    assert value.take("i") == done and value.done()
+    return name, (start, ranges)
+
+
 class Reader:
     """Reads all partitions of such a topic as a table: the last value of each key."""
 
@@ -179,6 +206,35 @@ def test_transactions(own):
     finally:
         reader.close()
         offsets.close()
+
+
+def test_share_groups(own):
+    member = Member(own, "g")
+    assert member.set("share.auto.offset.reset", "earliest") == 0
+    error, _, assigned = member.heartbeat(0, ["t"])
+    assert error == 0
+    topic, = assigned
+    name = f"g:{base64.urlsafe_b64encode(topic.bytes).decode().rstrip('=')}:0"
+    producer = Producer({"bootstrap.servers": own.bootstrap, "linger.ms": 100})
+    for value in range(10):
+        producer.produce("t", str(value), partition=0)
+    assert producer.flush(20) == 0
+    assert member.fetch(topic)[1][0][3] == [(0, 9, 1)]
+    reader = Reader(own, SHARES, decode_share)
+    try:
+        reader.wait(lambda table: table == {name: (0, [])}, "one that has begun")
+        assert member.acknowledge(topic, [(0, 1, ACCEPT), (2, 3, RELEASE), (5, 6, REJECT)]) == (0, 0)
+        expected = {name: (2, [(2, 3, AVAILABLE, 1), (5, 6, ACKNOWLEDGED, 1)])}
+        reader.wait(lambda table: table == expected, "what was acknowledged")
+        reader.close()
+        own.restart(kill=True)
+        member.close()
+        reader = Reader(own, SHARES, decode_share)
+        reader.wait(lambda table: table == expected, "after a crash")
+        admin(own, "delete_topics", ["t"])
+        reader.wait(lambda table: not table, "a tombstone")
+    finally:
+        reader.close()
 
 
 def test_nobody_else_writes_to_them(own):

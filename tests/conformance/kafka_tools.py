@@ -41,8 +41,11 @@ class Steps:
 
     def call(self, name, *arguments, text="", flags=()):
         known = name if "." in name else TOOLS + name
-        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", *flags, "-cp", self.class_path, known, "--bootstrap-server",
-                   self.bootstrap, *map(str, arguments)]
+        address = ["--bootstrap-server", self.bootstrap]
+        if name == "ProducerPerformance":
+            address = ["--producer-props", f"bootstrap.servers={self.bootstrap}"]
+        command = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", *flags, "-cp", self.class_path, known, *address,
+                   *map(str, arguments)]
         return subprocess.run(command, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=STEP_SECONDS, check=False)
 
@@ -198,7 +201,7 @@ def state_topics(steps):
     steps.step("ProducerPerformance", "--topic", "kt-b", "--num-records", 10, "--record-size", 10, "--throughput", -1,
                "--transactional-id", "kt-tx", prints=["10 records sent"])
     read("__consumer_offsets", "OffsetsMessageFormatter",
-         '"group":"kt-verify","topic":"kt-b","partition":1}},"value":{"version":\\d,"data":{"offset":\\d+')
+         '"group":"kt-verify","topic":"kt-b","partition":0}},"value":{"version":\\d,"data":{"offset":\\d+')
     read("__transaction_state", "TransactionLogMessageFormatter",
          '"transactionalId":"kt-tx"}},"value":{"version":\\d,"data":{"producerId":\\d+,"producerEpoch":\\d,.*"transactionStatus":4')
 
@@ -259,6 +262,13 @@ def newer_share_groups(port):
     step(SHARE_GROUPS, "--delete", "--group", "kt-newer")
     step("TopicCommand", "--delete", "--topic", "kt-n")
     return steps
+
+
+def share_state(steps):
+    """Where the group is in its partitions that share_groups() has left."""
+    steps.step(TOOLS + "consumer.ConsoleConsumer", "--topic", "__share_group_state", "--from-beginning", "--timeout-ms", 5000,
+               "--formatter", TOOLS + "consumer.group.share.ShareGroupStateMessageFormatter",
+               prints=['"groupId":"kt-share-verify",.*"startOffset":21,'])
 
 
 def sessions(steps):
@@ -337,6 +347,7 @@ def run_all(port, *, own):
         assigned_groups(steps)
         state_topics(steps)
         share_groups(steps)
+        share_state(steps)
         sessions(steps)
         cluster(steps, directory)
         transactions(steps)

@@ -9,6 +9,7 @@
 #include "broker/detail/batch_prefix.h"
 #include "broker/detail/moved_prefix.h"
 #include "broker/detail/queues_state.h"
+#include "broker/detail/share_state.h"
 #include "broker/detail/topics_state.h"
 #include "broker/entry.h"
 #include "broker/shard_state.h"
@@ -281,7 +282,13 @@ Status apply_added_once(ShardState& shard, ByteReader reader) {
 Status apply_share_cursor(ShardState& shard, ByteReader reader) {
   Topic* topic = topic_of(shard, reader);
   if (!reader.ok()) return damaged("share cursor entry");
-  return topic ? topic->share_cursors.apply(reader.rest()) : Status();
+  return topic ? apply_share_command(shard, *topic, reader.rest()) : Status();
+}
+
+Status apply_share_changes(ShardState& shard, ByteReader reader) {
+  reader.i64_le();  // the time, as in other entries of feeds
+  if (!reader.ok()) return damaged("share changes entry");
+  return apply_share_feed(shard, reader.rest());
 }
 
 Status apply_queue_placed(Broker& broker, ByteReader reader) {
@@ -447,6 +454,10 @@ Status apply_other_entry(Broker& broker, storage::EntryKind kind, ShardState& sh
       return shard.share_groups.restore(payload);
     case entry::share_cursor:
       return apply_share_cursor(shard, reader);
+    case entry::share_changes:
+      return apply_share_changes(shard, reader);
+    case entry::share_changes_state:
+      return shard.share_changes.restore(payload);
     case entry::transactions_state:
       return shard.transactions.restore(payload);
     case entry::delay_added:
@@ -528,6 +539,10 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
   }
   if (!shard.share_groups.empty()) {
     put(out, entry::share_groups_state, shard.share_groups.snapshot());
+  }
+  // After the topics, whose cursors count as changed when they are rebuilt.
+  if (shard.share_changes != model::ShareChanges()) {
+    put(out, entry::share_changes_state, shard.share_changes.snapshot());
   }
   if (shard.delays.next_number() > 1) {
     std::string delays;

@@ -103,17 +103,14 @@ void create_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked a
 // On the owner's core.
 void describe_asked(broker::Broker& owner, std::shared_ptr<Answer> answer, Asked asked) {
   broker::Topic* found = owner.topics().find(asked.name);
-  const bool internal = is_internal_topic(asked.name);
-  if (found == nullptr && asked.create && !internal) {
+  // What is internal has been made before, if it could be.
+  if (found == nullptr && asked.create && !is_internal_topic(asked.name)) {
     create_asked(owner, std::move(answer), std::move(asked));
     return;
   }
   AnswerTopic topic;
   if (found == nullptr) {
-    // Who asks for the creation would ask again and again.
-    topic = describe_error(asked.name, internal && asked.create
-                                           ? ErrorCode::invalid_topic
-                                           : ErrorCode::unknown_topic_or_partition);
+    topic = describe_error(asked.name, ErrorCode::unknown_topic_or_partition);
   } else {
     const model::Topic& state = owner.topics().state(*found);
     topic = describe_topic(asked.name, state.id(), state.partition_count(), asked.node_id);
