@@ -277,7 +277,8 @@ void GroupOffsets::apply_forget(const Command& command) {
     return;
   }
   for (const GroupPartition& partition : command.partitions) {
-    if (it->second.offsets.erase(partition) > 0) changes_.note({command.group, partition});
+    const bool there = it->second.offsets.erase(partition) > 0;
+    if (there && !TRV_MUTANT(forgotten_offset_not_told)) changes_.note({command.group, partition});
   }
 }
 

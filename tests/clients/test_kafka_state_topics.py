@@ -3,15 +3,18 @@ kept up from then on, also over crashes."""
 
 import base64
 import struct
+import threading
 import time
 
 import harness
 import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
+from kafka.protocol.consumer import OffsetCommitRequest
 from kafka.protocol.producer import ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafkarequests import Requests
+from rawclients import ConnectionLost
 from rawshare import ACCEPT, REJECT, RELEASE, Member
 
 OFFSETS, TRANSACTIONS, SHARES = "__consumer_offsets", "__transaction_state", "__share_group_state"
@@ -235,6 +238,50 @@ def test_share_groups(own):
         reader.wait(lambda table: not table, "a tombstone")
     finally:
         reader.close()
+
+
+def keep_committing(broker, group, acked):
+    """Until the broker is gone: one offset after the other, each noted once it is acknowledged."""
+    topics = OffsetCommitRequest.OffsetCommitRequestTopic
+    kafka = Requests(broker)
+    try:
+        while True:
+            part = topics.OffsetCommitRequestPartition(version=2, partition_index=0, committed_offset=acked[group] + 1,
+                                                       committed_metadata="")
+            answer = kafka.call(OffsetCommitRequest, 2, group_id=group, generation_id_or_member_epoch=-1, member_id="",
+                                retention_time_ms=-1, topics=[topics(version=2, name="t", partitions=[part])])
+            assert answer.topics[0].partitions[0].error_code == 0
+            acked[group] += 1
+    except (ConnectionLost, OSError):
+        kafka.close()
+
+
+def test_nothing_is_missing_after_kills(own):
+    Reader(own, OFFSETS, decode_offset).close()
+    acked = {f"g{number}": 0 for number in range(6)}
+    for _ in range(4):
+        threads = [threading.Thread(target=keep_committing, args=(own, group, acked)) for group in acked]
+        for thread in threads:
+            thread.start()
+        before = min(acked.values())
+        harness.wait_for(lambda floor=before: min(acked.values()) > floor + 20, 20, "commits of all groups")
+        own.kill()
+        for thread in threads:
+            thread.join()
+        own.start()
+    kept = {}
+    for group in acked:
+        consumer = consumer_of(own, group)
+        kept[(group, "t", 0)] = consumer.committed([TopicPartition("t", 0)], 10)[0].offset
+        consumer.close()
+        assert acked[group] <= kept[(group, "t", 0)] <= acked[group] + 1
+    reader = Reader(own, OFFSETS, decode_offset)
+    reader.wait(lambda table: {name: value[0] for name, value in table.items()} == kept, kept)
+    seen = {}
+    for name, (offset, _) in reader.seen:
+        assert offset >= seen.get(name, 0), "older ones after newer ones"
+        seen[name] = offset
+    reader.close()
 
 
 def test_nobody_else_writes_to_them(own):

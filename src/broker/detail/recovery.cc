@@ -541,7 +541,8 @@ void write_snapshot(Broker& broker, ShardState& shard, std::string& out) {
     put(out, entry::share_groups_state, shard.share_groups.snapshot());
   }
   // After the topics, whose cursors count as changed when they are rebuilt.
-  if (shard.share_changes != model::ShareChanges()) {
+  if (shard.share_changes != model::ShareChanges() &&
+      !TRV_MUTANT(share_changes_lost_in_checkpoint)) {
     put(out, entry::share_changes_state, shard.share_changes.snapshot());
   }
   if (shard.delays.next_number() > 1) {
