@@ -58,6 +58,7 @@ struct QueueFacts {
   std::string policy;
   std::string operator_policy;
   // Filled by list() only.
+  std::size_t memory_bytes = 0;  // what it takes, with the index of a log of its own
   QueueTraffic::Totals traffic;  // since the process began
   LengthRates length_rates;
 };

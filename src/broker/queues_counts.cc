@@ -19,6 +19,15 @@ void take_look(LengthHistory& history, const Lengths& now, std::uint64_t look) {
   history.look = look;
 }
 
+std::size_t memory_of(const Queue& queue) {
+  std::size_t bytes = sizeof(queue) + queue.name.size() + queue.settings.arguments.size() +
+                      queue.cursor.memory_bytes() +
+                      queue.consumers.size() * sizeof(Queue::Consumer);
+  if (const model::ReadyIndex* index = queue.index()) bytes += index->memory_bytes();
+  if (queue.owns_topic()) bytes += sizeof(*queue.topic) + queue.topic->state.index_bytes();
+  return bytes;
+}
+
 }  // namespace
 
 // --- names ---------------------------------------------------------------------------------------
@@ -99,6 +108,7 @@ std::vector<QueueFacts> Queues::list() const {
   queues.reserve(state_->by_name.size());
   for (const auto& [name, queue] : state_->by_name) {
     QueueFacts& facts = queues.emplace_back(state_->facts_of(*queue));
+    facts.memory_bytes = memory_of(*queue);
     if (queue->traffic) facts.traffic = queue->traffic->at(state_->broker.core().now());
     facts.length_rates = state_->rates_of(queue->lengths.get());
   }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/memory_estimate.h"
 #include "base/mutant.h"
 
 namespace trv::model {
@@ -141,6 +142,16 @@ BatchIndex::Packed& BatchIndex::packed() {
 }
 
 std::size_t BatchIndex::packed_count() const { return packed_ ? packed_->count() : 0; }
+
+std::size_t BatchIndex::memory_bytes() const {
+  std::size_t bytes = sizeof(*this) + estimate_array(newest_);
+  if (!packed_) return bytes;
+  bytes += sizeof(*packed_) + estimate_array(packed_->pages);
+  for (const BatchPage& page : packed_->pages) {
+    bytes += page.bytes.size() + page.segments.packed().size();
+  }
+  return bytes;
+}
 
 std::size_t BatchIndex::size() const { return packed_count() + newest_.size(); }
 

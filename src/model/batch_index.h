@@ -68,6 +68,9 @@ class BatchIndex {
     for (std::size_t i = 0; i < size(); ++i) visit(at(i));
   }
 
+  // What it takes, near enough to be told; pages that have left memory take none but their summary.
+  std::size_t memory_bytes() const;
+
   // --- pages that leave memory ------------------------------------------------------------------
   // Outlives the index. Null, as at first: nothing leaves.
   void use(PageStore* store);

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/bytes.h"
+#include "base/memory_estimate.h"
 #include "base/mutant.h"
 
 namespace trv::model {
@@ -284,6 +285,11 @@ void QueueCursor::advance_floor() {
     if (settled_.begin()->second > floor_.value) floor_ = Sequence(settled_.begin()->second);
     settled_.erase(settled_.begin());
   }
+}
+
+std::size_t QueueCursor::memory_bytes() const {
+  return sizeof(*this) + estimate_nodes(out_) + estimate_nodes(released_) +
+         estimate_nodes(settled_);
 }
 
 void QueueCursor::encode_state(std::string& out) const {

@@ -111,6 +111,9 @@ class QueueCursor {
   // What apply_failures() would have to say to a cursor restored from encode_state(), in order.
   std::vector<Failures> failures() const;
 
+  // What it takes, near enough to be told.
+  std::size_t memory_bytes() const;
+
   void encode_state(std::string& out) const;
   bool restore_state(std::string_view bytes);
 

@@ -100,6 +100,17 @@ TEST(QueueCursor, AgreesWithAPlainList) {
   }
 }
 
+TEST(QueueCursor, TellsWhatItTakes) {
+  QueueCursor cursor(Sequence(0));
+  const std::size_t empty = cursor.memory_bytes();
+  EXPECT_GE(empty, sizeof(cursor));
+  for (int s = 0; s < 1000; ++s) cursor.take(Sequence(s), ConsumerId(1));
+  const std::size_t full = cursor.memory_bytes();
+  EXPECT_GT(full, empty + 1000 * sizeof(Outstanding));
+  for (int s = 0; s < 1000; ++s) cursor.apply_settle(Sequence(s));
+  EXPECT_EQ(cursor.memory_bytes(), empty);
+}
+
 TEST(QueueCursor, CountsWhatIsSettledInARange) {
   QueueCursor cursor(Sequence(10));
   for (int s : {12, 13, 17, 10}) cursor.apply_settle(Sequence(s));

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/memory_estimate.h"
 
 namespace trv::model {
 
@@ -105,6 +106,12 @@ void ReadyIndex::add_ready(Sequence sequence, std::uint8_t level) {
 std::uint32_t ReadyIndex::size_of(Sequence sequence) const {
   if (!options_.counts_bytes || sequence < sizes_start_ || sequence >= end_) return 0;
   return sizes_[static_cast<std::size_t>(sequence - sizes_start_)];
+}
+
+std::size_t ReadyIndex::memory_bytes() const {
+  std::size_t bytes = sizeof(*this) + estimate_nodes(out_) + estimate_array(sizes_);
+  for (const auto& [level, runs] : levels_) bytes += node_overhead + estimate_nodes(runs);
+  return bytes;
 }
 
 }  // namespace trv::model

@@ -50,6 +50,9 @@ class ReadyIndex {
   void forget(Sequence sequence);
   void forget_below(Sequence sequence);
 
+  // What it takes, near enough to be told.
+  std::size_t memory_bytes() const;
+
  private:
   using Runs = std::map<Sequence, Sequence>;  // first -> end, disjoint
 

@@ -199,6 +199,8 @@ class Topic {
     if (single()) batches_.place_pages();
   }
   void on_stored(std::uint64_t file) { batches_.on_stored(file); }
+  // What the index takes.
+  std::size_t index_bytes() const { return batches_.memory_bytes(); }
 
   // Snapshot of everything but name, id and settings; restore() is for a fresh Topic.
   void encode_state(std::string& out) const;

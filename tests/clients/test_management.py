@@ -64,6 +64,15 @@ def test_queue_life(api, broker, name):
     channel.basic_get(name)
     queue = api.get(path)
     assert (queue["messages"], queue["messages_ready"], queue["messages_unacknowledged"]) == (3, 2, 1)
+    memory = queue["memory"]
+    assert 500 < memory < 50_000
+    channel.queue_declare(f"{name}-long")
+    for _ in range(500):
+        channel.basic_publish("", f"{name}-long", b"more")
+    while channel.basic_get(f"{name}-long")[0]:
+        pass
+    held = api.get(f"{path}-long")["memory"]
+    assert held > memory + 500 * 50, "what is out takes memory"
     connection.close()
     harness.wait_for(lambda: api.get(path)["messages_ready"] == 3, 5, "the message comes back")
     api.delete(path + "/contents")

@@ -61,6 +61,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.active = queue.active;
     one.ready = queue.ready_count;
     one.unacknowledged = queue.outstanding_count;
+    one.memory_bytes = queue.memory_bytes;
     one.consumers = queue.consumer_count;
     one.policy = std::move(queue.policy);
     one.operator_policy = std::move(queue.operator_policy);
@@ -77,6 +78,7 @@ std::vector<ListedQueue> queues_of(Broker& broker) {
     one.type = "stream";
     one.arguments = *arguments;
     one.ready = broker.topics().live_count(*log);
+    one.memory_bytes = broker.topics().state(*log).index_bytes();
     const broker::Queues::LogTraffic traffic = broker.queues().log_traffic(topic.name);
     one.traffic = traffic.counts;
     one.length_rates = traffic.length_rates;

@@ -226,7 +226,8 @@ json::array render_queues(std::span<const ListedQueue> queues) {
                            {"consumers", queue.consumers},
                            {"messages", queue.ready + queue.unacknowledged},
                            {"messages_ready", queue.ready},
-                           {"messages_unacknowledged", queue.unacknowledged}};
+                           {"messages_unacknowledged", queue.unacknowledged},
+                           {"memory", queue.memory_bytes}};
     const broker::LengthRates& rates = queue.length_rates;
     object["messages_details"] = {{"rate", rates.ready + rates.outstanding}};
     object["messages_ready_details"] = {{"rate", rates.ready}};

@@ -34,6 +34,7 @@ struct ListedQueue {
   std::optional<std::string> active_tag;
   std::uint64_t ready = 0;
   std::uint64_t unacknowledged = 0;
+  std::size_t memory_bytes = 0;
   std::uint32_t consumers = 0;
   std::string policy;
   std::string operator_policy;
