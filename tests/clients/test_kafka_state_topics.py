@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 from kafka.protocol.consumer import OffsetCommitRequest
-from kafka.protocol.producer import ProduceRequest
+from kafka.protocol.producer import AddPartitionsToTxnRequest, ProduceRequest
 from kafka.record.default_records import DefaultRecordBatchBuilder
 from kafkarequests import Requests
 from rawclients import ConnectionLost
@@ -19,7 +19,7 @@ from rawshare import ACCEPT, REJECT, RELEASE, Member
 
 OFFSETS, TRANSACTIONS, SHARES = "__consumer_offsets", "__transaction_state", "__share_group_state"
 AVAILABLE, ACKNOWLEDGED = 0, 2
-INVALID_TOPIC = 17
+INVALID_TOPIC, UNAUTHORIZED, NOT_ATTEMPTED = 17, 29, 55
 pytestmark = pytest.mark.own
 
 
@@ -296,6 +296,12 @@ def test_nobody_else_writes_to_them(own):
     answer = kafka.call(ProduceRequest, 7, transactional_id=None, acks=-1, timeout_ms=10000, topic_data=[topics(
         version=7, name=OFFSETS, partition_data=[topics.PartitionProduceData(version=7, index=0, records=bytes(builder.build()))])])
     assert answer.responses[0].partition_responses[0].error_code == INVALID_TOPIC
+    added = AddPartitionsToTxnRequest.AddPartitionsToTxnTopic
+    answer = kafka.call(AddPartitionsToTxnRequest, 0, v3_and_below_transactional_id="x", v3_and_below_producer_id=1,
+                        v3_and_below_producer_epoch=0, v3_and_below_topics=[
+                            added(version=0, name=topic, partitions=[0]) for topic in (OFFSETS, "t")])
+    assert [[part.partition_error_code for part in topic.results_by_partition]
+            for topic in answer.results_by_topic_v3_and_below] == [[UNAUTHORIZED], [NOT_ATTEMPTED]]
     kafka.close()
     with pytest.raises(KafkaException, match="TOPIC_EXCEPTION"):
         admin(own, "delete_records", [TopicPartition(OFFSETS, 0, -1)])

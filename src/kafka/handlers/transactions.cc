@@ -2,6 +2,7 @@
 #include "kafka/handlers/coordinate.h"
 #include "kafka/handlers/handlers.h"
 #include "kafka/handlers/topic_places.h"
+#include "kafka/internal_topics.h"
 
 namespace trv::kafka {
 namespace {
@@ -39,24 +40,30 @@ void send_added(const Reply& reply, const AddWork& work, ErrorCode code) {
   reply.send(response);
 }
 
-// Some partition does not exist: then none is added.
-bool refuse_unknown(const Reply& reply, const AddWork& work, const TopicPlaces& places) {
+// Why one partition can be in no transaction of a client; none when it can.
+ErrorCode check_partition(const std::string& topic, std::int32_t index, const TopicPlaces& places) {
+  if (is_internal_topic(topic)) return ErrorCode::topic_authorization_failed;
+  const auto place = places.find(topic);
+  const bool exists = place != places.end() && place->second.has(index);
+  return exists ? ErrorCode::none : ErrorCode::unknown_topic_or_partition;
+}
+
+// Some partition cannot be added: then none is.
+bool refuse_partitions(const Reply& reply, const AddWork& work, const TopicPlaces& places) {
   wire::AddPartitionsToTxnResponse response;
-  bool unknown = false;
+  bool refused = false;
   for (const auto& [name, partitions] : work.topics) {
-    auto place = places.find(name);
     auto& topic = response.topics.emplace_back();
     topic.name = name;
     for (std::int32_t index : partitions) {
-      bool exists = place != places.end() && place->second.has(index);
-      unknown = unknown || !exists;
-      topic.partitions.push_back(
-          {index, wire_code(exists ? ErrorCode::operation_not_attempted
-                                   : ErrorCode::unknown_topic_or_partition)});
+      ErrorCode code = check_partition(name, index, places);
+      refused = refused || code != ErrorCode::none;
+      if (code == ErrorCode::none) code = ErrorCode::operation_not_attempted;
+      topic.partitions.push_back({index, wire_code(code)});
     }
   }
-  if (unknown) reply.send(response);
-  return unknown;
+  if (refused) reply.send(response);
+  return refused;
 }
 
 void add_known(Service& service, const Reply& reply, AddWork work) {
@@ -119,7 +126,7 @@ void handle_add_partitions_to_txn(const Call& call,
   find_topic_places(
       service, std::move(names),
       [&service, reply = call.reply, work = std::move(work)](const TopicPlaces& places) mutable {
-        if (refuse_unknown(reply, work, places)) return;
+        if (refuse_partitions(reply, work, places)) return;
         add_known(service, reply, std::move(work));
       });
 }
