@@ -156,11 +156,10 @@ def test_rebalance(broker, topic, strategy):
     settle()
     consumers.append(make_consumer(broker, f"{topic}.g", **options))
     consumers[2].subscribe([topic])
-    settle()
-    consumers.pop(0).close()
-    settle()
-    for consumer in consumers:
-        consumer.close()
+    # A consumer that is closed while it is told of another's end hangs now and then (librdkafka 2.16).
+    while consumers:
+        settle()
+        consumers.pop(0).close()
 
 
 def test_static_member_keeps_its_partitions(broker, topic):
